@@ -1,0 +1,2 @@
+//! Checks Nexa licences offline against an embedded key.
+#![no_std]
