@@ -1,0 +1,216 @@
+//! Refresh tokens: opaque random values, stored only as digests.
+
+use alloc::string::String;
+use core::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand_core::CryptoRng;
+use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// Keeps the mask of a successor apart from every other SHA-256 over a token.
+const MASK_DOMAIN: &[u8] = b"nexa refresh";
+
+/// A refresh token: 256 random bits, written as 43 characters of base64url.
+///
+/// ```
+/// use nexa_core::RefreshToken;
+///
+/// let mut rng = rand_core::UnwrapErr(getrandom::SysRng);
+/// let first = RefreshToken::generate(&mut rng);
+/// let second = RefreshToken::generate(&mut rng);
+///
+/// // At rest: the digest of each, and the second one masked by the first.
+/// let masked = first.mask_successor(&second);
+///
+/// // The first one comes back (an answer was lost): it gets the same successor again.
+/// let presented = RefreshToken::from_presented(first.expose()).ok_or("not a refresh token")?;
+/// assert_eq!(presented.digest(), first.digest());
+/// assert_eq!(presented.unmask_successor(&masked).expose(), second.expose());
+/// # Ok::<(), &str>(())
+/// ```
+///
+/// # Security
+/// The memory is wiped on drop; `Debug` shows nothing of it and there is no `Display`.
+pub struct RefreshToken {
+    bits: [u8; 32],
+    /// `bits` in base64url, and nothing else: one token has one text.
+    text: String,
+}
+
+impl RefreshToken {
+    /// A new token.
+    ///
+    /// # Security
+    /// `rng` must be the operating system's random source or seeded from it.
+    #[must_use]
+    pub fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
+        let mut bits = [0; 32];
+        rng.fill_bytes(&mut bits);
+        Self::from_bits(bits)
+    }
+
+    /// A token as a caller sent it; `None` unless it is the one canonical text of 256 bits.
+    #[must_use]
+    pub fn from_presented(presented: &str) -> Option<Self> {
+        let mut bits = [0; 32];
+        // The length is checked first, so that the work is bounded; the decoder refuses padding,
+        // the other alphabet and loose trailing bits.
+        if presented.len() != 43 || URL_SAFE_NO_PAD.decode_slice(presented, &mut bits) != Ok(32) {
+            bits.zeroize();
+            return None;
+        }
+        Some(Self::from_bits(bits))
+    }
+
+    /// The token itself, to be handed to its owner.
+    ///
+    /// # Security
+    /// The one way to the text: every place where a token leaves the process can be found by this name.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// What to store: SHA-256 of the 43 characters.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::digest(self.text.as_bytes()).into()
+    }
+
+    /// The successor of this token in a form that may be stored: XOR with SHA-256 of `nexa refresh` and this token.
+    ///
+    /// # Security
+    /// Only who holds this token can unmask it. Call it with **one** successor per token: two masks of one token
+    /// would show how its successors differ.
+    #[must_use]
+    pub fn mask_successor(&self, successor: &Self) -> [u8; 32] {
+        xor(&self.mask(), &successor.bits)
+    }
+
+    /// The successor that [`mask_successor`](Self::mask_successor) masked with this token.
+    #[must_use]
+    pub fn unmask_successor(&self, masked: &[u8; 32]) -> Self {
+        Self::from_bits(xor(&self.mask(), masked))
+    }
+
+    fn from_bits(bits: [u8; 32]) -> Self {
+        let mut encoded = [0; 43];
+        let length = URL_SAFE_NO_PAD.encode_slice(bits, &mut encoded);
+        debug_assert_eq!(length, Ok(43));
+        // Its capacity is its length: a string that grew would leave a copy behind.
+        let mut text = String::with_capacity(43);
+        text.extend(encoded.map(char::from));
+        encoded.zeroize();
+        Self { bits, text }
+    }
+
+    fn mask(&self) -> [u8; 32] {
+        Sha256::new()
+            .chain_update(MASK_DOMAIN)
+            .chain_update(self.text.as_bytes())
+            .finalize()
+            .into()
+    }
+}
+
+impl fmt::Debug for RefreshToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RefreshToken(redacted)")
+    }
+}
+
+impl Zeroize for RefreshToken {
+    fn zeroize(&mut self) {
+        self.bits.zeroize();
+        self.text.zeroize();
+    }
+}
+
+impl Drop for RefreshToken {
+    fn drop(&mut self) {
+        self.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for RefreshToken {}
+
+fn xor(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+    let mut mixed = *left;
+    for (mixed, right) in mixed.iter_mut().zip(right) {
+        *mixed ^= right;
+    }
+    mixed
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::seeded::Seeded;
+
+    #[test]
+    fn debug_and_zeroize_leave_nothing() {
+        fn is_wiped_on_drop<T: ZeroizeOnDrop>(_: &T) {}
+        let mut token = RefreshToken::generate(&mut Seeded::new(1));
+        is_wiped_on_drop(&token);
+        assert_eq!(format!("{token:?}"), "RefreshToken(redacted)");
+        token.zeroize();
+        assert_eq!((token.expose(), token.bits), ("", [0; 32]));
+    }
+
+    #[test]
+    fn only_the_canonical_text_is_read() {
+        let token = RefreshToken::from_bits([0xff; 32]);
+        let text = token.expose();
+        assert_eq!(text, "__________________________________________8");
+        // The last character carries two loose bits: the decoder must not ignore them.
+        for other in ["9", "-", "_", "="] {
+            assert!(
+                RefreshToken::from_presented(&format!("{}{other}", &text[..42])).is_none(),
+                "{other}"
+            );
+        }
+        for other in [
+            &text[..42],
+            &format!("{text}="),
+            &format!(" {}", &text[1..]),
+            &text.replace('_', "/"),
+            "",
+        ] {
+            assert!(RefreshToken::from_presented(other).is_none(), "{other:?}");
+        }
+        assert_eq!(
+            RefreshToken::from_presented(text).map(|read| read.bits),
+            Some([0xff; 32])
+        );
+    }
+
+    #[test]
+    fn digest_is_over_the_text() {
+        let token = RefreshToken::from_bits([0; 32]);
+        assert_eq!(
+            token.digest(),
+            <[u8; 32]>::from(Sha256::digest("A".repeat(43).as_bytes()))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn tokens_and_successors_come_back(seed in any::<u64>()) {
+            let mut rng = Seeded::new(seed);
+            let (first, second, third) =
+                (RefreshToken::generate(&mut rng), RefreshToken::generate(&mut rng), RefreshToken::generate(&mut rng));
+            let read = RefreshToken::from_presented(first.expose()).expect("its own text");
+            prop_assert_eq!(read.bits, first.bits);
+            let masked = first.mask_successor(&second);
+            prop_assert_ne!(masked, second.bits);
+            prop_assert_eq!(first.unmask_successor(&masked).bits, second.bits);
+            prop_assert_ne!(third.unmask_successor(&masked).bits, second.bits);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! A key in the clear, for the short time between making or receiving it and hashing it.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use core::fmt;
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::digest::KeyDigest;
+
+/// Bytes a presented key may have.
+const MAX_PRESENTED_LEN: usize = 256;
+/// Characters of a key that may be shown later, so that its owner recognizes it in a list.
+const DISPLAY_LEN: usize = 8;
+
+/// An API key in the clear.
+///
+/// It is shown to its owner once, through [`expose`](Self::expose), and then only its
+/// [`digest`](Self::digest) and [`prefix`](Self::prefix) remain.
+///
+/// ```
+/// use nexa_core::{KeyFormat, PlainKey};
+///
+/// let mut rng = rand_core::UnwrapErr(getrandom::SysRng);
+/// let key = KeyFormat::NEXA.generate(&mut rng);
+/// let stored = key.digest();
+///
+/// let presented = PlainKey::from_presented(key.expose()).ok_or("not a key")?;
+/// assert!(stored.matches(&presented.digest()));
+/// assert_eq!(key.prefix(), &key.expose()[..8]);
+/// # Ok::<(), &str>(())
+/// ```
+///
+/// # Security
+/// The memory is wiped on drop. `Debug` shows nothing of the key and there is no `Display`, so it cannot
+/// reach a log by accident.
+pub struct PlainKey {
+    text: String,
+}
+
+impl PlainKey {
+    /// A key as a caller sent it: 1 to 256 printable ASCII characters without spaces, otherwise `None`.
+    ///
+    /// Its shape is not judged further: whether it is a key is decided by its digest alone.
+    #[must_use]
+    pub fn from_presented(presented: &str) -> Option<Self> {
+        let has_length = (1..=MAX_PRESENTED_LEN).contains(&presented.len());
+        (has_length && presented.bytes().all(|byte| byte.is_ascii_graphic())).then(|| Self {
+            text: presented.to_owned(),
+        })
+    }
+
+    /// The key itself, to be handed to its owner.
+    ///
+    /// # Security
+    /// The one way to the text: every place where a key leaves the process can be found by this name.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// What to store.
+    #[must_use]
+    pub fn digest(&self) -> KeyDigest {
+        KeyDigest::of(self.text.as_bytes())
+    }
+
+    /// The first eight characters (`nex_a1b2`), to be shown in lists; never more than half of the key.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        // The text is ASCII, so every byte position is a character boundary.
+        self.text
+            .get(..DISPLAY_LEN.min(self.text.len() / 2))
+            .unwrap_or_default()
+    }
+
+    /// `text` must be ASCII and have been written without growing, which would leave a copy behind.
+    pub(super) fn from_generated(text: String) -> Self {
+        Self { text }
+    }
+}
+
+impl fmt::Debug for PlainKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlainKey(redacted)")
+    }
+}
+
+impl Zeroize for PlainKey {
+    fn zeroize(&mut self) {
+        self.text.zeroize();
+    }
+}
+
+impl Drop for PlainKey {
+    fn drop(&mut self) {
+        self.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for PlainKey {}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+    use crate::KeyFormat;
+    use crate::seeded::Seeded;
+
+    #[test]
+    fn debug_shows_nothing_of_the_key() {
+        let key = KeyFormat::NEXA.generate(&mut Seeded::new(1));
+        assert_eq!(
+            format!("{key:?} {key:#?}"),
+            "PlainKey(redacted) PlainKey(redacted)"
+        );
+    }
+
+    #[test]
+    fn zeroize_empties_the_key() {
+        fn is_wiped_on_drop<T: ZeroizeOnDrop>(_: &T) {}
+        let mut key = KeyFormat::NEXA.generate(&mut Seeded::new(2));
+        is_wiped_on_drop(&key);
+        assert!(core::mem::needs_drop::<PlainKey>());
+        key.zeroize();
+        assert_eq!(key.expose(), "");
+    }
+
+    #[test]
+    fn presented_keys_are_printable_ascii_of_1_to_256_characters() {
+        let longest = "k".repeat(256);
+        for good in ["k", "nex_a1b2", "~!{}\"", longest.as_str()] {
+            assert_eq!(PlainKey::from_presented(good).expect(good).expose(), good);
+        }
+        let too_long = "k".repeat(257);
+        for bad in [
+            "",
+            " ",
+            "nex_ a",
+            "nex_a\n",
+            "nex_é",
+            "nex_\0",
+            "nex_\u{7f}",
+            too_long.as_str(),
+        ] {
+            assert!(PlainKey::from_presented(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn prefix_is_eight_characters_but_never_more_than_half() {
+        for (key, prefix) in [
+            ("nex_a1b2c3d4e5f6", "nex_a1b2"),
+            ("nex_a1b2c3", "nex_a"),
+            ("k", ""),
+            ("keys", "ke"),
+        ] {
+            assert_eq!(PlainKey::from_presented(key).expect(key).prefix(), prefix);
+        }
+    }
+}
