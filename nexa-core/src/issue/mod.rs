@@ -1,7 +1,16 @@
 //! Making what the rest of the crate checks: signing keys, tokens and ids.
 
+mod access;
+mod error;
 mod ids;
+mod json;
+mod license;
 mod refresh;
+mod signing_key;
 
+pub use access::{AccessIssuer, IssuedAccess, NewAccess};
+pub use error::IssueError;
 pub use ids::uuid_v7;
+pub use license::{IssuedLicense, LicenseIssuer, NewDevice, NewLicense, NewTerms};
 pub use refresh::RefreshToken;
+pub use signing_key::{SigningKey, SigningKeyError, public_jwks};
