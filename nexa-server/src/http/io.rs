@@ -1,0 +1,231 @@
+//! A socket that does not wait for ever: idle, slow and stalled peers are cut.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A TCP stream with deadlines; which one holds depends on the [`Phase`] of its connection.
+///
+/// hyper's own header timeout takes a new timer per request and cannot tell an idle connection
+/// from a slow one. Here one timer per connection serves all deadlines, and is set anew only when
+/// it rings too early.
+pub(super) struct PacedStream {
+    stream: TcpStream,
+    phase: Arc<PhaseCell>,
+    pace: Pace,
+    timer: Pin<Box<Sleep>>,
+    /// When the head began to arrive; for the first request, when the connection was accepted.
+    head_began: Instant,
+    /// When bytes last moved in either direction.
+    last_moved: Instant,
+    has_ended: bool,
+    linger: Option<Linger>,
+}
+
+/// How long a peer may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// From the first byte of a head to its last.
+    pub(super) head: Duration,
+    /// Between an answer and the first byte of the next head.
+    pub(super) idle: Duration,
+    /// For taking any bytes of an answer.
+    pub(super) write_stall: Duration,
+}
+
+/// Where a connection stands between two requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// A head is arriving, or the connection is new.
+    Head,
+    /// The request is with the app; its body has a timeout of its own.
+    Busy,
+    /// Answered, and nothing more has come.
+    Idle,
+    /// Answered with part of the body unread.
+    Refused,
+}
+
+/// The phase of a connection, shared by its socket and its service.
+#[derive(Debug, Default)]
+pub(super) struct PhaseCell(AtomicU8);
+
+struct Linger {
+    until: Instant,
+    bytes_left: usize,
+}
+
+impl PhaseCell {
+    pub(super) fn set(&self, phase: Phase) {
+        self.0.store(phase as u8, Ordering::Relaxed);
+    }
+
+    fn phase(&self) -> Phase {
+        let value = self.0.load(Ordering::Relaxed);
+        [Phase::Busy, Phase::Idle, Phase::Refused]
+            .into_iter()
+            .find(|phase| *phase as u8 == value)
+            .unwrap_or(Phase::Head)
+    }
+}
+
+impl PacedStream {
+    pub(super) fn new(stream: TcpStream, phase: Arc<PhaseCell>, pace: Pace) -> Self {
+        let now = Instant::now();
+        Self {
+            stream,
+            phase,
+            pace,
+            timer: Box::pin(sleep_until(now + pace.head)),
+            head_began: now,
+            last_moved: now,
+            has_ended: false,
+            linger: None,
+        }
+    }
+
+    fn read_deadline(&self) -> Option<Instant> {
+        match self.phase.phase() {
+            Phase::Head => Some(self.head_began + self.pace.head),
+            Phase::Idle => Some(self.last_moved + self.pace.idle),
+            Phase::Busy | Phase::Refused => None,
+        }
+    }
+
+    /// Ready once `deadline` has passed; else the task is woken no later than then.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        loop {
+            if Instant::now() >= deadline {
+                return Poll::Ready(());
+            }
+            if self.timer.deadline() > deadline {
+                self.timer.as_mut().reset(deadline);
+            }
+            ready!(self.timer.as_mut().poll(cx));
+            // It rang for an older deadline.
+            self.timer.as_mut().reset(deadline);
+        }
+    }
+
+    fn wrote(
+        &mut self,
+        cx: &mut Context<'_>,
+        result: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        match result {
+            Poll::Ready(result) => {
+                self.last_moved = Instant::now();
+                Poll::Ready(result)
+            }
+            Poll::Pending => {
+                ready!(self.poll_deadline(cx, self.last_moved + self.pace.write_stall));
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+        }
+    }
+
+    /// Reads and forgets what the peer still sends, for a while: closing a socket with unread
+    /// bytes resets it, and the reset may overtake the answer that explains the refusal.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        const TIME: Duration = Duration::from_secs(2);
+        const BYTES: usize = 4 << 20;
+        let mut linger = self.linger.take().unwrap_or_else(|| Linger {
+            until: Instant::now() + TIME,
+            bytes_left: BYTES,
+        });
+        let mut scratch = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    match linger.bytes_left.checked_sub(buffer.filled().len()) {
+                        Some(left) => linger.bytes_left = left,
+                        None => return Poll::Ready(()),
+                    }
+                }
+                Poll::Ready(Ok(()) | Err(_)) => return Poll::Ready(()),
+                Poll::Pending => {
+                    let until = linger.until;
+                    self.linger = Some(linger);
+                    return self.poll_deadline(cx, until);
+                }
+            }
+        }
+    }
+}
+
+impl AsyncRead for PacedStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        if let Poll::Ready(result) = Pin::new(&mut self.stream).poll_read(cx, buffer) {
+            let now = Instant::now();
+            self.last_moved = now;
+            self.has_ended = buffer.filled().len() == before;
+            if self.phase.phase() == Phase::Idle && !self.has_ended {
+                self.phase.set(Phase::Head);
+                self.head_began = now;
+            }
+            return Poll::Ready(result);
+        }
+        match self.read_deadline() {
+            Some(deadline) => {
+                ready!(self.poll_deadline(cx, deadline));
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncWrite for PacedStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(cx, result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.wrote(cx, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        }
+        match self.phase.phase() {
+            Phase::Head | Phase::Refused if !self.has_ended => {
+                ready!(self.poll_linger(cx));
+                Poll::Ready(Ok(()))
+            }
+            Phase::Head | Phase::Refused | Phase::Busy | Phase::Idle => Poll::Ready(Ok(())),
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! HTTP, and nothing of Nexa: sockets in, typed inputs out, replies back.
+//!
+//! [`listen`] turns bytes into bounded requests and hands them to a [`Serve`]; [`router`] finds the
+//! row of a request; [`extract`] and [`reply`] are the typed ends of a handler, and both describe
+//! themselves for [`openapi`].
+
+mod body;
+pub(crate) mod extract;
+mod io;
+mod json;
+mod listen;
+pub(crate) mod openapi;
+mod pairs;
+pub(crate) mod reply;
+pub(crate) mod router;
+mod serve;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use listen::{Limits, listen};
+pub(crate) use serve::{BodyProblem, Outcome, Plan, Run, Serve};

@@ -1,0 +1,179 @@
+//! Replies: the typed answers of handlers, and the two ways to make bytes of them.
+
+use std::borrow::Cow;
+
+use hyper::body::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+
+use super::openapi::Operation;
+
+/// What a handler answers with.
+pub(crate) trait Respond {
+    /// The answer as bytes.
+    fn respond(self) -> Response<Bytes>;
+
+    /// Adds the answer to the description of the operation.
+    fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator);
+}
+
+/// 200 with `T` as JSON.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ok200<T>(pub(crate) T);
+
+/// 201 with `T` as JSON.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Created<T>(pub(crate) T);
+
+/// The body `{"success": true}`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Success;
+
+/// An answer that shows a secret or a token: `Cache-Control: no-store`.
+///
+/// # Security
+/// Whatever stands between server and client must not keep such an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Secret<R>(pub(crate) R);
+
+/// 200 with JSON that is already encoded, and that caches may keep.
+#[derive(Clone, Debug)]
+pub(crate) struct RawJson {
+    body: Bytes,
+    max_age_s: u32,
+}
+
+impl RawJson {
+    /// `body` is JSON; anyone may keep it for `max_age_s` seconds.
+    pub(crate) fn cacheable(body: Bytes, max_age_s: u32) -> Self {
+        Self { body, max_age_s }
+    }
+}
+
+/// A reply with a JSON body.
+///
+/// `Serialize` impls of wire shapes must not fail: it would be a panic here, and a 500.
+pub(crate) fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Response<Bytes> {
+    let body = serde_json::to_vec(value)
+        .expect("wire shapes have string keys and impls of Serialize that do not fail");
+    json_bytes(status, body.into())
+}
+
+/// A reply without a body, with `headers`.
+///
+/// # Security
+/// A value that no header field can hold makes the whole reply a bare 500: a reply that lacks one of
+/// its fields could let through the one that the caller made up.
+pub(crate) fn empty(
+    status: StatusCode,
+    headers: impl IntoIterator<Item = (HeaderName, String)>,
+) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    for (name, value) in headers {
+        match HeaderValue::try_from(value) {
+            Ok(value) => {
+                response.headers_mut().insert(name, value);
+            }
+            Err(_) => {
+                tracing::error!(%name, "a header value has bytes that no header can hold");
+                return empty(StatusCode::INTERNAL_SERVER_ERROR, []);
+            }
+        }
+    }
+    response
+}
+
+impl<T: Serialize + JsonSchema> Respond for Ok200<T> {
+    fn respond(self) -> Response<Bytes> {
+        json(StatusCode::OK, &self.0)
+    }
+
+    fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
+        operation.response(
+            StatusCode::OK,
+            "OK",
+            Some(SchemaGenerator::subschema_for::<T>),
+        );
+    }
+}
+
+impl<T: Serialize + JsonSchema> Respond for Created<T> {
+    fn respond(self) -> Response<Bytes> {
+        json(StatusCode::CREATED, &self.0)
+    }
+
+    fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
+        operation.response(
+            StatusCode::CREATED,
+            "Created",
+            Some(SchemaGenerator::subschema_for::<T>),
+        );
+    }
+}
+
+impl<R: Respond> Respond for Secret<R> {
+    fn respond(self) -> Response<Bytes> {
+        let mut response = self.0.respond();
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
+        R::describe(operation, schemas);
+    }
+}
+
+impl Respond for RawJson {
+    fn respond(self) -> Response<Bytes> {
+        let mut response = json_bytes(StatusCode::OK, self.body);
+        let value = HeaderValue::try_from(format!("public, max-age={}", self.max_age_s))
+            .expect("letters and digits are header bytes");
+        response.headers_mut().insert(CACHE_CONTROL, value);
+        response
+    }
+
+    fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
+        operation.response(
+            StatusCode::OK,
+            "OK",
+            Some(|_| json_schema!({ "type": "object" })),
+        );
+    }
+}
+
+impl Serialize for Success {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Success", 1)?;
+        fields.serialize_field("success", &true)?;
+        fields.end()
+    }
+}
+
+impl JsonSchema for Success {
+    fn schema_name() -> Cow<'static, str> {
+        "Success".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "properties": { "success": { "const": true } },
+            "required": ["success"],
+        })
+    }
+}
+
+fn json_bytes(status: StatusCode, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,73 @@
+//! The seam between the socket and the app: what the shell asks, and what it may hear.
+
+use std::net::SocketAddr;
+
+use hyper::Response;
+use hyper::body::Bytes;
+use hyper::http::request::Parts;
+
+/// The app behind the sockets: synchronous, bytes in and bytes out.
+///
+/// Per request the shell calls [`plan`](Serve::plan), reads the body within it, then calls
+/// [`handle`](Serve::handle). All three methods may be called from many threads at once. A panic
+/// in `plan` or `handle` becomes [`BodyProblem::Panicked`]; the server goes on.
+pub(crate) trait Serve: Send + Sync + 'static {
+    /// Where the request runs and how large its body may be, decided before the body is read.
+    fn plan(&self, head: &Parts) -> Plan;
+
+    /// Answers one request with its whole body; `peer` is the address of the socket.
+    ///
+    /// `may_block` is false on the async worker: the call must then neither wait nor compute for
+    /// long, and answers [`Outcome::Miss`] when it would have to. It is then called again with
+    /// true on the blocking pool, where `Miss` is a bug and answers as
+    /// [`BodyProblem::Panicked`].
+    fn handle(&self, peer: SocketAddr, head: &Parts, body: &Bytes, may_block: bool) -> Outcome;
+
+    /// Renders, in the app's own error body, what kept a request from being handled.
+    fn refuse(&self, head: Option<&Parts>, problem: BodyProblem) -> Response<Bytes>;
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The answer.
+    Reply(Response<Bytes>),
+    /// Not answerable without waiting: run the call again where it may block.
+    Miss,
+}
+
+/// Where a request runs first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Run {
+    /// On the async worker; the call may answer [`Outcome::Miss`].
+    Inline,
+    /// On the blocking pool, bounded by the limits of the listener.
+    Blocking,
+}
+
+/// What the app wants for a request whose head it has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Where the request runs first.
+    pub(crate) run: Run,
+    /// The most body bytes that are read, chunk framing not counted.
+    pub(crate) body_limit: usize,
+}
+
+/// Why a request got no answer from the app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyProblem {
+    /// The body is, or says it is, longer than the limit (413).
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The body did not arrive in time (408).
+    Timeout,
+    /// The body ended early or broke its framing (400).
+    Broken,
+    /// Too many requests wait for the blocking pool (503).
+    Overloaded,
+    /// The app panicked, or broke the promise of [`Serve::handle`] (500).
+    Panicked,
+}
