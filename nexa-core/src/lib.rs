@@ -19,6 +19,8 @@ mod refusal;
 mod scopes;
 #[cfg(all(test, any(feature = "keys", feature = "issue")))]
 mod seeded;
+#[cfg(feature = "tables")]
+mod table;
 mod time;
 
 // The public interface is:

@@ -32,9 +32,9 @@ impl Seeded {
             self.counter += 1;
             self.used = 0;
         }
-        let byte = self.block[self.used];
+        let byte = self.block.get(self.used).copied();
         self.used += 1;
-        byte
+        byte.expect("the block has just been renewed if it was used up")
     }
 }
 

@@ -3,11 +3,11 @@
 use alloc::string::String;
 use core::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::base64url;
 
 /// Keeps the mask of a successor apart from every other SHA-256 over a token.
 const MASK_DOMAIN: &[u8] = b"nexa refresh";
@@ -54,14 +54,7 @@ impl RefreshToken {
     /// A token as a caller sent it; `None` unless it is the one canonical text of 256 bits.
     #[must_use]
     pub fn from_presented(presented: &str) -> Option<Self> {
-        let mut bits = [0; 32];
-        // The length is checked first, so that the work is bounded; the decoder refuses padding,
-        // the other alphabet and loose trailing bits.
-        if presented.len() != 43 || URL_SAFE_NO_PAD.decode_slice(presented, &mut bits) != Ok(32) {
-            bits.zeroize();
-            return None;
-        }
-        Some(Self::from_bits(bits))
+        base64url::decode_exact(presented).map(Self::from_bits)
     }
 
     /// The token itself, to be handed to its owner.
@@ -96,9 +89,7 @@ impl RefreshToken {
     }
 
     fn from_bits(bits: [u8; 32]) -> Self {
-        let mut encoded = [0; 43];
-        let length = URL_SAFE_NO_PAD.encode_slice(bits, &mut encoded);
-        debug_assert_eq!(length, Ok(43));
+        let mut encoded = base64url::encode_32(&bits);
         // Its capacity is its length: a string that grew would leave a copy behind.
         let mut text = String::with_capacity(43);
         text.extend(encoded.map(char::from));
