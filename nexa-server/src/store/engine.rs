@@ -1,0 +1,158 @@
+//! The handle of an open store.
+
+use std::{
+    ffi::OsString,
+    path::{self, Path},
+    sync::Arc,
+};
+
+use super::{
+    checkpoint::{self, Checkpointer},
+    connection::{DATABASE_FILE, open_reader, open_writer},
+    error::{OpenError, StoreError},
+    health::Health,
+    lock::{FolderLock, at, create_private_file},
+    migrate::{Migration, check, migrate},
+    pool::Pool,
+    tx::Tx,
+    writer::{CheckpointPolicy, Resources, Writer},
+};
+
+/// An open data folder. Clones are handles of the same store; dropping the last one closes it, which waits for the
+/// writes under way and for a checkpoint.
+#[derive(Clone)]
+pub(crate) struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pool: Pool,
+    writer: Writer,
+    health: Arc<Health>,
+}
+
+impl Store {
+    /// Opens the store in `folder`, making folder (0700) and file (0600) where they are missing, and brings the
+    /// schema to the newest of `migrations`.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] if the folder has an owner, [`OpenError::Newer`] if the file comes from a newer version.
+    pub(crate) fn open(folder: &Path, migrations: &[Migration]) -> Result<Store, OpenError> {
+        Store::open_with(folder, migrations, CheckpointPolicy::default())
+    }
+
+    pub(super) fn open_with(
+        folder: &Path,
+        migrations: &[Migration],
+        policy: CheckpointPolicy,
+    ) -> Result<Store, OpenError> {
+        // Absolute, since SQLite takes a path that starts with "file:" for a URI.
+        let folder = path::absolute(folder).map_err(at(folder))?;
+        let lock = Arc::new(FolderLock::take(&folder)?);
+        let database = folder.join(DATABASE_FILE);
+        create_private_file(&database).map_err(at(&database))?;
+        // Before anything that writes: a file that is not ours, or too new, stays as it is.
+        check(&open_reader(&database)?, &database, migrations)?;
+        let connection = open_writer(&database)?;
+        // A process that stopped after a failed fsync left a log that the kernel shows us but the disk may not have.
+        // New commits must not be chained to it, so all of it goes through the database file and its fsync first.
+        checkpoint::truncate(&connection).map_err(StoreError::from)?;
+        migrate(&connection, &database, migrations)?;
+
+        let health = Arc::new(Health::default());
+        let checkpointer = Checkpointer::start(&database, Arc::clone(&health))?;
+        let mut log = OsString::from(&database);
+        log.push("-wal");
+        let writer = Writer::start(Resources {
+            connection,
+            checkpointer,
+            policy,
+            health: Arc::clone(&health),
+            log: log.into(),
+            lock: Arc::clone(&lock),
+        })?;
+        let pool = Pool::new(database, lock);
+        Ok(Store {
+            inner: Arc::new(Inner {
+                pool,
+                writer,
+                health,
+            }),
+        })
+    }
+
+    /// Runs `closure` in a read transaction: one snapshot of what is committed, ended whatever happens. Keep it short,
+    /// and do nothing in it but read: as long as it runs, the log cannot be emptied.
+    ///
+    /// # Errors
+    /// What the closure answers, or a [`StoreError`]: `Busy` if all connections are lent for five seconds, `Panicked`,
+    /// `Unavailable` after [`Store::close`].
+    pub(crate) fn read<T, E: From<StoreError>>(
+        &self,
+        closure: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.inner.pool.read(closure)
+    }
+
+    /// Runs `closure` on the writer thread and returns when its effect is on the disk. If it answers an error or
+    /// panics, all it wrote is undone. Others' closures share the transaction, so it makes no call that waits (network,
+    /// password hash) and does not write through the store again.
+    ///
+    /// # Errors
+    /// What the closure answers, or a [`StoreError`]: `Busy` if too many wait (nothing was done), `Full` if the disk
+    /// is full (nothing is kept), `Panicked`, `Unavailable` if the store has stopped: what was under way at
+    /// that moment may or may not be there at the next start.
+    pub(crate) fn write<T, E>(
+        &self,
+        closure: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.inner.writer.write(closure)
+    }
+
+    /// Whether an IO error has ended all writing. The process should stop with a non-zero exit code.
+    pub(crate) fn failed(&self) -> bool {
+        self.inner.health.has_failed()
+    }
+
+    /// Calls `listener`, from a thread of the store, when [`Store::failed`] becomes true; at once if it is.
+    pub(crate) fn on_failure(&self, listener: impl FnOnce() + Send + 'static) {
+        self.inner.health.on_failure(Box::new(listener));
+    }
+
+    /// Writes that wait for their turn.
+    pub(crate) fn waiting_writes(&self) -> usize {
+        self.inner.writer.waiting()
+    }
+
+    /// Transactions committed since the store was opened; fewer than writes, as many writes share one.
+    pub(crate) fn commits(&self) -> u64 {
+        self.inner.writer.commits()
+    }
+
+    /// Ends the store for every handle: writes that were accepted are finished, later ones are refused, the log is
+    /// moved to the database file, the folder is free again (when the last read under way ends).
+    pub(crate) fn close(self) {
+        self.inner.close();
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        self.writer.stop();
+        self.pool.close();
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

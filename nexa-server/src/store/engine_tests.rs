@@ -1,0 +1,550 @@
+//! The engine as its callers see it.
+
+use std::{
+    path::Path,
+    sync::{Barrier, mpsc},
+    thread,
+};
+
+use tempfile::TempDir;
+
+use super::{super::tx::Value, *};
+
+const SCHEMA: &[Migration] = &[Migration {
+    version: 1,
+    sql: "CREATE TABLE parent (id INTEGER PRIMARY KEY) STRICT;
+          CREATE TABLE thing (
+              id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, body BLOB, parent_id INTEGER REFERENCES parent (id),
+              CHECK (id > 0)
+          ) STRICT;",
+}];
+
+fn open() -> (TempDir, Store) {
+    let scratch = tempfile::tempdir().unwrap();
+    let store = Store::open(scratch.path(), SCHEMA).unwrap();
+    (scratch, store)
+}
+
+fn insert(tx: &Tx<'_>, id: i64) -> Result<(), StoreError> {
+    let name = format!("thing {id}");
+    tx.execute(
+        "INSERT INTO thing (id, name) VALUES (?1, ?2)",
+        &[id.into(), (&name).into()],
+    )?;
+    Ok(())
+}
+
+fn ids(store: &Store) -> Vec<i64> {
+    store
+        .read(|tx| tx.all("SELECT id FROM thing ORDER BY id", &[], |row| row.int(0)))
+        .unwrap()
+}
+
+/// Occupies the writer thread while `during` runs and then until all `writes` of it are queued, so that they form
+/// one group (after the one that waits here).
+fn queued_together<T: Send>(store: &Store, writes: usize, during: impl FnOnce() -> T + Send) -> T {
+    let (entered, is_entered) = mpsc::channel();
+    let (release, is_released) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let blocker = scope.spawn(move || {
+            store.write(move |_| {
+                entered.send(()).unwrap();
+                is_released.recv().unwrap();
+                Ok::<(), StoreError>(())
+            })
+        });
+        is_entered.recv().unwrap();
+        let work = scope.spawn(during);
+        while store.waiting_writes() < writes {
+            thread::yield_now();
+        }
+        release.send(()).unwrap();
+        blocker.join().unwrap().unwrap();
+        work.join().unwrap()
+    })
+}
+
+/// Each closure on a thread of its own, in one group, in this order; their answers.
+fn group(
+    store: &Store,
+    closures: Vec<Box<dyn FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send>>,
+) -> Vec<Result<(), StoreError>> {
+    let writes = closures.len();
+    queued_together(store, writes, || {
+        thread::scope(|scope| {
+            let mut callers = Vec::new();
+            for (earlier, closure) in closures.into_iter().enumerate() {
+                while store.waiting_writes() < earlier {
+                    thread::yield_now();
+                }
+                callers.push(scope.spawn(move || store.write(closure)));
+            }
+            callers
+                .into_iter()
+                .map(|caller| caller.join().unwrap())
+                .collect()
+        })
+    })
+}
+
+#[test]
+fn what_was_written_is_there_after_reopening() {
+    let (scratch, store) = open();
+    store.write(|tx| insert(tx, 1)).unwrap();
+    store.close();
+    let store = Store::open(scratch.path(), SCHEMA).unwrap();
+    assert_eq!(ids(&store), [1]);
+}
+
+#[test]
+fn many_writers_share_commits() {
+    let (_scratch, store) = open();
+    let before = store.commits();
+    let answers = group(
+        &store,
+        (1..=100)
+            .map(|id| -> Box<dyn FnOnce(&Tx<'_>) -> _ + Send> {
+                Box::new(move |tx| insert(tx, id))
+            })
+            .collect(),
+    );
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(ids(&store).len(), 100);
+    // The one that held the thread, and one for the hundred.
+    assert_eq!(store.commits() - before, 2);
+}
+
+#[test]
+fn a_group_has_an_upper_bound() {
+    let (_scratch, store) = open();
+    let before = store.commits();
+    let answers = group(
+        &store,
+        (1..=300)
+            .map(|id| -> Box<dyn FnOnce(&Tx<'_>) -> _ + Send> {
+                Box::new(move |tx| insert(tx, id))
+            })
+            .collect(),
+    );
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(store.commits() - before, 3);
+}
+
+#[test]
+fn a_failing_neighbour_is_undone_alone() {
+    let (_scratch, store) = open();
+    let answers = group(
+        &store,
+        vec![
+            Box::new(|tx| insert(tx, 1)),
+            Box::new(|tx| {
+                insert(tx, 2)?;
+                insert(tx, 1)
+            }),
+            Box::new(|tx| {
+                insert(tx, 3)?;
+                panic!("a bug in a closure");
+            }),
+            Box::new(|tx| {
+                insert(tx, 4)?;
+                Err(StoreError::NoRow)
+            }),
+            // Swallows its error: the statement alone is undone.
+            Box::new(|tx| {
+                let _ = insert(tx, 1);
+                insert(tx, 5)
+            }),
+            Box::new(|tx| insert(tx, 6)),
+        ],
+    );
+    assert_eq!(
+        answers,
+        [
+            Ok(()),
+            Err(StoreError::UniqueViolation {
+                columns: "thing.id".to_owned()
+            }),
+            Err(StoreError::Panicked),
+            Err(StoreError::NoRow),
+            Ok(()),
+            Ok(()),
+        ]
+    );
+    assert_eq!(ids(&store), [1, 5, 6]);
+    assert_eq!(store.commits(), 2);
+}
+
+#[test]
+fn violations_have_names() {
+    let (_scratch, store) = open();
+    store.write(|tx| insert(tx, 1)).unwrap();
+    for (sql, expected) in [
+        (
+            "INSERT INTO thing (id, name) VALUES (2, 'thing 1')",
+            StoreError::UniqueViolation {
+                columns: "thing.name".to_owned(),
+            },
+        ),
+        (
+            "INSERT INTO thing (id, name, parent_id) VALUES (2, 'x', 9)",
+            StoreError::ForeignKey,
+        ),
+        (
+            "INSERT INTO thing (id, name) VALUES (-1, 'x')",
+            StoreError::Constraint {
+                message: "CHECK constraint failed: id > 0".to_owned(),
+            },
+        ),
+        (
+            "INSERT INTO thing (id, name) VALUES (2, NULL)",
+            StoreError::Constraint {
+                message: "NOT NULL constraint failed: thing.name".to_owned(),
+            },
+        ),
+        (
+            "INSERT INTO thing (id, name) VALUES (2, x'00')",
+            StoreError::Constraint {
+                message: "cannot store BLOB value in TEXT column thing.name".to_owned(),
+            },
+        ),
+    ] {
+        assert_eq!(
+            store.write(move |tx| tx.execute(sql, &[])),
+            Err(expected),
+            "{sql}"
+        );
+    }
+    assert_eq!(ids(&store), [1]);
+}
+
+#[test]
+fn a_read_sees_one_committed_moment() {
+    let (_scratch, store) = open();
+    store.write(|tx| insert(tx, 1)).unwrap();
+    let reader = store.clone();
+    let seen = store.write(move |tx| {
+        insert(tx, 2)?;
+        Ok::<_, StoreError>(ids(&reader))
+    });
+    assert_eq!(seen.unwrap(), [1]);
+    let seen = store.read(|tx| {
+        let count = |tx: &Tx<'_>| tx.one("SELECT count(*) FROM thing", &[], |row| row.int(0));
+        let first = count(tx)?;
+        store.write(|tx| insert(tx, 3))?;
+        Ok::<_, StoreError>((first, count(tx)?))
+    });
+    assert_eq!(seen.unwrap(), (2, 2));
+    assert_eq!(ids(&store), [1, 2, 3]);
+}
+
+#[test]
+fn a_read_cannot_write_and_a_panic_in_it_costs_nothing() {
+    let (_scratch, store) = open();
+    assert!(store.read(|tx| insert(tx, 1)).is_err());
+    for _ in 0..50 {
+        let answer: Result<(), StoreError> = store.read(|tx| {
+            tx.one("SELECT 1", &[], |row| row.int(0))?;
+            panic!("a bug in a closure")
+        });
+        assert_eq!(answer, Err(StoreError::Panicked));
+    }
+    assert!(ids(&store).is_empty());
+}
+
+#[test]
+fn more_readers_than_connections_take_turns() {
+    let (_scratch, store) = open();
+    store.write(|tx| insert(tx, 1)).unwrap();
+    let threads = 40;
+    let start = Barrier::new(threads);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                start.wait();
+                for _ in 0..20 {
+                    assert_eq!(ids(&store), [1]);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_write_inside_a_write_is_refused() {
+    let (_scratch, store) = open();
+    let inner = store.clone();
+    let answer = store.write(move |_| inner.write(|tx| insert(tx, 1)));
+    assert!(
+        matches!(answer, Err(StoreError::Misuse { .. })),
+        "{answer:?}"
+    );
+}
+
+#[test]
+fn the_last_handle_may_end_inside_a_closure() {
+    let (scratch, store) = open();
+    let (handed, taken) = mpsc::channel();
+    let last = store.clone();
+    let caller = thread::spawn(move || {
+        let inner = store.inner.writer.write(move |tx| {
+            let () = taken.recv().unwrap();
+            drop(last);
+            insert(tx, 1)
+        });
+        drop(store);
+        inner
+    });
+    handed.send(()).unwrap();
+    caller.join().unwrap().unwrap();
+    assert_eq!(ids(&Store::open(scratch.path(), SCHEMA).unwrap()), [1]);
+}
+
+#[test]
+fn closing_ends_it_for_every_handle() {
+    let (scratch, store) = open();
+    let other = store.clone();
+    store.write(|tx| insert(tx, 1)).unwrap();
+    store.close();
+    assert_eq!(
+        other.write(|tx| insert(tx, 2)),
+        Err(StoreError::Unavailable)
+    );
+    assert_eq!(
+        other.read(|tx| tx.optional("SELECT 1", &[], |row| row.int(0))),
+        Err(StoreError::Unavailable)
+    );
+    assert!(!other.failed());
+    let log = scratch.path().join("nexa.db-wal");
+    assert_eq!(std::fs::metadata(log).map_or(0, |log| log.len()), 0);
+    assert_eq!(ids(&Store::open(scratch.path(), SCHEMA).unwrap()), [1]);
+}
+
+#[test]
+fn a_second_opener_is_refused() {
+    let (scratch, store) = open();
+    assert!(matches!(
+        Store::open(scratch.path(), SCHEMA),
+        Err(OpenError::InUse { .. })
+    ));
+    drop(store);
+    Store::open(scratch.path(), SCHEMA).unwrap();
+}
+
+#[test]
+fn a_newer_or_foreign_file_is_refused_untouched() {
+    let (scratch, store) = open();
+    drop(store);
+    assert!(matches!(
+        Store::open(scratch.path(), &[]),
+        Err(OpenError::Newer { found: 1, known: 0 })
+    ));
+    Store::open(scratch.path(), SCHEMA).unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nexa.db");
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch("CREATE TABLE theirs (id INTEGER)")
+        .unwrap();
+    let before = std::fs::read(&path).unwrap();
+    assert!(matches!(
+        Store::open(folder.path(), SCHEMA),
+        Err(OpenError::Foreign { .. })
+    ));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+
+    std::fs::write(
+        &path,
+        b"this is not a database, and long enough to be looked at as one".repeat(20),
+    )
+    .unwrap();
+    assert!(matches!(
+        Store::open(folder.path(), SCHEMA),
+        Err(OpenError::Store(StoreError::Sqlite { .. }))
+    ));
+}
+
+/// Lets the database file grow no further, or again.
+fn limit_pages(store: &Store, is_limited: bool) {
+    let sql = if is_limited {
+        "PRAGMA max_page_count=1"
+    } else {
+        "PRAGMA max_page_count=4294967294"
+    };
+    store
+        .write(move |tx| tx.one(sql, &[], |row| row.int(0)))
+        .unwrap();
+}
+
+fn insert_large(tx: &Tx<'_>, id: i64) -> Result<(), StoreError> {
+    let body = vec![7_u8; 100_000];
+    let name = format!("large {id}");
+    tx.execute(
+        "INSERT INTO thing (id, name, body) VALUES (?1, ?2, ?3)",
+        &[id.into(), (&name).into(), (&body).into()],
+    )?;
+    Ok(())
+}
+
+#[test]
+fn a_full_disk_refuses_and_the_store_goes_on() {
+    let (scratch, store) = open();
+    store.write(|tx| insert(tx, 1)).unwrap();
+    limit_pages(&store, true);
+    for is_swallowed in [false, true] {
+        let answers = group(
+            &store,
+            vec![
+                Box::new(|tx| insert(tx, 2)),
+                Box::new(move |tx| match insert_large(tx, 3) {
+                    Err(StoreError::Full) if is_swallowed => Ok(()),
+                    other => other,
+                }),
+                Box::new(|tx| insert(tx, 4)),
+            ],
+        );
+        // Whoever was told that it is written must find it, whoever was not must not.
+        let kept = ids(&store);
+        for (answer, id) in [(&answers[0], 2), (&answers[2], 4)] {
+            assert_eq!(kept.contains(&id), answer.is_ok(), "{answers:?} {kept:?}");
+            assert!(
+                matches!(answer, Ok(()) | Err(StoreError::Full)),
+                "{answers:?}"
+            );
+        }
+        assert!(
+            is_swallowed || answers[1] == Err(StoreError::Full),
+            "{answers:?}"
+        );
+        assert!(!kept.contains(&3));
+        assert!(!store.failed());
+        store
+            .write(|tx| tx.execute("DELETE FROM thing WHERE id > 1", &[]))
+            .unwrap();
+    }
+    limit_pages(&store, false);
+    store.write(|tx| insert_large(tx, 3)).unwrap();
+    store.close();
+    assert_eq!(ids(&Store::open(scratch.path(), SCHEMA).unwrap()), [1, 3]);
+}
+
+#[test]
+fn a_vanished_transaction_is_acknowledged_to_nobody() {
+    let (_scratch, store) = open();
+    store.write(|tx| insert(tx, 1)).unwrap();
+    let answers = group(
+        &store,
+        vec![
+            Box::new(|tx| insert(tx, 2)),
+            // What SQLite does by itself on some errors, and the closure does not notice.
+            Box::new(|tx| {
+                let _ = tx.execute(
+                    "INSERT OR ROLLBACK INTO thing (id, name) VALUES (1, 'again')",
+                    &[],
+                );
+                Ok(())
+            }),
+            Box::new(|tx| insert(tx, 3)),
+        ],
+    );
+    assert!(answers.iter().all(Result::is_err), "{answers:?}");
+    assert_eq!(ids(&store), [1]);
+    assert!(!store.failed());
+    store.write(|tx| insert(tx, 4)).unwrap();
+    assert_eq!(ids(&store), [1, 4]);
+}
+
+#[test]
+fn a_long_queue_is_answered_with_busy() {
+    let (_scratch, store) = open();
+    let (writes, extra) = (1024, 8);
+    let refused = queued_together(&store, writes, || {
+        thread::scope(|scope| {
+            let callers: Vec<_> = (1..=(writes + extra) as i64)
+                .map(|id| {
+                    let store = &store;
+                    thread::Builder::new()
+                        .stack_size(64 * 1024)
+                        .spawn_scoped(scope, move || store.write(move |tx| insert(tx, id)))
+                        .unwrap()
+                })
+                .collect();
+            callers
+                .into_iter()
+                .map(|caller| caller.join().unwrap())
+                .filter(|answer| answer == &Err(StoreError::Busy))
+                .count()
+        })
+    });
+    assert_eq!(ids(&store).len() + refused, writes + extra);
+}
+
+#[test]
+fn a_long_log_is_emptied_between_groups() {
+    let scratch = tempfile::tempdir().unwrap();
+    let policy = CheckpointPolicy {
+        groups: u64::MAX,
+        log_bytes: 500_000,
+    };
+    let store = Store::open_with(scratch.path(), SCHEMA, policy).unwrap();
+    let log_bytes = |folder: &Path| std::fs::metadata(folder.join("nexa.db-wal")).unwrap().len();
+    let mut largest_bytes = 0;
+    for id in 1..=30 {
+        store.write(move |tx| insert_large(tx, id)).unwrap();
+        largest_bytes = largest_bytes.max(log_bytes(scratch.path()));
+    }
+    // Each write is 100 kB; the log may pass the limit by the one that reaches it.
+    assert!(
+        (100_000..700_000).contains(&largest_bytes),
+        "{largest_bytes}"
+    );
+
+    // A reader keeps the log, and holds nobody up.
+    let path = scratch.path();
+    store
+        .read(|tx| {
+            tx.one("SELECT count(*) FROM thing", &[], |row| row.int(0))?;
+            for id in 101..=120 {
+                store.write(move |tx| insert_large(tx, id))?;
+            }
+            assert!(log_bytes(path) > 1_000_000);
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    for id in 201..=210 {
+        store.write(move |tx| insert_large(tx, id)).unwrap();
+    }
+    assert!(log_bytes(path) < 700_000, "{}", log_bytes(path));
+    assert_eq!(ids(&store).len(), 60);
+}
+
+#[test]
+fn deleted_content_is_gone_from_the_file() {
+    let (scratch, store) = open();
+    let needle = b"a person who asked to be forgotten";
+    let has = |path: &Path| {
+        std::fs::read(path)
+            .unwrap()
+            .windows(needle.len())
+            .any(|window| window == needle)
+    };
+    store
+        .write(|tx| {
+            let name = String::from_utf8(needle.to_vec()).unwrap();
+            tx.execute(
+                "INSERT INTO thing (id, name, body) VALUES (1, ?1, ?2)",
+                &[(&name).into(), Value::Blob(&needle.repeat(500))],
+            )
+        })
+        .unwrap();
+    store.close();
+    let database = scratch.path().join("nexa.db");
+    assert!(has(&database));
+    let store = Store::open(scratch.path(), SCHEMA).unwrap();
+    store
+        .write(|tx| tx.execute("DELETE FROM thing", &[]))
+        .unwrap();
+    store.close();
+    assert!(!has(&database));
+    assert!(!has(&scratch.path().join("nexa.db-wal")));
+}

@@ -1,0 +1,424 @@
+//! The one writer: a thread that commits many closures in one transaction and answers after the commit is durable.
+
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError},
+    },
+    thread::{self, JoinHandle, ThreadId},
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::{
+    checkpoint::{self, Checkpointer},
+    connection::LOCK_WAIT,
+    error::{OpenError, Severity, StoreError, severity},
+    health::Health,
+    lock::{FolderLock, at},
+    tx::Tx,
+};
+
+/// Commands in one transaction: enough to share one fsync among many, few enough that nobody waits long.
+const GROUP_MAX: usize = 256;
+/// Commands that may wait. Each one holds a thread of the caller; beyond this the answer is Busy.
+const QUEUE_MAX: usize = 1024;
+/// With nothing to write for this long, what the log holds is moved to the database file.
+const IDLE: Duration = Duration::from_secs(1);
+/// How long a TRUNCATE may hold up the queue while a reader (a backup) is in its way.
+const TRUNCATE_WAIT: Duration = Duration::from_millis(50);
+
+/// When to checkpoint.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CheckpointPolicy {
+    /// Groups between two nudges of the background checkpoint.
+    pub(super) groups: u64,
+    /// Size of the log at which the writer empties it between two groups.
+    pub(super) log_bytes: u64,
+}
+
+impl Default for CheckpointPolicy {
+    fn default() -> Self {
+        CheckpointPolicy {
+            groups: 64,
+            log_bytes: 64 * 1024 * 1024,
+        }
+    }
+}
+
+/// What the thread works with.
+pub(super) struct Resources {
+    pub(super) connection: Connection,
+    pub(super) checkpointer: Checkpointer,
+    pub(super) policy: CheckpointPolicy,
+    pub(super) health: Arc<Health>,
+    /// Path of SQLite's log.
+    pub(super) log: PathBuf,
+    /// Let go last, after the connection.
+    pub(super) lock: Arc<FolderLock>,
+}
+
+/// The callers' end of the thread.
+pub(super) struct Writer {
+    /// `None` once stopped.
+    queue: RwLock<Option<SyncSender<Box<dyn Command>>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    thread_id: ThreadId,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    waiting: AtomicUsize,
+    commits: AtomicU64,
+}
+
+impl Writer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`] if there is no thread to be had.
+    pub(super) fn start(resources: Resources) -> Result<Writer, OpenError> {
+        let (queue, commands) = mpsc::sync_channel(QUEUE_MAX);
+        let counts = Arc::new(Counts::default());
+        let log = resources.log.clone();
+        let truncate_at_bytes = resources.policy.log_bytes;
+        let worker = Worker {
+            resources,
+            commands,
+            counts: Arc::clone(&counts),
+            groups: 0,
+            truncate_at_bytes,
+        };
+        let thread = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || worker.run())
+            .map_err(at(&log))?;
+        let thread_id = thread.thread().id();
+        Ok(Writer {
+            queue: RwLock::new(Some(queue)),
+            thread: Mutex::new(Some(thread)),
+            thread_id,
+            counts,
+        })
+    }
+
+    /// Runs `closure` on the writer thread; returns when what it wrote is durable, or was undone.
+    ///
+    /// # Errors
+    /// What the closure answers, or a [`StoreError`].
+    pub(super) fn write<T, E>(
+        &self,
+        closure: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.submit(Box::new(Pending {
+            closure: Some(closure),
+            result: None,
+            reply,
+        }))?;
+        match answer.recv() {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) => Err(error.into()),
+            // The thread stopped with the command in its queue.
+            Err(mpsc::RecvError) => Err(StoreError::Unavailable.into()),
+        }
+    }
+
+    /// Commands that wait for their turn.
+    pub(super) fn waiting(&self) -> usize {
+        self.counts.waiting.load(Ordering::Acquire)
+    }
+
+    /// Groups committed since the start.
+    pub(super) fn commits(&self) -> u64 {
+        self.counts.commits.load(Ordering::Acquire)
+    }
+
+    /// Takes no more commands, lets the thread finish those it has, and waits for it.
+    pub(super) fn stop(&self) {
+        self.queue
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        // A closure may hold the last handle of the store: the thread cannot wait for itself, and ends anyway.
+        if let Some(thread) = thread
+            && !self.is_current_thread()
+        {
+            let _ = thread.join();
+        }
+    }
+
+    fn submit(&self, command: Box<dyn Command>) -> Result<(), StoreError> {
+        if self.is_current_thread() {
+            return Err(StoreError::Misuse {
+                message: "a write inside a write would wait for itself".to_owned(),
+            });
+        }
+        let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
+        let queue = queue.as_ref().ok_or(StoreError::Unavailable)?;
+        self.counts.waiting.fetch_add(1, Ordering::AcqRel);
+        queue.try_send(command).map_err(|refused| {
+            self.counts.waiting.fetch_sub(1, Ordering::AcqRel);
+            match refused {
+                TrySendError::Full(_) => StoreError::Busy,
+                TrySendError::Disconnected(_) => StoreError::Unavailable,
+            }
+        })
+    }
+
+    fn is_current_thread(&self) -> bool {
+        thread::current().id() == self.thread_id
+    }
+}
+
+/// A closure in the queue, its types hidden.
+trait Command: Send {
+    /// Runs the closure; whether what it wrote is to be kept. Never unwinds.
+    fn run(&mut self, tx: &Tx<'_>) -> bool;
+    /// Sends the closure's result, or the reason why its whole group was refused.
+    fn answer(self: Box<Self>, group: Result<(), StoreError>);
+}
+
+struct Pending<F, T, E> {
+    closure: Option<F>,
+    result: Option<Result<Result<T, E>, StoreError>>,
+    reply: SyncSender<Result<Result<T, E>, StoreError>>,
+}
+
+impl<F, T, E> Command for Pending<F, T, E>
+where
+    F: FnOnce(&Tx<'_>) -> Result<T, E> + Send,
+    T: Send,
+    E: Send,
+{
+    fn run(&mut self, tx: &Tx<'_>) -> bool {
+        let Some(closure) = self.closure.take() else {
+            return false;
+        };
+        let result = catch_unwind(AssertUnwindSafe(|| closure(tx)));
+        let is_kept = matches!(result, Ok(Ok(_)));
+        self.result = Some(result.map_err(|_panic| StoreError::Panicked));
+        is_kept
+    }
+
+    fn answer(self: Box<Self>, group: Result<(), StoreError>) {
+        let result = match group {
+            Ok(()) => self.result.unwrap_or(Err(StoreError::Unavailable)),
+            Err(error) => Err(error),
+        };
+        // A caller that has gone away does not matter: the write is done or undone all the same.
+        let _ = self.reply.send(result);
+    }
+}
+
+/// Why a whole group was refused.
+struct Refused {
+    error: StoreError,
+    is_fatal: bool,
+}
+
+struct Worker {
+    resources: Resources,
+    commands: Receiver<Box<dyn Command>>,
+    counts: Arc<Counts>,
+    /// Groups since the last nudge of the checkpointer.
+    groups: u64,
+    truncate_at_bytes: u64,
+}
+
+impl Worker {
+    fn run(mut self) {
+        if catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
+            self.resources.health.fail("the writer thread panicked");
+        }
+        // What is still queued after a failure is answered now, not after the clean-up.
+        drop(self.commands);
+        let Resources {
+            connection,
+            checkpointer,
+            health,
+            lock,
+            ..
+        } = self.resources;
+        checkpointer.stop();
+        if !health.has_failed()
+            && let Err(error) = checkpoint::truncate(&connection)
+        {
+            tracing::warn!(%error, "the last checkpoint failed; the log keeps its content");
+        }
+        drop(connection);
+        drop(lock);
+    }
+
+    fn serve(&mut self) {
+        while let Some(mut group) = self.next_group() {
+            // The checkpointer may have failed meanwhile. Dropping the group tells its callers.
+            if self.resources.health.has_failed() {
+                return;
+            }
+            let outcome = run_group(&self.resources.connection, &mut group);
+            let answer = match outcome {
+                Ok(()) => {
+                    self.counts.commits.fetch_add(1, Ordering::AcqRel);
+                    Ok(())
+                }
+                Err(Refused {
+                    error,
+                    is_fatal: true,
+                }) => {
+                    self.resources.health.fail(&error.to_string());
+                    Err(StoreError::Unavailable)
+                }
+                Err(Refused {
+                    error,
+                    is_fatal: false,
+                }) => {
+                    tracing::warn!(%error, commands = group.len(), "a group of writes was rolled back");
+                    Err(error)
+                }
+            };
+            for command in group {
+                command.answer(answer.clone());
+            }
+            if self.resources.health.has_failed() {
+                return;
+            }
+            self.checkpoint();
+        }
+    }
+
+    /// The next commands in the order they came; `None` when the store is closed and the queue is empty.
+    fn next_group(&mut self) -> Option<Vec<Box<dyn Command>>> {
+        let first = loop {
+            if self.groups == 0 {
+                break self.commands.recv().ok()?;
+            }
+            match self.commands.recv_timeout(IDLE) {
+                Ok(command) => break command,
+                Err(RecvTimeoutError::Timeout) => self.nudge(),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        };
+        let mut group = vec![first];
+        group.extend(self.commands.try_iter().take(GROUP_MAX - 1));
+        self.counts.waiting.fetch_sub(group.len(), Ordering::AcqRel);
+        Some(group)
+    }
+
+    fn checkpoint(&mut self) {
+        self.groups += 1;
+        if self.groups >= self.resources.policy.groups {
+            self.nudge();
+        }
+        let log_bytes = fs::metadata(&self.resources.log).map_or(0, |log| log.len());
+        if log_bytes >= self.truncate_at_bytes {
+            self.truncate(log_bytes);
+        }
+    }
+
+    fn nudge(&mut self) {
+        self.groups = 0;
+        self.resources.checkpointer.nudge();
+    }
+
+    fn truncate(&mut self, log_bytes: u64) {
+        let connection = &self.resources.connection;
+        let _ = connection.busy_timeout(TRUNCATE_WAIT);
+        let outcome = checkpoint::truncate(connection);
+        let _ = connection.busy_timeout(LOCK_WAIT);
+        let limit_bytes = self.resources.policy.log_bytes;
+        // If somebody was in the way, not again after every single group.
+        let later_bytes = log_bytes.saturating_add(limit_bytes / 4);
+        self.truncate_at_bytes = match outcome {
+            Ok(true) => limit_bytes,
+            Ok(false) => later_bytes,
+            Err(error) => {
+                if checkpoint::is_fatal(&error) {
+                    self.resources.health.fail(&format!("checkpoint: {error}"));
+                }
+                later_bytes
+            }
+        };
+    }
+}
+
+fn run_group(connection: &Connection, group: &mut [Box<dyn Command>]) -> Result<(), Refused> {
+    run(connection, "BEGIN IMMEDIATE").map_err(|error| refuse(connection, error))?;
+    for command in group {
+        run_command(connection, command.as_mut())?;
+    }
+    run(connection, "COMMIT").map_err(|error| {
+        // These leave nothing in the log. After any other error part of the group may come back at the next start,
+        // and after a failed fsync nobody can tell.
+        let is_harmless = matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::ConstraintViolation)
+        );
+        let refused = refuse(connection, error);
+        Refused {
+            is_fatal: refused.is_fatal || !is_harmless,
+            ..refused
+        }
+    })
+}
+
+fn run_command(connection: &Connection, command: &mut dyn Command) -> Result<(), Refused> {
+    run(connection, "SAVEPOINT command").map_err(|error| refuse(connection, error))?;
+    let tx = Tx::new(connection);
+    let is_kept = command.run(&tx);
+    let worst = tx.into_worst();
+    if let Some((Severity::Fatal, error)) = worst {
+        return Err(Refused {
+            error,
+            is_fatal: true,
+        });
+    }
+    // On a full disk, for one, SQLite rolls the whole transaction back and whatever comes next would be committed
+    // by itself: the neighbours' writes are gone, so nobody may be told otherwise.
+    if connection.is_autocommit() {
+        let error = worst.map_or_else(
+            || StoreError::Misuse {
+                message: "a closure ended the transaction".to_owned(),
+            },
+            |(_, error)| error,
+        );
+        return Err(Refused {
+            error,
+            is_fatal: false,
+        });
+    }
+    let undo = if is_kept {
+        Ok(())
+    } else {
+        run(connection, "ROLLBACK TO command")
+    };
+    undo.and_then(|()| run(connection, "RELEASE command"))
+        .map_err(|error| refuse(connection, error))
+}
+
+fn refuse(connection: &Connection, error: rusqlite::Error) -> Refused {
+    let is_undone = connection.is_autocommit() || run(connection, "ROLLBACK").is_ok();
+    Refused {
+        is_fatal: severity(&error) == Severity::Fatal || !is_undone,
+        error: error.into(),
+    }
+}
+
+fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}
