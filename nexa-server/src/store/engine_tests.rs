@@ -64,11 +64,10 @@ fn queued_together<T: Send>(store: &Store, writes: usize, during: impl FnOnce() 
     })
 }
 
+type Closure = Box<dyn FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send>;
+
 /// Each closure on a thread of its own, in one group, in this order; their answers.
-fn group(
-    store: &Store,
-    closures: Vec<Box<dyn FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send>>,
-) -> Vec<Result<(), StoreError>> {
+fn group(store: &Store, closures: Vec<Closure>) -> Vec<Result<(), StoreError>> {
     let writes = closures.len();
     queued_together(store, writes, || {
         thread::scope(|scope| {
@@ -103,9 +102,7 @@ fn many_writers_share_commits() {
     let answers = group(
         &store,
         (1..=100)
-            .map(|id| -> Box<dyn FnOnce(&Tx<'_>) -> _ + Send> {
-                Box::new(move |tx| insert(tx, id))
-            })
+            .map(|id| -> Closure { Box::new(move |tx| insert(tx, id)) })
             .collect(),
     );
     assert!(answers.iter().all(Result::is_ok));
@@ -121,9 +118,7 @@ fn a_group_has_an_upper_bound() {
     let answers = group(
         &store,
         (1..=300)
-            .map(|id| -> Box<dyn FnOnce(&Tx<'_>) -> _ + Send> {
-                Box::new(move |tx| insert(tx, id))
-            })
+            .map(|id| -> Closure { Box::new(move |tx| insert(tx, id)) })
             .collect(),
     );
     assert!(answers.iter().all(Result::is_ok));

@@ -63,6 +63,23 @@ pub(crate) enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the same call may succeed later: the store is short of something, the call itself is well.
+    pub(crate) fn is_temporary(&self) -> bool {
+        match self {
+            StoreError::Full | StoreError::Busy | StoreError::Unavailable => true,
+            StoreError::UniqueViolation { .. }
+            | StoreError::ForeignKey
+            | StoreError::Constraint { .. }
+            | StoreError::NoRow
+            | StoreError::Shape { .. }
+            | StoreError::Panicked
+            | StoreError::Misuse { .. }
+            | StoreError::Sqlite { .. } => false,
+        }
+    }
+}
+
 /// Why a data folder could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {

@@ -113,7 +113,8 @@ fn make_private(path: &Path) -> io::Result<()> {
     fs::metadata(path).map(drop)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 

@@ -13,7 +13,7 @@
 //! 2. A write whose closure fails or panics leaves nothing behind and does not touch its neighbours.
 //! 3. After an IO error nothing is written and no fsync is tried again: the process has to stop.
 //! 4. One process owns a data folder.
-//! 5. SQL is a literal; values are bound, never pasted.
+//! 5. SQL is made of constants; values are bound, never pasted.
 
 mod backup;
 mod checkpoint;

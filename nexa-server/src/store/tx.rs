@@ -9,7 +9,8 @@ use rusqlite::{
 
 use super::error::{Severity, StoreError, severity};
 
-/// A transaction. SQL has `?1`, `?2`, … and is a literal that SQLite and PostgreSQL both accept; values are bound.
+/// A transaction. SQL has `?1`, `?2`, …, is made of constants, and is such that SQLite and PostgreSQL both accept it;
+/// values are bound.
 ///
 /// It begins and ends with the closure it is handed to, so no statement here may begin, end or name a transaction.
 /// Foreign keys are immediate: a deferred one would fail at COMMIT and take a whole group of callers with it.
@@ -36,11 +37,7 @@ impl<'a> Tx<'a> {
     ///
     /// # Errors
     /// [`StoreError`]; [`StoreError::Misuse`] if the statement answers rows or the number of values is wrong.
-    pub(crate) fn execute(
-        &self,
-        sql: &'static str,
-        values: &[Value<'_>],
-    ) -> Result<usize, StoreError> {
+    pub(crate) fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize, StoreError> {
         let run = || {
             self.connection
                 .prepare_cached(sql)?
@@ -55,7 +52,7 @@ impl<'a> Tx<'a> {
     /// [`StoreError`]; [`StoreError::Misuse`] if there is a second row: the caller meant a key that is not unique.
     pub(crate) fn optional<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
@@ -79,7 +76,7 @@ impl<'a> Tx<'a> {
     /// [`StoreError`]; [`StoreError::NoRow`] if there is none, [`StoreError::Misuse`] if there is a second.
     pub(crate) fn one<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -92,7 +89,7 @@ impl<'a> Tx<'a> {
     /// [`StoreError`]
     pub(crate) fn all<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
@@ -107,7 +104,7 @@ impl<'a> Tx<'a> {
     /// Runs the statement to its end, which `RETURNING` needs as much as a query does.
     fn each(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         mut visit: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
@@ -409,7 +406,7 @@ mod tests {
         with_table(|tx| {
             fn shape<T>(
                 tx: &Tx<'_>,
-                sql: &'static str,
+                sql: &str,
                 read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
             ) -> bool {
                 matches!(tx.one(sql, &[], read), Err(StoreError::Shape { .. }))
