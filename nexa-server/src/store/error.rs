@@ -28,12 +28,10 @@ pub(crate) enum StoreError {
     #[error("no row where one was certain")]
     NoRow,
     /// A column is missing or is not of the type asked for: our bug, or a file that somebody edited.
-    #[error("column {column} is missing or not {expected}")]
+    #[error("column {column} is missing or not of the type that was asked for")]
     Shape {
         /// Zero-based position in the row.
         column: usize,
-        /// The type that was asked for.
-        expected: &'static str,
     },
     /// The disk is full. Nothing of the write is kept; the store goes on and later writes may succeed.
     #[error("the disk is full")]

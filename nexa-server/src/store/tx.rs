@@ -141,10 +141,8 @@ impl Row<'_> {
     /// # Errors
     /// [`StoreError::Shape`] if the column is missing, NULL or of another type (so for every method here).
     pub(crate) fn int(&self, column: usize) -> Result<i64, StoreError> {
-        self.optional_int(column)?.ok_or(StoreError::Shape {
-            column,
-            expected: "an integer",
-        })
+        self.optional_int(column)?
+            .ok_or(StoreError::Shape { column })
     }
 
     /// A truth value, kept as 0 or 1.
@@ -152,56 +150,43 @@ impl Row<'_> {
         match self.optional_int(column)? {
             Some(0) => Ok(false),
             Some(1) => Ok(true),
-            Some(_) | None => Err(StoreError::Shape {
-                column,
-                expected: "0 or 1",
-            }),
+            Some(_) | None => Err(StoreError::Shape { column }),
         }
     }
 
     /// A text.
     pub(crate) fn text(&self, column: usize) -> Result<String, StoreError> {
-        self.optional_text(column)?.ok_or(StoreError::Shape {
-            column,
-            expected: "a text",
-        })
+        self.optional_text(column)?
+            .ok_or(StoreError::Shape { column })
     }
 
     /// Bytes.
     pub(crate) fn blob(&self, column: usize) -> Result<Vec<u8>, StoreError> {
-        self.optional_blob(column)?.ok_or(StoreError::Shape {
-            column,
-            expected: "a blob",
-        })
+        self.optional_blob(column)?
+            .ok_or(StoreError::Shape { column })
     }
 
     /// Exactly `N` bytes, such as a digest.
     pub(crate) fn array<const N: usize>(&self, column: usize) -> Result<[u8; N], StoreError> {
-        self.optional_array(column)?.ok_or(StoreError::Shape {
-            column,
-            expected: "a blob",
-        })
+        self.optional_array(column)?
+            .ok_or(StoreError::Shape { column })
     }
 
     /// An integer or NULL.
     pub(crate) fn optional_int(&self, column: usize) -> Result<Option<i64>, StoreError> {
-        match self.value(column, "an integer")? {
+        match self.value(column)? {
             ValueRef::Null => Ok(None),
             ValueRef::Integer(value) => Ok(Some(value)),
-            ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => Err(StoreError::Shape {
-                column,
-                expected: "an integer",
-            }),
+            ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => {
+                Err(StoreError::Shape { column })
+            }
         }
     }
 
     /// A text or NULL.
     pub(crate) fn optional_text(&self, column: usize) -> Result<Option<String>, StoreError> {
-        let shape = StoreError::Shape {
-            column,
-            expected: "a text",
-        };
-        match self.value(column, "a text")? {
+        let shape = StoreError::Shape { column };
+        match self.value(column)? {
             ValueRef::Null => Ok(None),
             // SQLite keeps whatever bytes it was given; ours were UTF-8.
             ValueRef::Text(bytes) => std::str::from_utf8(bytes)
@@ -224,34 +209,28 @@ impl Row<'_> {
         let Some(bytes) = self.bytes(column)? else {
             return Ok(None);
         };
-        let array = bytes.try_into().map_err(|_| StoreError::Shape {
-            column,
-            expected: "a blob of the agreed length",
-        })?;
+        let array = bytes.try_into().map_err(|_| StoreError::Shape { column })?;
         Ok(Some(array))
     }
 
     fn bytes(&self, column: usize) -> Result<Option<&[u8]>, StoreError> {
-        match self.value(column, "a blob")? {
+        match self.value(column)? {
             ValueRef::Null => Ok(None),
             ValueRef::Blob(bytes) => Ok(Some(bytes)),
             ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) => {
-                Err(StoreError::Shape {
-                    column,
-                    expected: "a blob",
-                })
+                Err(StoreError::Shape { column })
             }
         }
     }
 
-    fn value(&self, column: usize, expected: &'static str) -> Result<ValueRef<'_>, StoreError> {
+    fn value(&self, column: usize) -> Result<ValueRef<'_>, StoreError> {
         self.0
             .get_ref(column)
-            .map_err(|_| StoreError::Shape { column, expected })
+            .map_err(|_| StoreError::Shape { column })
     }
 }
 
-/// A value to bind. Times are integers (seconds), truth values 0 or 1; there are no floats in our tables.
+/// A value to bind. Times are integers, truth values 0 or 1; there are no floats in our tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Value<'a> {
     /// NULL.
