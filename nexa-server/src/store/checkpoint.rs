@@ -7,16 +7,20 @@ use std::{
         mpsc::{self, Receiver, SyncSender},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use rusqlite::Connection;
 
 use super::{
-    connection::open_writer,
+    connection::{LOCK_WAIT, open_writer},
     error::{OpenError, Severity, severity},
     health::Health,
     lock::at,
 };
+
+/// How long emptying the log may hold up the writer.
+const TRUNCATE_WAIT: Duration = Duration::from_millis(50);
 
 /// A thread that checkpoints in SQLite's PASSIVE mode (it waits for nobody and nobody waits for it) when nudged.
 pub(super) struct Checkpointer {
@@ -52,12 +56,15 @@ impl Checkpointer {
     }
 }
 
-/// Moves everything and empties the log; `false` if a reader was in the way for longer than the connection waits.
+/// Moves everything and empties the log; `false` if a reader (a backup) is in the way, which is not waited for long.
 ///
 /// # Errors
 /// What SQLite answers; see [`is_fatal`].
 pub(super) fn truncate(connection: &Connection) -> rusqlite::Result<bool> {
-    run(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.busy_timeout(TRUNCATE_WAIT)?;
+    let outcome = run(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+    connection.busy_timeout(LOCK_WAIT)?;
+    outcome
 }
 
 /// Whether a failed checkpoint must stop the store. A full disk need not: the log still holds everything. A failed

@@ -52,11 +52,25 @@ impl Store {
         let database = folder.join(DATABASE_FILE);
         create_private_file(&database).map_err(at(&database))?;
         // Before anything that writes: a file that is not ours, or too new, stays as it is.
-        check(&open_reader(&database)?, &database, migrations)?;
+        let found = check(&open_reader(&database)?, &database, migrations)?;
+        let is_current = migrations
+            .last()
+            .is_none_or(|newest| newest.version == found);
         let connection = open_writer(&database)?;
-        // A process that stopped after a failed fsync left a log that the kernel shows us but the disk may not have.
-        // New commits must not be chained to it, so all of it goes through the database file and its fsync first.
-        checkpoint::truncate(&connection).map_err(StoreError::from)?;
+        let is_log_old = match checkpoint::truncate(&connection) {
+            Ok(is_emptied) => !is_emptied,
+            Err(error) if checkpoint::is_fatal(&error) => {
+                return Err(StoreError::from(error).into());
+            }
+            // Keys can be checked on a full disk too: reads work, and writes are refused until there is room.
+            Err(error) => {
+                tracing::warn!(%error, "the log cannot be emptied yet; writes are refused until it is");
+                true
+            }
+        };
+        if is_log_old && !is_current {
+            return Err(StoreError::Busy.into());
+        }
         migrate(&connection, &database, migrations)?;
 
         let health = Arc::new(Health::default());
@@ -69,6 +83,7 @@ impl Store {
             policy,
             health: Arc::clone(&health),
             log: log.into(),
+            is_log_old,
             lock: Arc::clone(&lock),
         })?;
         let pool = Pool::new(database, lock);

@@ -326,6 +326,26 @@ fn a_second_opener_is_refused() {
 }
 
 #[test]
+fn nothing_is_chained_to_the_log_of_an_earlier_process() {
+    let (scratch, store) = open();
+    let backup = rusqlite::Connection::open(scratch.path().join("nexa.db")).unwrap();
+    backup
+        .execute_batch("BEGIN; SELECT count(*) FROM thing;")
+        .unwrap();
+    store.write(|tx| insert(tx, 1)).unwrap();
+    store.close();
+    let log = scratch.path().join("nexa.db-wal");
+    assert!(std::fs::metadata(&log).unwrap().len() > 0);
+
+    let store = Store::open(scratch.path(), SCHEMA).unwrap();
+    assert_eq!(ids(&store), [1]);
+    assert_eq!(store.write(|tx| insert(tx, 2)), Err(StoreError::Busy));
+    backup.execute_batch("ROLLBACK").unwrap();
+    store.write(|tx| insert(tx, 3)).unwrap();
+    assert_eq!(ids(&store), [1, 3]);
+}
+
+#[test]
 fn a_newer_or_foreign_file_is_refused_untouched() {
     let (scratch, store) = open();
     drop(store);

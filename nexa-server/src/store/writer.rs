@@ -17,7 +17,6 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::{
     checkpoint::{self, Checkpointer},
-    connection::LOCK_WAIT,
     error::{OpenError, Severity, StoreError, severity},
     health::Health,
     lock::{FolderLock, at},
@@ -30,8 +29,6 @@ const GROUP_MAX: usize = 256;
 const QUEUE_MAX: usize = 1024;
 /// With nothing to write for this long, what the log holds is moved to the database file.
 const IDLE: Duration = Duration::from_secs(1);
-/// How long a TRUNCATE may hold up the queue while a reader (a backup) is in its way.
-const TRUNCATE_WAIT: Duration = Duration::from_millis(50);
 
 /// When to checkpoint.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +56,10 @@ pub(super) struct Resources {
     pub(super) health: Arc<Health>,
     /// Path of SQLite's log.
     pub(super) log: PathBuf,
+    /// Whether the log still holds what an earlier process wrote. A process that stopped after a failed fsync left a
+    /// log that the kernel shows us but the disk may not have; a commit chained to it could be lost with it. So there
+    /// is none before all of it went through the database file and its fsync.
+    pub(super) is_log_old: bool,
     /// Let go last, after the connection.
     pub(super) lock: Arc<FolderLock>,
 }
@@ -271,7 +272,9 @@ impl Worker {
             if self.resources.health.has_failed() {
                 return;
             }
-            let outcome = run_group(&self.resources.connection, &mut group);
+            let outcome = self
+                .renew_log()
+                .and_then(|()| run_group(&self.resources.connection, &mut group));
             let answer = match outcome {
                 Ok(()) => {
                     self.counts.commits.fetch_add(1, Ordering::AcqRel);
@@ -320,6 +323,27 @@ impl Worker {
         Some(group)
     }
 
+    fn renew_log(&mut self) -> Result<(), Refused> {
+        if self.resources.is_log_old {
+            match checkpoint::truncate(&self.resources.connection) {
+                Ok(true) => self.resources.is_log_old = false,
+                Ok(false) => {
+                    return Err(Refused {
+                        error: StoreError::Busy,
+                        is_fatal: false,
+                    });
+                }
+                Err(error) => {
+                    return Err(Refused {
+                        is_fatal: checkpoint::is_fatal(&error),
+                        error: error.into(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn checkpoint(&mut self) {
         self.groups += 1;
         if self.groups >= self.resources.policy.groups {
@@ -337,10 +361,7 @@ impl Worker {
     }
 
     fn truncate(&mut self, log_bytes: u64) {
-        let connection = &self.resources.connection;
-        let _ = connection.busy_timeout(TRUNCATE_WAIT);
-        let outcome = checkpoint::truncate(connection);
-        let _ = connection.busy_timeout(LOCK_WAIT);
+        let outcome = checkpoint::truncate(&self.resources.connection);
         let limit_bytes = self.resources.policy.log_bytes;
         // If somebody was in the way, not again after every single group.
         let later_bytes = log_bytes.saturating_add(limit_bytes / 4);
