@@ -11,7 +11,7 @@ use super::{
     connection::{DATABASE_FILE, open_reader, open_writer},
     error::{OpenError, StoreError},
     health::Health,
-    lock::{FolderLock, at, create_private_file},
+    lock::{FolderLock, at, create_private_file, sync_folder_of},
     migrate::{Migration, check, migrate},
     pool::Pool,
     tx::Tx,
@@ -72,6 +72,8 @@ impl Store {
             return Err(StoreError::Busy.into());
         }
         migrate(&connection, &database, migrations)?;
+        // The name of the log has to survive as well, and SQLite ignores the error of its own sync of the folder.
+        sync_folder_of(&database).map_err(at(&database))?;
 
         let health = Arc::new(Health::default());
         let checkpointer = Checkpointer::start(&database, Arc::clone(&health))?;
