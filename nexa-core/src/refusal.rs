@@ -394,3 +394,119 @@ impl Claim {
         self.row().name
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::collections::BTreeSet;
+    use std::string::ToString;
+    use std::vec::Vec;
+
+    use super::*;
+
+    fn all() -> Vec<Refusal> {
+        let mut all = std::vec![
+            Refusal::TokenTooLong { bytes: 5_000 },
+            Refusal::NotThreeSegments { segments: 1 },
+            Refusal::Whitespace { position: 3 },
+            Refusal::AlgMissing,
+            Refusal::AlgType,
+            Refusal::AlgNone,
+            Refusal::AlgNotAllowed,
+            Refusal::HeaderCrit,
+            Refusal::HeaderB64,
+            Refusal::HeaderJwk,
+            Refusal::HeaderJku,
+            Refusal::HeaderX5c,
+            Refusal::HeaderX5u,
+            Refusal::HeaderZip,
+            Refusal::HeaderUnknownMember,
+            Refusal::TypMissing,
+            Refusal::TypType,
+            Refusal::TypWrong,
+            Refusal::KidMissing,
+            Refusal::KidType,
+            Refusal::KidUnknown,
+            Refusal::SignatureLength { bytes: 63 },
+            Refusal::SignatureScalarRange,
+            Refusal::SignatureSmallOrder,
+            Refusal::SignatureWrong,
+            Refusal::ExpNotAfterNbf,
+            Refusal::LifetimeTooLong {
+                lifetime_s: 2,
+                max_s: 1,
+            },
+            Refusal::IssuedInFuture { ahead_s: 301 },
+            Refusal::NotYetValid { starts_in_s: 1 },
+            Refusal::Expired { since_s: 1 },
+        ];
+        for fault in [
+            Base64Fault::Padding,
+            Base64Fault::Alphabet,
+            Base64Fault::Length,
+            Base64Fault::TrailingBits,
+        ] {
+            let part = TokenPart::Signature;
+            all.push(Refusal::Base64 { part, fault });
+        }
+        let part = TokenPart::Header;
+        for fault in [
+            JsonFault::Utf8,
+            JsonFault::ByteOrderMark,
+            JsonFault::Syntax,
+            JsonFault::TrailingData,
+            JsonFault::DuplicateMember,
+            JsonFault::LoneSurrogate,
+            JsonFault::TooDeep,
+            JsonFault::TooManyMembers,
+            JsonFault::TooLarge,
+            JsonFault::NumberRange,
+        ] {
+            all.push(Refusal::Json { part, fault });
+        }
+        all.push(Refusal::NotAnObject { part });
+        for claim in [Claim::Iss, Claim::LicGrace] {
+            all.extend([
+                Refusal::ClaimMissing(claim),
+                Refusal::ClaimType(claim),
+                Refusal::ClaimWrong(claim),
+            ]);
+        }
+        all
+    }
+
+    #[test]
+    fn codes_are_snake_case_and_tell_rules_apart() {
+        let codes: Vec<&str> = all().iter().map(Refusal::code).collect();
+        assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len());
+        for code in codes {
+            assert!(
+                code.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn messages_are_sentences_that_tell_rules_apart() {
+        let messages: Vec<_> = all().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            messages.iter().collect::<BTreeSet<_>>().len(),
+            messages.len()
+        );
+        assert_eq!(
+            Refusal::ClaimType(Claim::DeviceSalt).to_string(),
+            "claim device.salt must be a string"
+        );
+        assert_eq!(
+            Refusal::Base64 {
+                part: TokenPart::Payload,
+                fault: Base64Fault::Padding
+            }
+            .to_string(),
+            "the payload is not canonical base64url: it is padded"
+        );
+    }
+}

@@ -104,7 +104,7 @@ impl AccessIssuer {
         let mut scratch = Scratch::new();
         jws::read_unsigned_payload(payload.as_bytes(), &mut scratch)
             .and_then(|claims| read_claims(&claims, &self.issuer, now).map(|_| ()))
-            .map_err(IssueError::WouldBeRefused)?;
+            .map_err(IssueError::from)?;
         let token = self.key.sign_compact(ACCESS_TYP, &payload);
         if token.len() > MAX_TOKEN_BYTES {
             return Err(IssueError::TooLong { bytes: token.len() });

@@ -49,6 +49,15 @@ impl fmt::Display for IssueError {
 
 impl core::error::Error for IssueError {}
 
+impl From<Refusal> for IssueError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::TokenTooLong { bytes } => Self::TooLong { bytes },
+            refusal => Self::WouldBeRefused(refusal),
+        }
+    }
+}
+
 /// The rule of ids and names in a token: 1 to `max` bytes.
 pub(super) fn check_length(field: &'static str, text: &str, max: usize) -> Result<(), IssueError> {
     match (1..=max).contains(&text.len()) {

@@ -149,7 +149,7 @@ impl LicenseIssuer {
                 read_claims(&claims, kid, &expect, now)
             })
             .map(|_| ())
-            .map_err(IssueError::WouldBeRefused)
+            .map_err(IssueError::from)
     }
 }
 

@@ -310,3 +310,104 @@ impl Hmac {
             .into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4231, sections 4.2 to 4.8.
+    #[test]
+    fn hmac_agrees_with_rfc_4231() {
+        let counting: [u8; 25] = core::array::from_fn(|index| u8::try_from(index + 1).unwrap());
+        let cases: [(&[u8], &[u8], &str); 7] = [
+            (
+                &[0x0b; 20],
+                b"Hi There",
+                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+            ),
+            (
+                b"Jefe",
+                b"what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            (
+                &[0xaa; 20],
+                &[0xdd; 50],
+                "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
+            ),
+            (
+                &counting,
+                &[0xcd; 50],
+                "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b",
+            ),
+            (
+                &[0x0c; 20],
+                b"Test With Truncation",
+                "a3b6167473100ee06e0c796c2955552b",
+            ),
+            (
+                &[0xaa; 131],
+                b"Test Using Larger Than Block-Size Key - Hash Key First",
+                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+            ),
+            (
+                &[0xaa; 131],
+                b"This is a test using a larger than block-size key and a larger than block-size data. \
+                  The key needs to be hashed before being used by the HMAC algorithm.",
+                "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
+            ),
+        ];
+        for (key, message, expected) in cases {
+            let mut hmac = Hmac::new(key);
+            for part in message.chunks(7) {
+                hmac.update(part);
+            }
+            let found = hmac.finish();
+            let digits = expected.as_bytes().chunks(2);
+            for (byte, digits) in found.iter().zip(digits) {
+                let expected = u8::from_str_radix(core::str::from_utf8(digits).unwrap(), 16);
+                assert_eq!(Ok(*byte), expected, "{expected:?}");
+            }
+        }
+    }
+
+    /// Computed with another implementation of HMAC.
+    #[test]
+    fn component_hashes_are_the_documented_ones() {
+        let salt: [u8; 16] = core::array::from_fn(|index| u8::try_from(index).unwrap());
+        let hasher = ComponentHasher::new(&salt);
+        for (kind, value, expected) in [
+            ("fingerprint", "a1b2", 0xa38c_f6f7_1092_d401_u64),
+            ("cpu", "x86", 0x962c_0a8d_d40b_2f53_u64),
+        ] {
+            assert_eq!(hasher.hash(kind, value), expected.to_be_bytes());
+        }
+    }
+
+    /// Kind and value are kept apart: moving a character from one to the other changes the hash.
+    #[test]
+    fn kind_and_value_do_not_run_together() {
+        let hasher = ComponentHasher::new(&[7; 16]);
+        assert_ne!(hasher.hash("ab", "c"), hasher.hash("a", "bc"));
+        assert_ne!(hasher.hash("", "abc"), hasher.hash("abc", ""));
+        assert_ne!(
+            ComponentHasher::new(&[8; 16]).hash("ab", "c"),
+            hasher.hash("ab", "c")
+        );
+    }
+
+    #[test]
+    fn how_many_have_to_match() {
+        for (policy, expected) in [
+            (DevicePolicy::Any, [1, 1, 1, 1, 1, 1]),
+            (DevicePolicy::Two, [1, 2, 2, 2, 2, 2]),
+            (DevicePolicy::Most, [1, 2, 2, 3, 3, 4]),
+            (DevicePolicy::All, [1, 2, 3, 4, 5, 6]),
+            (DevicePolicy::AtLeast(1), [1, 1, 1, 1, 1, 1]),
+        ] {
+            for (total, expected) in (1..).zip(expected) {
+                assert_eq!(policy.required(total), expected, "{policy:?} of {total}");
+            }
+        }
+    }
+}
