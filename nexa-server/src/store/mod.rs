@@ -15,23 +15,38 @@
 //! 4. One process owns a data folder.
 //! 5. SQL is made of constants; values are bound, never pasted.
 
+pub(crate) mod api_keys;
+pub(crate) mod audit;
 mod backup;
 mod checkpoint;
 mod connection;
+mod digest;
 mod engine;
 mod error;
 mod health;
+pub(crate) mod licenses;
 mod lock;
 mod migrate;
+pub(crate) mod operator_keys;
 mod pool;
+pub(crate) mod sessions;
+pub(crate) mod signing_key;
+pub(crate) mod tenants;
 mod tx;
+pub(crate) mod users;
 mod writer;
 
 #[cfg(test)]
 mod kill_tests;
 
-pub(crate) use backup::{BackupError, BackupReport, backup};
+pub(crate) use backup::backup;
 pub(crate) use engine::Store;
-pub(crate) use error::{OpenError, StoreError};
-pub(crate) use migrate::Migration;
-pub(crate) use tx::{Row, Tx, Value};
+pub(crate) use error::StoreError;
+use migrate::Migration;
+pub(crate) use tx::{Row, Tx};
+
+/// The schema, step by step.
+pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    sql: include_str!("sql/0001_init.sql"),
+}];

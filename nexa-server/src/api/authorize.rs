@@ -1,0 +1,206 @@
+//! `/api/authorize`: forward authorization, for nginx, Caddy, Traefik and Envoy.
+//!
+//! A gateway asks here before it passes a request on. The scope rules of the configuration say what
+//! the caller's key needs.
+
+use hyper::HeaderMap;
+use hyper::body::Bytes;
+use hyper::header::HeaderName;
+use hyper::{Response, StatusCode};
+use nexa_core::{Requirement, Scope};
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::Deserialize;
+
+use super::route::Cx;
+use crate::domain::Error;
+use crate::domain::key_cache::CheckedKey;
+use crate::domain::original::OriginalRequest;
+use crate::domain::rules::Demand;
+use crate::gate::credential::{self, Credential};
+use crate::http::extract::Query;
+use crate::http::openapi::Operation;
+use crate::http::reply::{self, Respond};
+
+/// The headers that describe the request behind the gateway: two families, each complete or absent.
+const FAMILIES: [[HeaderName; 2]; 2] = [
+    [
+        HeaderName::from_static("x-original-method"),
+        HeaderName::from_static("x-original-uri"),
+    ],
+    [
+        HeaderName::from_static("x-forwarded-method"),
+        HeaderName::from_static("x-forwarded-uri"),
+    ],
+];
+const PREFIX: &str = "/api/authorize";
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Asked {
+    /// Scopes, separated by spaces, that the key needs beside what the configured rule demands.
+    #[serde(default)]
+    scope: Option<String>,
+}
+
+/// `/api/authorize`: the request stands in headers, and `?scope=` may demand more.
+pub(crate) fn by_headers(cx: &mut Cx<'_>, Query(asked): Query<Asked>) -> Result<Allowed, Error> {
+    let scopes = asked.scope.as_deref().unwrap_or("").split_whitespace();
+    let scopes: Vec<Scope> = scopes
+        .map(|scope| {
+            Scope::parse(scope).map_err(|error| Error::invalid("scope", error.to_string()))
+        })
+        .collect::<Result<_, _>>()?;
+    let described = described(&cx.head.headers, None)?;
+    decide(cx, described.as_ref(), scopes)
+}
+
+/// `/api/authorize/{*rest}`: the request is the one that was sent, less the prefix. Its query is the
+/// caller's own and says nothing here.
+pub(crate) fn by_path(cx: &mut Cx<'_>, (): ()) -> Result<Allowed, Error> {
+    let rest = cx.head.uri.path().strip_prefix(PREFIX).unwrap_or_default();
+    let sent = OriginalRequest::new(cx.head.method.as_str(), rest)?;
+    let described = described(&cx.head.headers, Some(sent))?;
+    decide(cx, described.as_ref(), Vec::new())
+}
+
+/// The request that all present sources agree on.
+fn described(
+    headers: &HeaderMap,
+    sent: Option<OriginalRequest>,
+) -> Result<Option<OriginalRequest>, Error> {
+    let mut agreed = sent;
+    for [method_name, uri_name] in &FAMILIES {
+        let found = match (only(headers, method_name)?, only(headers, uri_name)?) {
+            (None, None) => continue,
+            (Some(method), Some(target)) => OriginalRequest::new(method, target)?,
+            (None, Some(_)) => {
+                return Err(unclear(format!("{uri_name} came without {method_name}")));
+            }
+            (Some(_), None) => {
+                return Err(unclear(format!("{method_name} came without {uri_name}")));
+            }
+        };
+        match &agreed {
+            Some(other) if *other != found => {
+                return Err(unclear(format!(
+                    "{method_name} and {uri_name} disagree with another source"
+                )));
+            }
+            _ => agreed = Some(found),
+        }
+    }
+    Ok(agreed)
+}
+
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Error> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(unclear(format!("{name} came twice")));
+    }
+    first
+        .map(|value| {
+            value
+                .to_str()
+                .map_err(|_| unclear(format!("{name} is not ASCII")))
+        })
+        .transpose()
+}
+
+fn unclear(problem: String) -> Error {
+    Error::OriginalRequest { problem }
+}
+
+fn decide(
+    cx: &mut Cx<'_>,
+    request: Option<&OriginalRequest>,
+    asked: Vec<Scope>,
+) -> Result<Allowed, Error> {
+    let rules = &cx.services.rules;
+    let demand = request.map(|request| rules.demand(request));
+    if let Some(Ok(Demand::Public)) = demand
+        && asked.is_empty()
+    {
+        return Ok(Allowed::anyone());
+    }
+    let presented = match credential::presented(&cx.head.headers)? {
+        None => return Err(Error::CredentialMissing),
+        Some(Credential::AccessToken(_)) => return Err(Error::KeyInvalid),
+        Some(Credential::Key(key)) => key,
+    };
+    let key = cx.authority().key(cx.now, &presented)?;
+    // Only a caller with a valid key learns what the rules say.
+    match demand.transpose()? {
+        Some(Demand::Key(requirement)) => meet(&key, requirement)?,
+        Some(Demand::Public) => {}
+        None if asked.is_empty() => {
+            return Err(unclear("send X-Original-Method and X-Original-URI, or X-Forwarded-Method and X-Forwarded-Uri".to_owned()));
+        }
+        None => {}
+    }
+    meet(
+        &key,
+        &Requirement::All(asked.into_iter().map(Requirement::Scope).collect()),
+    )?;
+    Ok(Allowed::key(&key))
+}
+
+fn meet(key: &CheckedKey, requirement: &Requirement) -> Result<(), Error> {
+    match key.scopes.missing(requirement) {
+        Some(scope) => Err(Error::ScopeMissing {
+            scope: scope.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The request may pass. Every `X-Nexa-*` header is sent each time, even when it is empty, so that
+/// one which the caller made up never passes through the gateway.
+pub(crate) struct Allowed {
+    tenant: String,
+    user: String,
+    key: String,
+    scopes: String,
+}
+
+impl Allowed {
+    fn anyone() -> Self {
+        Self {
+            tenant: String::new(),
+            user: String::new(),
+            key: String::new(),
+            scopes: String::new(),
+        }
+    }
+
+    fn key(key: &CheckedKey) -> Self {
+        Self {
+            tenant: key.tenant_id.clone(),
+            user: key.user_id.clone(),
+            key: key.id.clone(),
+            scopes: key.scopes_text.clone(),
+        }
+    }
+}
+
+impl Respond for Allowed {
+    fn respond(self) -> Response<Bytes> {
+        reply::empty(
+            StatusCode::OK,
+            [
+                (HeaderName::from_static("x-nexa-tenant"), self.tenant),
+                (HeaderName::from_static("x-nexa-user"), self.user),
+                (HeaderName::from_static("x-nexa-key"), self.key),
+                (HeaderName::from_static("x-nexa-scopes"), self.scopes),
+                (HeaderName::from_static("x-nexa-error"), String::new()),
+            ],
+        )
+    }
+
+    fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
+        operation.response(
+            StatusCode::OK,
+            "The request may pass. X-Nexa-Tenant, X-Nexa-User, X-Nexa-Key and X-Nexa-Scopes say whose key it carries.",
+            None,
+        );
+    }
+}

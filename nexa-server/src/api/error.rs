@@ -1,0 +1,327 @@
+//! Errors on the wire: one body everywhere, whatever went wrong.
+
+use hyper::body::Bytes;
+use hyper::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use hyper::http::request::Parts;
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::route::Dialect;
+use crate::domain::Error;
+use crate::http::BodyProblem;
+use crate::http::extract::BadInput;
+use crate::store::StoreError;
+
+/// Why a call got no answer of its own.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The request could not be decoded.
+    Input(BadInput),
+    /// A rule refused it.
+    Rule(Error),
+}
+
+impl From<BadInput> for Fault {
+    fn from(bad: BadInput) -> Self {
+        Self::Input(bad)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Rule(error)
+    }
+}
+
+/// RFC 9457 members, plus `error` (the same sentence) and `code` (stable, for programs).
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: Value,
+    error: &'a str,
+    code: &'static str,
+}
+
+/// What the client may learn of a fault.
+struct Shown {
+    status: StatusCode,
+    code: &'static str,
+    sentence: String,
+    /// The field, where one is to blame.
+    field: Option<String>,
+    retry_after_s: Option<u64>,
+}
+
+impl Shown {
+    fn new(status: StatusCode, code: &'static str, sentence: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            sentence: sentence.into(),
+            field: None,
+            retry_after_s: None,
+        }
+    }
+
+    fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+}
+
+/// Renders a fault of a route.
+pub(crate) fn render(fault: Fault, dialect: Dialect, head: &Parts) -> Response<Bytes> {
+    let shown = match fault {
+        Fault::Input(bad) => bad_input(&bad),
+        Fault::Rule(error) => refused(error, dialect),
+    };
+    respond(shown, dialect, Some(head))
+}
+
+/// No route has that path.
+pub(crate) fn no_route(head: &Parts) -> Response<Bytes> {
+    respond(
+        Shown::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "There is nothing at this path",
+        ),
+        Dialect::Agentyk,
+        Some(head),
+    )
+}
+
+/// The path exists, the method does not.
+pub(crate) fn wrong_method(head: &Parts, allow: HeaderValue) -> Response<Bytes> {
+    let sentence = "This path does not take that method";
+    let shown = Shown::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        sentence,
+    );
+    let mut response = respond(shown, Dialect::Agentyk, Some(head));
+    response.headers_mut().insert(hyper::header::ALLOW, allow);
+    response
+}
+
+/// The request did not arrive whole, or the server could not take it.
+pub(crate) fn not_received(problem: BodyProblem, head: Option<&Parts>) -> Response<Bytes> {
+    let shown = match problem {
+        BodyProblem::TooLarge { limit } => Shown::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("The body may be at most {limit} bytes"),
+        ),
+        BodyProblem::Timeout => Shown::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_timeout",
+            "The body took too long to arrive",
+        ),
+        BodyProblem::Broken => {
+            Shown::new(StatusCode::BAD_REQUEST, "body_broken", "The body broke off")
+        }
+        BodyProblem::Overloaded => Shown::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "overloaded",
+            "The server is busy; try again",
+        )
+        .retry_after(1),
+        BodyProblem::Panicked => Shown::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something went wrong on the server",
+        ),
+    };
+    respond(shown, Dialect::Agentyk, head)
+}
+
+fn bad_input(bad: &BadInput) -> Shown {
+    let code = match bad {
+        BadInput::MediaType { .. } => "unsupported_media_type",
+        BadInput::Json { .. } => "invalid_body",
+        BadInput::Query { .. } => "invalid_query",
+        BadInput::Path { .. } => "invalid_path",
+    };
+    Shown::new(bad.status(), code, bad.sentence()).field(bad.path())
+}
+
+fn refused(error: Error, dialect: Dialect) -> Shown {
+    use StatusCode as S;
+    match error {
+        Error::Invalid { field, rule } => {
+            Shown::new(S::BAD_REQUEST, "invalid_field", format!("{field}: {rule}")).field(field)
+        }
+        Error::NotFound { noun } => {
+            Shown::new(S::NOT_FOUND, "not_found", format!("{noun} not found"))
+        }
+        Error::CredentialMissing => match dialect {
+            Dialect::Nexgent | Dialect::Gateway => {
+                Shown::new(S::UNAUTHORIZED, "api_key_required", "API key required")
+            }
+            Dialect::Agentyk | Dialect::Nexora => Shown::new(
+                S::UNAUTHORIZED,
+                "credential_required",
+                "Authentication required",
+            ),
+        },
+        Error::TokenInvalid { reason } => {
+            tracing::debug!(reason, "access token refused");
+            Shown::new(
+                S::UNAUTHORIZED,
+                "invalid_token",
+                "Invalid or expired access token",
+            )
+        }
+        Error::KeyInvalid => Shown::new(S::UNAUTHORIZED, "invalid_api_key", "Invalid API key"),
+        Error::TwoCredentials => Shown::new(
+            S::BAD_REQUEST,
+            "two_credentials",
+            "Send one credential, once: in X-API-Key or in Authorization",
+        ),
+        Error::LoginFailed => {
+            Shown::new(S::UNAUTHORIZED, "login_failed", "Invalid email or password")
+        }
+        Error::ScopeMissing { scope } => Shown::new(
+            S::FORBIDDEN,
+            "scope_missing",
+            format!("API key missing required scope: {scope}"),
+        ),
+        Error::Forbidden { rule } => Shown::new(S::FORBIDDEN, "forbidden", rule),
+        Error::NoRule { method, path } => Shown::new(
+            S::FORBIDDEN,
+            "no_rule",
+            format!("No rule covers {method} {path}"),
+        ),
+        Error::AmbiguousPath { problem } => Shown::new(
+            S::FORBIDDEN,
+            "ambiguous_path",
+            format!("The path could be read in two ways: {problem}"),
+        ),
+        Error::OriginalRequest { problem } => Shown::new(
+            S::BAD_REQUEST,
+            "original_request",
+            format!("The original request is unclear: {problem}"),
+        ),
+        Error::Limited { retry_after_s } => {
+            let sentence = format!("Too many requests; try again in {retry_after_s} s");
+            Shown::new(S::TOO_MANY_REQUESTS, "rate_limited", sentence).retry_after(retry_after_s)
+        }
+        Error::Busy { retry_after_s } => Shown::new(
+            S::SERVICE_UNAVAILABLE,
+            "busy",
+            "The server is busy; try again",
+        )
+        .retry_after(retry_after_s),
+        Error::Store(error) => store_failed(&error),
+        Error::NotInMemory | Error::Fault(_) => {
+            tracing::error!(%error, "fault");
+            Shown::new(
+                S::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something went wrong on the server",
+            )
+        }
+    }
+}
+
+fn store_failed(error: &StoreError) -> Shown {
+    tracing::error!(%error, "store");
+    if error.is_temporary() {
+        Shown::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "store_unavailable",
+            "The store cannot take this now; try again",
+        )
+        .retry_after(5)
+    } else {
+        Shown::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something went wrong on the server",
+        )
+    }
+}
+
+fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Bytes> {
+    let Shown {
+        mut status,
+        code,
+        sentence,
+        field,
+        retry_after_s,
+    } = shown;
+    let mut detail = Value::from(sentence.as_str());
+    if dialect == Dialect::Nexora && status == StatusCode::BAD_REQUEST && field.is_some() {
+        status = StatusCode::UNPROCESSABLE_ENTITY;
+        let path: Vec<&str> = std::iter::once("body")
+            .chain(field.iter().flat_map(|field| field.split('.')))
+            .collect();
+        detail = json!([{ "loc": path, "msg": sentence, "type": code }]);
+    }
+    let problem = Problem {
+        r#type: "about:blank",
+        title: status.canonical_reason().unwrap_or("Error"),
+        status: status.as_u16(),
+        detail,
+        error: &sentence,
+        code,
+    };
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let media_type = if asks_for_problem_json(head) {
+        "application/problem+json"
+    } else {
+        "application/json"
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"nexa\""),
+        );
+    }
+    if let Some(seconds) = retry_after_s {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if dialect == Dialect::Gateway {
+        let ascii: String = sentence
+            .chars()
+            .map(|c| {
+                if c.is_ascii_graphic() || c == ' ' {
+                    c
+                } else {
+                    '?'
+                }
+            })
+            .collect();
+        if let Ok(value) = HeaderValue::from_str(&ascii) {
+            headers.insert(HeaderName::from_static("x-nexa-error"), value);
+        }
+    }
+    response
+}
+
+/// RFC 9457 §3: only for clients that name the media type.
+fn asks_for_problem_json(head: Option<&Parts>) -> bool {
+    head.is_some_and(|head| {
+        let mut accepted = head
+            .headers
+            .get_all(ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        accepted.any(|value| value.contains("application/problem+json"))
+    })
+}

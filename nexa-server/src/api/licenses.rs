@@ -1,0 +1,149 @@
+//! `/api/licenses/*`: licences for devices.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::route::Cx;
+use crate::domain::Error;
+use crate::domain::licenses::{self, LicenseFields};
+use crate::http::extract::{Body, OptionalBody, Path, Query};
+use crate::http::reply::{Created, Ok200, Secret, Success};
+use crate::time::UnixMillis;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Issue {
+    app_id: String,
+    device: Device,
+    #[serde(default)]
+    ttl_days: Option<u32>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Device {
+    /// 1 to 512 bytes that tell this device from others; only hashes of it are kept.
+    fingerprint: String,
+    platform: String,
+    #[serde(default)]
+    name: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Issued {
+    /// The licence token: shown this once.
+    license: String,
+    expires_at: UnixMillis,
+}
+
+pub(crate) fn issue(
+    cx: &mut Cx<'_>,
+    Body(body): Body<Issue>,
+) -> Result<Secret<Created<Issued>>, Error> {
+    let services = cx.services;
+    let fields = LicenseFields {
+        app_id: &body.app_id,
+        fingerprint: &body.device.fingerprint,
+        platform: &body.device.platform,
+        device_name: body.device.name.as_deref(),
+        ttl_days: body.ttl_days,
+    };
+    let member = cx.origin.principal.member()?;
+    let licenses::Draft { token, row } = licenses::draft(
+        cx.now,
+        cx.rng,
+        &services.issuing,
+        &services.apps,
+        member,
+        &fields,
+    )?;
+    let expires_at = row.expires_at;
+    cx.write(move |tx, now, origin| licenses::issue(tx, now, origin, &row))?;
+    Ok(Secret(Created(Issued {
+        license: token,
+        expires_at,
+    })))
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListedLicense {
+    jti: String,
+    app_id: String,
+    device: ListedDevice,
+    issued_at: UnixMillis,
+    expires_at: UnixMillis,
+    revoked_at: Option<UnixMillis>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ListedDevice {
+    platform: String,
+    name: Option<String>,
+}
+
+pub(crate) fn list(cx: &mut Cx<'_>, (): ()) -> Result<Ok200<Vec<ListedLicense>>, Error> {
+    let member = cx.member()?;
+    let licenses = cx.read(|tx| licenses::list(tx, member))?;
+    let shown = licenses.into_iter().map(|license| ListedLicense {
+        jti: license.jti,
+        app_id: license.app_id,
+        device: ListedDevice {
+            platform: license.device_platform,
+            name: license.device_name,
+        },
+        issued_at: license.issued_at,
+        expires_at: license.expires_at,
+        revoked_at: license.revoked_at,
+    });
+    Ok(Ok200(shown.collect()))
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct LicensePath {
+    jti: String,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+pub(crate) struct Revoke {
+    /// At most 500 characters; never made public.
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+pub(crate) fn revoke(
+    cx: &mut Cx<'_>,
+    (Path(path), OptionalBody(body)): (Path<LicensePath>, OptionalBody<Revoke>),
+) -> Result<Ok200<Success>, Error> {
+    let reason = body.and_then(|body| body.reason);
+    cx.write(move |tx, now, origin| {
+        licenses::revoke(tx, now, origin, &path.jti, reason.as_deref())
+    })?;
+    Ok(Ok200(Success))
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Since {
+    /// Only what was revoked later than this.
+    #[serde(default)]
+    since: Option<UnixMillis>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Revoked {
+    jti: String,
+    revoked_at: UnixMillis,
+}
+
+pub(crate) fn revocations(
+    cx: &mut Cx<'_>,
+    Query(query): Query<Since>,
+) -> Result<Ok200<Vec<Revoked>>, Error> {
+    let revocations = cx.read(|tx| licenses::revocations(tx, query.since))?;
+    let shown = revocations.into_iter().map(|revocation| Revoked {
+        jti: revocation.jti,
+        revoked_at: revocation.revoked_at,
+    });
+    Ok(Ok200(shown.collect()))
+}

@@ -1,0 +1,77 @@
+//! The endpoints: wire shapes and error texts live here and nowhere else. A file's path mirrors its URL.
+
+mod auth;
+mod authorize;
+pub(crate) mod error;
+mod healthz;
+mod licenses;
+mod openapi;
+mod operator;
+mod route;
+mod v1;
+mod well_known;
+mod wire;
+
+pub(crate) use openapi::document as openapi_document;
+pub(crate) use route::{Cx, Dialect, Lane, Route, Services};
+
+use hyper::Method;
+use route::handler;
+
+use crate::gate::access::Access;
+use crate::gate::limit::Limit;
+
+/// Every route, in the order of the documentation.
+///
+/// The table feeds the router, the gate and the OpenAPI document.
+pub(crate) fn routes() -> Vec<Route> {
+    use Access::{CallersKey, Member, Operator, Public};
+    let get = || Some(Method::GET);
+    let post = || Some(Method::POST);
+    let delete = || Some(Method::DELETE);
+    #[rustfmt::skip]
+    let table = vec![
+        Route { method: post(), path: "/api/auth/register", access: Public, limits: &[Limit::RegisterPerAddress], lane: Lane::Slow, dialect: Dialect::Agentyk,
+            summary: "Register a tenant and its owner", handler: handler(auth::register) },
+        Route { method: post(), path: "/api/auth/login", access: Public, limits: &[Limit::LoginPerAddress], lane: Lane::Slow, dialect: Dialect::Nexora,
+            summary: "Log in", handler: handler(auth::login) },
+        Route { method: get(), path: "/api/auth/me", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "The calling user and its tenant", handler: handler(auth::me) },
+
+        Route { method: post(), path: "/api/v1/api-keys", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexgent,
+            summary: "Create an API key", handler: handler(v1::api_keys::create) },
+        Route { method: get(), path: "/api/v1/api-keys", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexgent,
+            summary: "List API keys", handler: handler(v1::api_keys::list) },
+        Route { method: delete(), path: "/api/v1/api-keys/{id}", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexgent,
+            summary: "Delete an API key", handler: handler(v1::api_keys::delete) },
+
+        Route { method: None, path: "/api/authorize", access: CallersKey, limits: &[], lane: Lane::Memory, dialect: Dialect::Gateway,
+            summary: "Decide on a request that a gateway describes in headers", handler: handler(authorize::by_headers) },
+        Route { method: None, path: "/api/authorize/{*rest}", access: CallersKey, limits: &[], lane: Lane::Memory, dialect: Dialect::Gateway,
+            summary: "Decide on a request that a gateway sends under this path", handler: handler(authorize::by_path) },
+
+        Route { method: post(), path: "/api/licenses/issue", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Issue a licence to a device", handler: handler(licenses::issue) },
+        Route { method: get(), path: "/api/licenses", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "List licences", handler: handler(licenses::list) },
+        Route { method: get(), path: "/api/licenses/revocations", access: Public, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "What has been revoked", handler: handler(licenses::revocations) },
+        Route { method: post(), path: "/api/licenses/{jti}/revoke", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Revoke a licence", handler: handler(licenses::revoke) },
+
+        Route { method: post(), path: "/api/operator/keys", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Create an operator key", handler: handler(operator::keys::create) },
+        Route { method: get(), path: "/api/operator/keys", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "List operator keys", handler: handler(operator::keys::list) },
+        Route { method: delete(), path: "/api/operator/keys/{id}", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Delete an operator key", handler: handler(operator::keys::delete) },
+
+        Route { method: get(), path: "/.well-known/jwks.json", access: Public, limits: &[], lane: Lane::Memory, dialect: Dialect::Agentyk,
+            summary: "The public keys that verify tokens", handler: handler(well_known::jwks) },
+        Route { method: get(), path: "/openapi.json", access: Public, limits: &[], lane: Lane::Memory, dialect: Dialect::Agentyk,
+            summary: "This API as an OpenAPI document", handler: handler(openapi::get) },
+        Route { method: get(), path: "/healthz", access: Public, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Whether the server can read and write its store", handler: handler(healthz::get) },
+    ];
+    table
+}

@@ -1,0 +1,38 @@
+//! `/openapi.json`: the route table as an OpenAPI 3.1 document.
+
+use hyper::body::Bytes;
+use serde_json::json;
+
+use super::route::{Cx, Route};
+use crate::domain::Error;
+use crate::gate::access::Access;
+use crate::http::openapi::{Document, Operation};
+use crate::http::reply::RawJson;
+
+pub(crate) fn get(cx: &mut Cx<'_>, (): ()) -> Result<RawJson, Error> {
+    Ok(RawJson::cacheable(cx.services.openapi.clone(), 300))
+}
+
+/// Renders the document.
+pub(crate) fn document(routes: &[Route]) -> Bytes {
+    let mut document = Document::new("Nexa", env!("CARGO_PKG_VERSION"));
+    document.security_scheme(
+        "accessToken",
+        json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" }),
+    );
+    document.security_scheme(
+        "apiKey",
+        json!({ "type": "apiKey", "in": "header", "name": "X-API-Key" }),
+    );
+    for route in routes {
+        let mut operation = Operation::new(route.summary);
+        (route.handler.describe)(&mut operation, document.schemas());
+        operation.require(match route.access {
+            Access::Public => &[],
+            Access::Member => &["accessToken", "apiKey"],
+            Access::Operator | Access::CallersKey => &["apiKey"],
+        });
+        document.add(route.path, route.method.as_ref(), operation);
+    }
+    Bytes::from(document.to_json())
+}

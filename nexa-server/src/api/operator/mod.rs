@@ -1,0 +1,3 @@
+//! `/api/operator/*`: for whoever runs this server.
+
+pub(super) mod keys;

@@ -1,0 +1,153 @@
+//! What a route is, and what its handler is given.
+
+use hyper::body::Bytes;
+use hyper::http::request::Parts;
+use hyper::{Method, Response};
+use rand_core::CryptoRng;
+use schemars::SchemaGenerator;
+
+use super::error::Fault;
+use crate::domain::Error;
+use crate::domain::apps::App;
+use crate::domain::audit::Origin;
+use crate::domain::issuing::Issuing;
+use crate::domain::key_cache::KeyCache;
+use crate::domain::principal::Member;
+use crate::domain::rules::ScopeRules;
+use crate::gate::access::{Access, Authority};
+use crate::gate::limit::{Limit, Limiter};
+use crate::gate::permits::Permits;
+use crate::http::extract::{Extract, Input};
+use crate::http::openapi::Operation;
+use crate::http::reply::Respond;
+use crate::store::{Store, Tx};
+use crate::time::UnixMillis;
+use nexa_core::ScopeSet;
+
+/// One row of the table.
+pub(crate) struct Route {
+    /// `None` for any method.
+    pub(crate) method: Option<Method>,
+    pub(crate) path: &'static str,
+    pub(crate) access: Access,
+    /// Counted by client address before anything else is looked at.
+    pub(crate) limits: &'static [Limit],
+    pub(crate) lane: Lane,
+    pub(crate) dialect: Dialect,
+    pub(crate) summary: &'static str,
+    pub(crate) handler: Handler,
+}
+
+/// Where a route runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// On the async worker: memory only. May miss and be run again as `Store`.
+    Memory,
+    /// On the blocking pool.
+    Store,
+    /// On the blocking pool, and with a permit once the gate and the decoding have passed it.
+    Slow,
+}
+
+/// The published document whose error conventions a route follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Agentyk,
+    /// Validation errors are 422 with a `detail` array.
+    Nexora,
+    /// A missing credential is a missing API key.
+    Nexgent,
+    /// As Nexgent, and the reason travels in `X-Nexa-Error` too, because gateways drop bodies.
+    Gateway,
+}
+
+/// What every call shares.
+pub(crate) struct Services {
+    pub(crate) store: Store,
+    pub(crate) cache: KeyCache,
+    pub(crate) issuing: Issuing,
+    pub(crate) apps: Vec<App>,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) rules: ScopeRules,
+    pub(crate) limiter: Limiter,
+    pub(crate) slow: Permits,
+    /// The OpenAPI document, rendered once.
+    pub(crate) openapi: Bytes,
+}
+
+/// One call, past the gate.
+pub(crate) struct Cx<'a> {
+    pub(crate) now: UnixMillis,
+    pub(crate) rng: &'a mut dyn CryptoRng,
+    pub(crate) head: &'a Parts,
+    pub(crate) origin: Origin,
+    pub(crate) services: &'a Services,
+    pub(crate) lane: Lane,
+    /// Whether the store may be asked on this thread.
+    pub(crate) may_block: bool,
+}
+
+impl<'a> Cx<'a> {
+    /// The member behind the call.
+    pub(crate) fn member(&self) -> Result<&Member, Error> {
+        self.origin.principal.member()
+    }
+
+    /// Counts one call of this client, or of the account named by `key`.
+    pub(crate) fn limit(&self, limit: Limit, key: &impl std::hash::Hash) -> Result<(), Error> {
+        self.services.limiter.check(self.now, limit, key)
+    }
+
+    pub(crate) fn authority(&self) -> Authority<'a> {
+        Authority {
+            store: &self.services.store,
+            cache: &self.services.cache,
+            issuing: &self.services.issuing,
+            may_block: self.may_block,
+        }
+    }
+
+    pub(crate) fn read<T>(&self, f: impl FnOnce(&Tx<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        self.services.store.read(f)
+    }
+
+    /// Runs `f` in the writer's next transaction; returns when it is durable.
+    pub(crate) fn write<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&Tx<'_>, UnixMillis, &Origin) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (now, origin) = (self.now, self.origin.clone());
+        self.services.store.write(move |tx| f(tx, now, &origin))
+    }
+}
+
+/// A handler with its types erased, and the description that they gave.
+pub(crate) struct Handler {
+    pub(crate) run: Run,
+    pub(crate) describe: fn(&mut Operation, &mut SchemaGenerator),
+}
+
+type Run = Box<dyn Fn(&mut Cx<'_>, &Input<'_>) -> Result<Response<Bytes>, Fault> + Send + Sync>;
+
+/// Makes a typed function a handler: decode, wait for a permit where the lane wants one, run, encode.
+pub(crate) fn handler<I, O, F>(f: F) -> Handler
+where
+    I: Extract,
+    O: Respond,
+    F: Fn(&mut Cx<'_>, I) -> Result<O, Error> + Send + Sync + 'static,
+{
+    Handler {
+        run: Box::new(move |cx, input| {
+            let decoded = I::extract(input)?;
+            let _permit = match cx.lane {
+                Lane::Slow => Some(cx.services.slow.enter()?),
+                Lane::Memory | Lane::Store => None,
+            };
+            Ok(f(cx, decoded)?.respond())
+        }),
+        describe: |operation, schemas| {
+            I::describe(operation, schemas);
+            O::describe(operation, schemas);
+        },
+    }
+}

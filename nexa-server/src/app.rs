@@ -1,0 +1,171 @@
+//! The way of a request, on one screen: route, gate, handler, reply.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hyper::body::Bytes;
+use hyper::http::request::Parts;
+use ipnet::IpNet;
+use rand_core::CryptoRng;
+
+use crate::api::error::Fault;
+use crate::api::{self, Cx, Lane, Route, Services};
+use crate::config::Config;
+use crate::domain::Error;
+use crate::domain::audit::Origin;
+use crate::domain::issuing::Issuing;
+use crate::domain::key_cache::KeyCache;
+use crate::domain::principal::Principal;
+use crate::domain::rules::ScopeRules;
+use crate::gate::access::{Access, principal};
+use crate::gate::limit::Limiter;
+use crate::gate::permits::Permits;
+use crate::gate::{address, cors, credential};
+use crate::http::extract::Input;
+use crate::http::router::{Found, Params, Router};
+use crate::http::{Outcome, Plan, Run};
+use crate::store::Store;
+use crate::time::UnixMillis;
+
+/// The whole application behind one synchronous function: no socket, no runtime, no clock of its own.
+pub(crate) struct App {
+    services: Services,
+    routes: Vec<Route>,
+    router: Router,
+    trusted_proxies: Vec<IpNet>,
+    cors_origins: Vec<String>,
+    body_bytes: usize,
+    has_warned_of_proxy: AtomicBool,
+}
+
+/// What a call brings along from the world outside.
+pub(crate) struct Call<'a> {
+    pub(crate) now: UnixMillis,
+    pub(crate) rng: &'a mut dyn CryptoRng,
+    /// The address at the other end of the connection.
+    pub(crate) peer: IpAddr,
+    /// Whether this thread may wait for the store.
+    pub(crate) may_block: bool,
+}
+
+impl App {
+    /// # Errors
+    /// `Invalid` naming the setting that does not hold together.
+    pub(crate) fn new(config: &Config, store: Store, issuing: Issuing) -> Result<Self, Error> {
+        let routes = api::routes();
+        let rows = routes
+            .iter()
+            .map(|route| (route.method.clone(), route.path));
+        Ok(Self {
+            router: Router::new(rows)
+                .map_err(|error| Error::Fault(format!("route table: {error}")))?,
+            services: Services {
+                store,
+                issuing,
+                cache: KeyCache::new(config.cached_keys),
+                apps: config.apps.clone(),
+                scopes: config.scopes.clone(),
+                rules: ScopeRules::new(config.rules.clone())?,
+                limiter: Limiter::new(&config.allowances),
+                slow: Permits::new(2, 64),
+                openapi: api::openapi_document(&routes),
+            },
+            routes,
+            trusted_proxies: config.trusted_proxies.clone(),
+            cors_origins: config.cors_origins.clone(),
+            body_bytes: config.body_bytes,
+            has_warned_of_proxy: AtomicBool::new(false),
+        })
+    }
+
+    /// Answers one request.
+    pub(crate) fn handle(&self, call: Call<'_>, head: &Parts, body: &Bytes) -> Outcome {
+        let (route, params) = match self.router.find(&head.method, head.uri.path()) {
+            Found::Missing => return Outcome::Reply(api::error::no_route(head)),
+            Found::WrongMethod { allow } => {
+                let preflight = cors::preflight(head, &allow, &self.cors_origins);
+                return Outcome::Reply(
+                    preflight.unwrap_or_else(|| api::error::wrong_method(head, allow)),
+                );
+            }
+            Found::Row { index, params } => match self.routes.get(index) {
+                Some(route) => (route, params),
+                None => return Outcome::Reply(api::error::no_route(head)),
+            },
+        };
+        let mut response = match self.pass(call, route, head, body, &params) {
+            Ok(response) => response,
+            Err(Fault::Rule(Error::NotInMemory)) => return Outcome::Miss,
+            Err(fault) => api::error::render(fault, route.dialect, head),
+        };
+        cors::allow(&mut response, head, route.access, &self.cors_origins);
+        Outcome::Reply(response)
+    }
+
+    /// Gate and handler.
+    fn pass(
+        &self,
+        call: Call<'_>,
+        route: &Route,
+        head: &Parts,
+        body: &Bytes,
+        params: &Params<'_>,
+    ) -> Result<hyper::Response<Bytes>, Fault> {
+        let client = address::client(call.peer, &head.headers, &self.trusted_proxies);
+        self.warn_of_undeclared_proxy(call.peer, head);
+        let mut cx = Cx {
+            now: call.now,
+            rng: call.rng,
+            head,
+            origin: Origin {
+                principal: Principal::Anyone,
+                address: Some(client),
+            },
+            services: &self.services,
+            lane: route.lane,
+            may_block: call.may_block,
+        };
+        for limit in route.limits {
+            cx.limit(*limit, &address::limit_key(client))?;
+        }
+        if matches!(route.access, Access::Member | Access::Operator) {
+            let presented = credential::presented(&head.headers)?;
+            cx.origin.principal = principal(&cx.authority(), cx.now, route.access, presented)?;
+        }
+        (route.handler.run)(&mut cx, &Input { head, body, params })
+    }
+
+    /// Where a request is to run, and how long its body may be.
+    pub(crate) fn plan(&self, head: &Parts) -> Plan {
+        let lane = match self.router.find(&head.method, head.uri.path()) {
+            Found::Row { index, .. } => self
+                .routes
+                .get(index)
+                .map_or(Lane::Memory, |route| route.lane),
+            Found::WrongMethod { .. } | Found::Missing => Lane::Memory,
+        };
+        let run = match lane {
+            Lane::Memory => Run::Inline,
+            Lane::Store | Lane::Slow => Run::Blocking,
+        };
+        Plan {
+            run,
+            body_limit: self.body_bytes,
+        }
+    }
+
+    pub(crate) fn services(&self) -> &Services {
+        &self.services
+    }
+
+    fn warn_of_undeclared_proxy(&self, peer: IpAddr, head: &Parts) {
+        if address::is_undeclared_proxy(peer, &head.headers, &self.trusted_proxies)
+            && !self.has_warned_of_proxy.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                %peer,
+                "X-Forwarded-For came from a peer that is not in trusted_proxies; all its clients share one limit"
+            );
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! `nexa check-config`.
+
+use clap::Args;
+
+use super::exit::{Exit, Failure};
+use super::input::print_line;
+use super::serve::Settings;
+
+#[derive(Args)]
+pub(super) struct CheckConfig {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl CheckConfig {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let config = self.settings.load()?;
+        print_line(&format!(
+            "ok: listen {}, data {}, {} scopes, {} apps, {} rules",
+            config.listen,
+            config.data.display(),
+            config.scopes.iter().count(),
+            config.apps.len(),
+            config.rules.len()
+        ))?;
+        Ok(Exit::Success)
+    }
+}

@@ -1,0 +1,59 @@
+//! Input and output that several subcommands share.
+
+use std::fs;
+use std::io::{self, BufRead, Read, Write};
+use std::path::Path;
+
+use super::exit::Failure;
+
+/// Reads a whole file, naming it in the error.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+}
+
+/// Reads a whole text file, naming it in the error.
+pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
+    String::from_utf8(read_file(path)?)
+        .map_err(|_| Failure::Usage(format!("{}: not UTF-8", path.display())))
+}
+
+/// Calls `each` with every line of standard input, without its line feed and nothing else removed.
+/// Of a line longer than `max` bytes, the first `max + 1` are passed on: enough to see that it is too long.
+pub(super) fn each_line(
+    max: usize,
+    mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut input = io::stdin().lock();
+    let mut line = Vec::with_capacity(max + 2);
+    loop {
+        line.clear();
+        let limit = u64::try_from(max + 2).unwrap_or(u64::MAX);
+        let read = input
+            .by_ref()
+            .take(limit)
+            .read_until(b'\n', &mut line)
+            .map_err(unreadable)?;
+        if read == 0 {
+            return Ok(());
+        }
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        } else if line.len() > max {
+            line.truncate(max + 1);
+            input.skip_until(b'\n').map_err(unreadable)?;
+        }
+        each(&line)?;
+    }
+}
+
+/// Writes one line to standard output. Nobody reading any more is the end of the program's work.
+pub(super) fn print_line(line: &str) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    writeln!(output, "{line}")
+        .and_then(|()| output.flush())
+        .map_err(|error| Failure::failed(format!("standard output: {error}")))
+}
+
+fn unreadable(error: io::Error) -> Failure {
+    Failure::Usage(format!("standard input: {error}"))
+}

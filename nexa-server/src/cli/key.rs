@@ -1,0 +1,126 @@
+//! `nexa key new|hash|check`.
+
+use clap::{Args, Subcommand};
+use nexa_core::{KeyDigest, KeyFormat, KeyShape};
+use serde_json::json;
+
+use super::exit::{Exit, Failure};
+use super::input::{each_line, print_line};
+use crate::serve::rng;
+
+/// Longer lines are no keys.
+const KEY_MAX: usize = 256;
+
+#[derive(Args)]
+pub(super) struct Key {
+    #[command(subcommand)]
+    command: KeyCommand,
+}
+
+#[derive(Subcommand)]
+enum KeyCommand {
+    /// Print a new key. A server does not know it until it is imported.
+    New {
+        /// What the key starts with.
+        #[arg(long, value_enum, default_value_t = Prefix::Nexa)]
+        prefix: Prefix,
+        /// Print one JSON object: key, prefix, sha256.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read keys from standard input, one a line, and print the SHA-256 of each in hex.
+    Hash,
+    /// Read keys from standard input, one a line, and say of each whether it has the shape and the
+    /// checksum of a key; with --sha256, whether it is the key behind that hash.
+    Check {
+        /// What the keys start with.
+        #[arg(long, value_enum, default_value_t = Prefix::Nexa)]
+        prefix: Prefix,
+        /// The SHA-256 of the expected key, in hex.
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<String>,
+    },
+}
+
+impl Key {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        match self.command {
+            KeyCommand::New { prefix, json } => new(prefix, json),
+            KeyCommand::Hash => hash(),
+            KeyCommand::Check { prefix, sha256 } => check(prefix, sha256.as_deref()),
+        }
+    }
+}
+
+fn new(prefix: Prefix, as_json: bool) -> Result<Exit, Failure> {
+    let key = prefix.format().generate(&mut rng());
+    if as_json {
+        let shown =
+            json!({ "key": key.expose(), "prefix": key.prefix(), "sha256": key.digest().to_hex() });
+        print_line(&shown.to_string())?;
+    } else {
+        print_line(key.expose())?;
+    }
+    Ok(Exit::Success)
+}
+
+fn hash() -> Result<Exit, Failure> {
+    each_line(KEY_MAX, |line| {
+        if line.is_empty() || line.len() > KEY_MAX {
+            return Err(Failure::Usage(format!(
+                "a key is 1 to {KEY_MAX} bytes long"
+            )));
+        }
+        print_line(&KeyDigest::of(line).to_hex())
+    })?;
+    Ok(Exit::Success)
+}
+
+fn check(prefix: Prefix, sha256: Option<&str>) -> Result<Exit, Failure> {
+    let format = prefix.format();
+    let expected = sha256.map(KeyDigest::from_hex).transpose();
+    let expected = expected.map_err(|error| Failure::Usage(format!("--sha256: {error}")))?;
+    let mut exit = Exit::Success;
+    each_line(KEY_MAX, |line| {
+        let verdict = match &expected {
+            // The hash decides; a checksum only classifies.
+            Some(digest) if digest.verify(line) => "match",
+            Some(_) => "no_match",
+            None => shape(&format, line),
+        };
+        if !matches!(verdict, "match" | "plausible") {
+            exit = Exit::NotValid;
+        }
+        print_line(verdict)
+    })?;
+    Ok(exit)
+}
+
+fn shape(format: &KeyFormat, line: &[u8]) -> &'static str {
+    match std::str::from_utf8(line).map_or(KeyShape::WrongShape, |text| format.classify(text)) {
+        KeyShape::Plausible => "plausible",
+        KeyShape::WrongChecksum => "wrong_checksum",
+        KeyShape::WrongShape => "wrong_shape",
+    }
+}
+
+/// The published key formats.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Prefix {
+    #[value(name = "nex_")]
+    Nexa,
+    #[value(name = "nxr_")]
+    Nexora,
+    #[value(name = "sk_live_")]
+    DialNexa,
+}
+
+impl Prefix {
+    const fn format(self) -> KeyFormat {
+        match self {
+            Self::Nexa => KeyFormat::NEXA,
+            Self::Nexora => KeyFormat::NEXORA,
+            Self::DialNexa => KeyFormat::DIALNEXA,
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! `nexa license verify`: every verdict with its facts, offline.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use nexa_core::{
+    Decision, DeviceExpectation, DeviceMatch, KeySet, License, LicenseExpectations, LicenseReport,
+    RevocationFeed, RevocationStatus, Scratch, UnixSeconds, Verdict, check_license,
+};
+use serde_json::{Map, Value, json};
+
+use super::exit::{Exit, Failure};
+use super::input::{print_line, read_file};
+use super::license::each_token;
+use crate::serve::now;
+use crate::time::UnixMillis;
+
+#[derive(Args)]
+pub(super) struct Verify {
+    /// The token, or - for one token a line on standard input, answered line by line.
+    token: String,
+    /// The keys that may have signed: a JWK set or one JWK.
+    #[arg(long, value_name = "FILE")]
+    jwks: PathBuf,
+    /// The issuer that must stand in the licence.
+    #[arg(long, value_name = "URL")]
+    issuer: String,
+    /// The app that the licence must be for.
+    #[arg(long, value_name = "APP")]
+    audience: String,
+    /// The fingerprint of this device. Without it the device is not checked.
+    #[arg(long)]
+    fingerprint: Option<String>,
+    /// A revocation list as served by /api/licenses/revocations. Without it revocation is not checked.
+    #[arg(long, value_name = "FILE")]
+    revocations: Option<PathBuf>,
+    /// The time to verify at (RFC 3339). Without it: now.
+    #[arg(long, value_name = "RFC3339")]
+    at: Option<String>,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let keys = KeySet::from_jwks(&read_file(&self.jwks)?)
+            .map_err(|error| Failure::Usage(format!("{}: {error}", self.jwks.display())))?;
+        let at = match &self.at {
+            None => now(),
+            Some(text) => UnixMillis::parse_rfc3339(text)
+                .ok_or_else(|| Failure::Usage(format!("--at: {text:?} is not an RFC 3339 time")))?,
+        };
+        let feed_json = self.revocations.as_deref().map(read_file).transpose()?;
+        let feed = feed_json.as_deref().map(RevocationFeed::read).transpose();
+        let feed = feed.map_err(|error| Failure::Usage(format!("--revocations: {error}")))?;
+        let components = self
+            .fingerprint
+            .as_deref()
+            .map(|fingerprint| [("fingerprint", fingerprint)]);
+        let mut expect = LicenseExpectations::new(&self.issuer, &self.audience);
+        if let Some(components) = &components {
+            expect = expect.with_device(DeviceExpectation::Components(components));
+        }
+        if let Some(feed) = &feed {
+            expect = expect.with_revocations(feed);
+        }
+        let mut exit = Exit::Success;
+        let mut scratch = Scratch::new();
+        each_token(&self.token, |token| {
+            let report = check_license(&keys, &expect, at.seconds(), token, &mut scratch);
+            if report.verdict() != Verdict::Valid {
+                exit = Exit::NotValid;
+            }
+            print_line(&if self.json {
+                as_json(&report).to_string()
+            } else {
+                as_text(&report)
+            })
+        })?;
+        Ok(exit)
+    }
+}
+
+fn as_json(report: &LicenseReport<'_>) -> Value {
+    let verdict = report.verdict();
+    let mut object = Map::new();
+    let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
+    put("valid", json!(verdict == Verdict::Valid));
+    put("code", json!(verdict.code()));
+    put("detail", json!(verdict.to_string()));
+    put(
+        "decision",
+        json!(match report.decision() {
+            Decision::Allow => "allow",
+            Decision::Deny => "deny",
+        }),
+    );
+    if let Some(license) = report.license() {
+        facts(license.claims(), &mut put);
+        put("device", device(report.device()));
+        put(
+            "revocation",
+            json!(match report.revocation() {
+                RevocationStatus::NotChecked => "not_checked",
+                RevocationStatus::NotRevoked => "not_revoked",
+                RevocationStatus::Revoked { .. } => "revoked",
+            }),
+        );
+    }
+    match verdict {
+        Verdict::NotYetValid { starts_in_s } => drop(put("startsInSeconds", json!(starts_in_s))),
+        Verdict::Expired {
+            since_s,
+            grace_left_s,
+        } => {
+            put("expiredForSeconds", json!(since_s));
+            put("graceLeftSeconds", json!(grace_left_s));
+        }
+        Verdict::Revoked { at } => drop(put("revokedAt", json!(rfc3339(at)))),
+        Verdict::Valid
+        | Verdict::OtherDevice { .. }
+        | Verdict::UnknownKey
+        | Verdict::Refused(_) => {}
+    }
+    Value::Object(object)
+}
+
+fn facts(license: &License<'_>, put: &mut impl FnMut(&str, Value) -> Option<Value>) {
+    put("issuer", json!(license.issuer()));
+    put("subject", json!(license.subject()));
+    put("audience", json!(license.audience()));
+    put("jti", json!(license.jti()));
+    put("kid", json!(license.kid()));
+    put("issuedAt", json!(rfc3339(license.issued_at())));
+    put("notBefore", json!(rfc3339(license.not_before())));
+    put("expiresAt", json!(rfc3339(license.expires_at())));
+    put("plan", json!(license.terms().plan()));
+    put(
+        "entitlements",
+        json!(license.terms().entitlements().collect::<Vec<_>>()),
+    );
+    put(
+        "limits",
+        json!(
+            license
+                .terms()
+                .limits()
+                .collect::<std::collections::BTreeMap<_, _>>()
+        ),
+    );
+    put("trial", json!(license.terms().is_trial()));
+}
+
+fn device(device: &DeviceMatch<'_>) -> Value {
+    match device {
+        DeviceMatch::NotChecked => json!({ "checked": false }),
+        DeviceMatch::Checked {
+            matched,
+            required,
+            total,
+            drifted,
+        } => json!({
+            "checked": true,
+            "matched": matched,
+            "required": required,
+            "total": total,
+            "drifted": drifted.clone().collect::<Vec<_>>(),
+        }),
+    }
+}
+
+fn as_text(report: &LicenseReport<'_>) -> String {
+    let verdict = report.verdict();
+    match report.license().map(|license| license.claims()) {
+        Some(license) => format!(
+            "{}: {verdict}; jti {}, subject {}, expires {}",
+            verdict.code(),
+            license.jti(),
+            license.subject(),
+            rfc3339(license.expires_at())
+        ),
+        None => format!("{}: {verdict}", verdict.code()),
+    }
+}
+
+fn rfc3339(at: UnixSeconds) -> String {
+    UnixMillis::from(at).to_rfc3339()
+}

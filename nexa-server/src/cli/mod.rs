@@ -1,0 +1,80 @@
+//! The command line: one file per subcommand.
+
+mod backup;
+mod check_config;
+mod exit;
+mod input;
+mod jwks;
+mod key;
+mod license;
+mod license_issue;
+mod license_verify;
+mod openapi;
+mod operator_key;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use exit::{Exit, Failure};
+
+/// Authentication and licensing in one binary.
+#[derive(Parser)]
+#[command(name = "nexa", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(serve::Serve),
+    /// Make, hash and check API keys, without a server.
+    Key(key::Key),
+    /// Issue, verify and inspect licences, without a server.
+    License(license::License),
+    /// Print the public keys of a data folder or of a signing key as a JWK set.
+    Jwks(jwks::Jwks),
+    /// Print the server's API as an OpenAPI document.
+    Openapi,
+    /// Check a configuration file and say what is wrong with it.
+    CheckConfig(check_config::CheckConfig),
+    /// Copy the database of a data folder, also while a server runs on it.
+    Backup(backup::Backup),
+    /// Make another operator key.
+    OperatorKey(operator_key::OperatorKey),
+}
+
+/// Runs the program with the arguments of this process.
+pub fn run() -> ExitCode {
+    let outcome = match Cli::try_parse() {
+        Ok(cli) => dispatch(cli.command),
+        Err(error) => {
+            let is_help = !error.use_stderr();
+            // Printing fails only when nobody reads it any more.
+            let _ = error.print();
+            return if is_help { Exit::Success } else { Exit::Usage }.into();
+        }
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("nexa: {failure}");
+            failure.exit().into()
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Serve(serve) => serve.run(),
+        Command::Key(key) => key.run(),
+        Command::License(license) => license.run(),
+        Command::Jwks(jwks) => jwks.run(),
+        Command::Openapi => openapi::run(),
+        Command::CheckConfig(check_config) => check_config.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::OperatorKey(operator_key) => operator_key.run(),
+    }
+}

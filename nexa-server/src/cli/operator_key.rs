@@ -1,0 +1,87 @@
+//! `nexa operator-key`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::exit::{Exit, Failure};
+use super::input::{print_line, read_text};
+use crate::serve::{new_operator_key, open_store};
+
+#[derive(Args)]
+pub(super) struct OperatorKey {
+    /// The data folder, when no server runs on it.
+    #[arg(
+        long,
+        env = "NEXA_DATA",
+        value_name = "FOLDER",
+        default_value = "./nexa-data"
+    )]
+    data: PathBuf,
+    /// A running server. The operator key comes from NEXA_OPERATOR_KEY or from --key-file.
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// A file that holds the operator key for --server.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    key_file: Option<PathBuf>,
+}
+
+impl OperatorKey {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        match &self.server {
+            Some(server) => self.ask(server),
+            None => {
+                let store = open_store(&self.data).map_err(|error| {
+                    Failure::Failed(format!(
+                        "{error}; of a running server, ask with --server URL"
+                    ))
+                })?;
+                let key = new_operator_key(&store).map_err(Failure::failed)?;
+                print_line(key.expose())?;
+                Ok(Exit::Success)
+            }
+        }
+    }
+
+    /// Asks a running server.
+    fn ask(&self, server: &str) -> Result<Exit, Failure> {
+        let key = match &self.key_file {
+            Some(file) => read_text(file)?,
+            None => std::env::var("NEXA_OPERATOR_KEY")
+                .map_err(|_| Failure::usage("set NEXA_OPERATOR_KEY or name a --key-file"))?,
+        };
+        let url = format!("{}/api/operator/keys", server.trim_end_matches('/'));
+        let agent = ureq::Agent::new_with_config(
+            ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .build(),
+        );
+        let mut response = agent
+            .post(&url)
+            .header("X-API-Key", key.trim())
+            .send_empty()
+            .map_err(|error| Failure::Failed(format!("{url}: {error}")))?;
+        let body = response
+            .body_mut()
+            .read_to_string()
+            .map_err(|error| Failure::Failed(format!("{url}: {error}")))?;
+        let body: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
+        match body.get("key").and_then(Value::as_str) {
+            Some(key) => {
+                print_line(key)?;
+                Ok(Exit::Success)
+            }
+            None => {
+                let reason = body
+                    .get("error")
+                    .and_then(Value::as_str)
+                    .unwrap_or("an answer that is none of ours");
+                Err(Failure::Failed(format!(
+                    "{url}: {}: {reason}",
+                    response.status()
+                )))
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! `nexa serve`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::exit::{Exit, Failure};
+use super::input::print_line;
+use crate::config::{Config, Overrides};
+use crate::serve::{ServeError, Server};
+
+#[derive(Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    settings: Settings,
+    /// How much to log on stderr: error, warn, info, debug or trace.
+    #[arg(long, env = "NEXA_LOG", default_value = "info")]
+    log: tracing::Level,
+}
+
+/// The settings that can also be given as flags.
+#[derive(Args)]
+pub(super) struct Settings {
+    /// The configuration file. Without it the server runs on the sample configuration.
+    #[arg(long, env = "NEXA_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data folder [default: ./nexa-data].
+    #[arg(long, env = "NEXA_DATA", value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// Where to listen; port 0 picks one [default: 127.0.0.1:8080].
+    #[arg(long, env = "NEXA_LISTEN", value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// The URL that clients reach the server by [default: http:// and the address].
+    #[arg(long, env = "NEXA_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+}
+
+impl Settings {
+    pub(super) fn load(self) -> Result<Config, Failure> {
+        let overrides = Overrides {
+            listen: self.listen,
+            public_url: self.public_url,
+            data: self.data,
+        };
+        Config::load(self.config.as_deref(), overrides).map_err(Failure::usage)
+    }
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        tracing_subscriber::fmt()
+            .with_max_level(self.log)
+            .with_writer(std::io::stderr)
+            .init();
+        let config = self.settings.load()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::failed(format!("runtime: {error}")))?;
+        runtime.block_on(serve(config))
+    }
+}
+
+async fn serve(config: Config) -> Result<Exit, Failure> {
+    let mut signals =
+        Signals::new().map_err(|error| Failure::failed(format!("signals: {error}")))?;
+    let mut server = Server::open(config).await.map_err(|error| match error {
+        ServeError::Setting(_) | ServeError::SigningKey(_) => Failure::usage(error),
+        ServeError::Open(_)
+        | ServeError::Listen { .. }
+        | ServeError::StoreFailed
+        | ServeError::Io(_) => Failure::failed(error),
+    })?;
+    let address = server.address();
+    if let Some(key) = server.take_first_operator_key() {
+        let key = key.expose();
+        eprintln!(
+            "First start. This is the operator key; it is not shown again:\n\n  {key}\n\nTry it:\n"
+        );
+        eprintln!("  curl -H 'X-API-Key: {key}' http://{address}/api/operator/keys\n");
+    }
+    print_line(&format!("listening on http://{address}"))?;
+    server
+        .run(signals.terminated())
+        .await
+        .map_err(Failure::failed)?;
+    Ok(Exit::Success)
+}
+
+/// SIGTERM and SIGINT; elsewhere than on Unix, Ctrl-C.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    #[cfg(unix)]
+    async fn terminated(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn terminated(&mut self) {
+        // Without a Ctrl-C handler the process can only be killed, which is safe too.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

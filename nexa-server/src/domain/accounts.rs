@@ -1,0 +1,87 @@
+//! Accounts: a tenant and the user that owns it.
+
+use nexa_core::uuid_v7;
+use rand_core::CryptoRng;
+
+use super::audit::{self, Act, Origin};
+use super::email::EmailAddress;
+use super::error::Error;
+use super::fields;
+use super::password::Password;
+use super::principal::Role;
+use crate::store::tenants::{self, Tenant};
+use crate::store::users::{self, User};
+use crate::store::{StoreError, Tx};
+use crate::time::UnixMillis;
+
+/// A registration whose fields hold and whose password is hashed.
+pub(crate) struct NewAccount {
+    tenant: Tenant,
+    owner: User,
+}
+
+impl NewAccount {
+    /// Checks the fields and does the slow part, outside any transaction.
+    ///
+    /// # Errors
+    /// `Invalid` naming the field.
+    pub(crate) fn new(
+        now: UnixMillis,
+        rng: &mut dyn CryptoRng,
+        email: &EmailAddress,
+        password: &Password,
+        tenant_name: &str,
+    ) -> Result<Self, Error> {
+        let name = fields::name("tenantName", tenant_name)?;
+        let tenant_id = uuid_v7(now.unsigned_ms(), rng);
+        let owner = User {
+            id: uuid_v7(now.unsigned_ms(), rng),
+            tenant_id: tenant_id.clone(),
+            email: Some(email.normal.clone()),
+            email_given: Some(email.given.clone()),
+            password_hash: Some(password.hash(rng)?),
+            role: Role::Owner.as_str().to_owned(),
+            session_version: 1,
+            created_at: now,
+            is_active: true,
+        };
+        let tenant = Tenant {
+            id: tenant_id,
+            name,
+            kind: "workspace".to_owned(),
+            created_at: now,
+        };
+        Ok(Self { tenant, owner })
+    }
+}
+
+/// Registers the account, or does nothing when the address is taken: the caller learns no difference.
+pub(crate) fn register(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    account: &NewAccount,
+) -> Result<(), Error> {
+    if let Some(email) = &account.owner.email {
+        if users::find_by_email(tx, email)?.is_some() {
+            return Ok(());
+        }
+    }
+    tenants::insert(tx, &account.tenant)?;
+    users::insert(tx, &account.owner)?;
+    audit::record(
+        tx,
+        now,
+        origin,
+        Act::AccountRegistered,
+        Some(&account.tenant.id),
+        Some(&account.owner.id),
+    )
+}
+
+/// A user and its tenant, as `GET /api/auth/me` shows them.
+pub(crate) fn profile(tx: &Tx<'_>, user_id: &str) -> Result<(User, Tenant), Error> {
+    let user = users::find(tx, user_id)?.ok_or(Error::NotFound { noun: "User" })?;
+    let tenant = tenants::find(tx, &user.tenant_id)?.ok_or(StoreError::NoRow)?;
+    Ok((user, tenant))
+}

@@ -1,0 +1,80 @@
+//! The audit trail: every security-relevant act, written in the transaction of its effect.
+
+use std::net::IpAddr;
+
+use super::error::Error;
+use super::principal::{Principal, Via};
+use crate::store::Tx;
+use crate::store::audit::{self, Event};
+use crate::time::UnixMillis;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    AccountRegistered,
+    SessionOpened,
+    LoginFailed,
+    KeyCreated,
+    KeyDeleted,
+    LicenseIssued,
+    LicenseRevoked,
+    OperatorKeyCreated,
+    OperatorKeyDeleted,
+}
+
+/// Who acted and from where: what every event of one call shares.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) principal: Principal,
+    /// The client's address; none for acts of the command line.
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// Appends one event about `subject_id`.
+pub(crate) fn record(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    act: Act,
+    tenant_id: Option<&str>,
+    subject_id: Option<&str>,
+) -> Result<(), Error> {
+    let (actor_kind, actor_id) = match &origin.principal {
+        Principal::Anyone => ("anyone", None),
+        Principal::Operator { key_id } => ("operator", Some(key_id.as_str())),
+        Principal::Member(member) => match &member.via {
+            Via::Session { .. } => ("user", Some(member.user_id.as_str())),
+            Via::Key { id } => ("key", Some(id.as_str())),
+        },
+    };
+    let address = origin.address.map(|address| address.to_string());
+    audit::append(
+        tx,
+        &Event {
+            at: now,
+            tenant_id,
+            actor_kind,
+            actor_id,
+            act: act.name(),
+            subject_id,
+            address: address.as_deref(),
+        },
+    )?;
+    Ok(())
+}
+
+impl Act {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::AccountRegistered => "account.registered",
+            Self::SessionOpened => "session.opened",
+            Self::LoginFailed => "login.failed",
+            Self::KeyCreated => "key.created",
+            Self::KeyDeleted => "key.deleted",
+            Self::LicenseIssued => "license.issued",
+            Self::LicenseRevoked => "license.revoked",
+            Self::OperatorKeyCreated => "operator_key.created",
+            Self::OperatorKeyDeleted => "operator_key.deleted",
+        }
+    }
+}

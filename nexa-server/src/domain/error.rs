@@ -1,0 +1,70 @@
+//! Everything that can go wrong in the rules, as one closed set.
+
+use nexa_core::Scope;
+
+use crate::store::StoreError;
+
+/// Why a call was refused. The client learns the sentence that `api` makes of it, the log the rest.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A value breaks the rule of its field.
+    #[error("{field}: {rule}")]
+    Invalid { field: &'static str, rule: String },
+    /// There is no such thing, or it is another tenant's, which answers alike.
+    #[error("{noun} not found")]
+    NotFound { noun: &'static str },
+    /// The route wants a session or a key and none was sent.
+    #[error("no credential")]
+    CredentialMissing,
+    /// A session's access token did not hold.
+    #[error("access token refused: {reason}")]
+    TokenInvalid { reason: String },
+    /// An API key is unknown, expired, or its owner is not active.
+    #[error("API key refused")]
+    KeyInvalid,
+    /// Two carriers brought different credentials.
+    #[error("two different credentials")]
+    TwoCredentials,
+    /// The address and the password do not belong together.
+    #[error("wrong e-mail or password")]
+    LoginFailed,
+    /// The key lacks a scope.
+    #[error("scope missing: {scope}")]
+    ScopeMissing { scope: Scope },
+    /// The principal may not do this.
+    #[error("forbidden: {rule}")]
+    Forbidden { rule: &'static str },
+    /// No scope rule covers the path that a gateway asked about.
+    #[error("no rule covers {method} {path}")]
+    NoRule { method: String, path: String },
+    /// The path could be read in two ways.
+    #[error("ambiguous path: {problem}")]
+    AmbiguousPath { problem: &'static str },
+    /// The headers that describe the original request are missing or disagree.
+    #[error("original request unclear: {problem}")]
+    OriginalRequest { problem: String },
+    /// A rate limit is used up.
+    #[error("limited for {retry_after_s} s")]
+    Limited { retry_after_s: u64 },
+    /// All permits for slow work are taken and the queue is full.
+    #[error("busy for {retry_after_s} s")]
+    Busy { retry_after_s: u64 },
+    /// The answer is not in memory and the store may not be asked on this thread.
+    #[error("not in memory")]
+    NotInMemory,
+    /// The store did not answer as it should.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Our own fault: an invariant did not hold.
+    #[error("fault: {0}")]
+    Fault(String),
+}
+
+impl Error {
+    pub(crate) fn invalid(field: &'static str, rule: impl Into<String>) -> Self {
+        Self::Invalid {
+            field,
+            rule: rule.into(),
+        }
+    }
+}

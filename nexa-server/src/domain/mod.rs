@@ -1,0 +1,20 @@
+//! The rules, one file per noun: no HTTP status, no JSON name, no SQL.
+
+pub(crate) mod accounts;
+pub(crate) mod apps;
+pub(crate) mod audit;
+pub(crate) mod email;
+pub(crate) mod error;
+mod fields;
+pub(crate) mod issuing;
+pub(crate) mod key_cache;
+pub(crate) mod keys;
+pub(crate) mod licenses;
+pub(crate) mod operators;
+pub(crate) mod original;
+pub(crate) mod password;
+pub(crate) mod principal;
+pub(crate) mod rules;
+pub(crate) mod sessions;
+
+pub(crate) use error::Error;

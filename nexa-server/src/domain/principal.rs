@@ -1,0 +1,99 @@
+//! Who is calling, once the credential has been checked.
+
+use super::error::Error;
+
+/// A caller.
+#[derive(Clone, Debug)]
+pub(crate) enum Principal {
+    /// Nobody in particular: a public route.
+    Anyone,
+    /// A user of a tenant, by a session or by one of its keys.
+    Member(Member),
+    /// The operator of this server.
+    Operator { key_id: String },
+}
+
+/// An active user of an active tenant.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) tenant_id: String,
+    pub(crate) user_id: String,
+    pub(crate) role: Role,
+    pub(crate) via: Via,
+}
+
+/// The credential a member came with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Via {
+    Session {
+        id: String,
+    },
+    /// An API key with `full_access`.
+    Key {
+        id: String,
+    },
+}
+
+/// What a user may do in its tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Owner,
+    Admin,
+    Member,
+}
+
+impl Role {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Member => "member",
+        }
+    }
+
+    /// Reads a stored role.
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+        match text {
+            "owner" => Ok(Self::Owner),
+            "admin" => Ok(Self::Admin),
+            "member" => Ok(Self::Member),
+            _ => Err(Error::Fault(format!("unknown role {text:?} in the store"))),
+        }
+    }
+
+    /// Whether the role covers everything in the tenant; otherwise only what is the user's own.
+    pub(crate) const fn manages_tenant(self) -> bool {
+        match self {
+            Self::Owner | Self::Admin => true,
+            Self::Member => false,
+        }
+    }
+}
+
+impl Member {
+    /// Whose things this member sees: everybody's (`None`), or only its own.
+    pub(crate) fn sees_only(&self) -> Option<&str> {
+        (!self.role.manages_tenant()).then_some(self.user_id.as_str())
+    }
+
+    /// Whether what belongs to `user_id` is this member's to manage.
+    pub(crate) fn manages(&self, user_id: &str) -> bool {
+        self.sees_only().is_none_or(|own| own == user_id)
+    }
+}
+
+impl Principal {
+    /// The member behind the call.
+    ///
+    /// # Errors
+    /// `Forbidden` for the operator, `CredentialMissing` for nobody.
+    pub(crate) fn member(&self) -> Result<&Member, Error> {
+        match self {
+            Self::Member(member) => Ok(member),
+            Self::Operator { .. } => Err(Error::Forbidden {
+                rule: "This needs a user of a tenant, not the operator key",
+            }),
+            Self::Anyone => Err(Error::CredentialMissing),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Sessions: log-in, and what an access token must still be backed by.
+
+use nexa_core::{NewAccess, RefreshToken, Scratch, check_access, uuid_v7};
+use rand_core::CryptoRng;
+
+use super::audit::{self, Act, Origin};
+use super::email::EmailAddress;
+use super::error::Error;
+use super::issuing::Issuing;
+use super::password;
+use super::principal::{Member, Role, Via};
+use crate::store::Tx;
+use crate::store::sessions::{self, Session};
+use crate::store::users::{self, User};
+use crate::time::UnixMillis;
+
+/// How long an access token lasts, in seconds.
+pub(crate) const ACCESS_TTL_S: u64 = 30 * 60;
+/// How long a refresh token lasts, in seconds.
+const REFRESH_TTL_S: i64 = 30 * 24 * 3600;
+
+/// What a log-in hands out.
+pub(crate) struct Opened {
+    pub(crate) access_token: String,
+    pub(crate) access_expires_at: UnixMillis,
+    pub(crate) refresh_token: RefreshToken,
+    pub(crate) refresh_expires_at: UnixMillis,
+    session: Session,
+    session_version: i64,
+}
+
+/// Finds the user behind an address.
+pub(crate) fn candidate(tx: &Tx<'_>, email: &EmailAddress) -> Result<Option<User>, Error> {
+    Ok(users::find_by_email(tx, &email.normal)?)
+}
+
+/// Compares the password: the slow part, the same for known and unknown addresses.
+///
+/// # Errors
+/// `LoginFailed` for an unknown address, a wrong password, a disabled user or tenant alike.
+pub(crate) fn check_password(user: Option<User>, presented: &str) -> Result<User, Error> {
+    let is_match = password::verify(
+        presented,
+        user.as_ref().and_then(|user| user.password_hash.as_deref()),
+    )?;
+    user.filter(|user| is_match && user.is_active)
+        .ok_or(Error::LoginFailed)
+}
+
+/// Makes the tokens of a new session; [`open`] makes them count.
+pub(crate) fn draft(
+    now: UnixMillis,
+    rng: &mut dyn CryptoRng,
+    issuing: &Issuing,
+    user: &User,
+) -> Result<Opened, Error> {
+    let id = uuid_v7(now.unsigned_ms(), rng);
+    let refresh_token = RefreshToken::generate(rng);
+    let access = issuing
+        .access
+        .issue(
+            now.seconds(),
+            &NewAccess {
+                jti: &uuid_v7(now.unsigned_ms(), rng),
+                subject: &user.id,
+                tenant: &user.tenant_id,
+                session: &id,
+                session_version: u64::try_from(user.session_version).unwrap_or(0),
+                role: Some(&user.role),
+                scope: None,
+                ttl_s: ACCESS_TTL_S,
+            },
+        )
+        .map_err(|error| Error::Fault(format!("access token: {error}")))?;
+    let refresh_expires_at = now.plus_seconds(REFRESH_TTL_S);
+    Ok(Opened {
+        access_token: access.token,
+        access_expires_at: access.expires_at.into(),
+        session: Session {
+            id,
+            user_id: user.id.clone(),
+            refresh_digest: refresh_token.digest(),
+            created_at: now,
+            expires_at: refresh_expires_at,
+        },
+        refresh_token,
+        refresh_expires_at,
+        session_version: user.session_version,
+    })
+}
+
+/// Records the session, unless the user has been disabled or its sessions ended since the password was compared.
+///
+/// # Errors
+/// `LoginFailed`.
+pub(crate) fn open(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    opened: &Opened,
+) -> Result<(), Error> {
+    let user = users::find(tx, &opened.session.user_id)?
+        .filter(|user| user.is_active && user.session_version == opened.session_version)
+        .ok_or(Error::LoginFailed)?;
+    sessions::insert(tx, &opened.session)?;
+    audit::record(
+        tx,
+        now,
+        origin,
+        Act::SessionOpened,
+        Some(&user.tenant_id),
+        Some(&user.id),
+    )
+}
+
+/// Records a failed log-in against the account that was tried.
+pub(crate) fn record_failure(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    email: &EmailAddress,
+) -> Result<(), Error> {
+    let user = users::find_by_email(tx, &email.normal)?;
+    let (tenant_id, user_id) = user
+        .as_ref()
+        .map(|user| (user.tenant_id.as_str(), user.id.as_str()))
+        .unzip();
+    audit::record(tx, now, origin, Act::LoginFailed, tenant_id, user_id)
+}
+
+/// The member behind an access token: the signature and the claims hold, and so does all that the
+/// token hangs on (session, user, tenant, version).
+///
+/// # Errors
+/// `TokenInvalid` with the reason for the log.
+pub(crate) fn member(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    issuing: &Issuing,
+    token: &str,
+) -> Result<Member, Error> {
+    let mut scratch = Scratch::new();
+    let claims = check_access(
+        &issuing.keys,
+        &issuing.issuer,
+        now.seconds(),
+        token.as_bytes(),
+        &mut scratch,
+    )
+    .map_err(|refusal| Error::TokenInvalid {
+        reason: refusal.code().to_owned(),
+    })?;
+    let claims = claims.claims();
+    let stale = |reason: &str| Error::TokenInvalid {
+        reason: reason.to_owned(),
+    };
+    let user = users::find(tx, claims.subject())?.ok_or_else(|| stale("user gone"))?;
+    if !user.is_active || user.tenant_id != claims.tenant() {
+        return Err(stale("user or tenant not active"));
+    }
+    if u64::try_from(user.session_version) != Ok(claims.session_version()) {
+        return Err(stale("sessions ended"));
+    }
+    if !sessions::is_open(tx, now, claims.session(), &user.id)? {
+        return Err(stale("session ended"));
+    }
+    Ok(Member {
+        role: Role::parse(&user.role)?,
+        via: Via::Session {
+            id: claims.session().to_owned(),
+        },
+        tenant_id: user.tenant_id,
+        user_id: user.id,
+    })
+}

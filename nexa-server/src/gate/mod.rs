@@ -1,0 +1,8 @@
+//! May this request pass: credential, principal, limits.
+
+pub(crate) mod access;
+pub(crate) mod address;
+pub(crate) mod cors;
+pub(crate) mod credential;
+pub(crate) mod limit;
+pub(crate) mod permits;

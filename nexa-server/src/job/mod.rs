@@ -1,0 +1,16 @@
+//! What happens by the clock instead of by a request.
+
+use crate::api::Services;
+use crate::domain::keys;
+use crate::time::UnixMillis;
+
+/// How often [`tick`] is due, in seconds: also the bound on how late `last_used_at` reaches the store.
+pub(crate) const TICK_S: u64 = 5;
+
+/// One round: writes collected uses of keys, and lets go of limits that are whole again.
+pub(crate) fn tick(services: &Services, now: UnixMillis) {
+    if let Err(error) = keys::flush_uses(&services.store, &services.cache) {
+        tracing::warn!(%error, "uses of keys could not be written; they are kept for the next round");
+    }
+    services.limiter.sweep(now);
+}

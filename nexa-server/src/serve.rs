@@ -1,0 +1,251 @@
+//! The shell around the app: data folder, clock, randomness, sockets, signals.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use getrandom::SysRng;
+use hyper::Response;
+use hyper::body::Bytes;
+use hyper::http::request::Parts;
+use nexa_core::{PlainKey, SigningKey};
+use rand_core::{CryptoRng, UnwrapErr};
+use tokio::net::TcpListener;
+
+use crate::app::{App, Call};
+use crate::config::Config;
+use crate::domain::Error;
+use crate::domain::audit::Origin;
+use crate::domain::issuing::Issuing;
+use crate::domain::operators::{self, NewOperatorKey};
+use crate::domain::principal::Principal;
+use crate::http::{BodyProblem, Outcome, Plan, Serve, listen};
+use crate::store::{self, Store};
+use crate::time::UnixMillis;
+use crate::{api, job};
+
+/// Why a server did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The data folder could not be opened.
+    #[error("{0}")]
+    Open(String),
+    /// The signing key could not be read or made.
+    #[error("signing key: {0}")]
+    SigningKey(String),
+    /// The address could not be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A setting does not hold together with the others.
+    #[error("{0}")]
+    Setting(String),
+    /// The store failed while serving; what was acknowledged is safe.
+    #[error("the store failed; see the log")]
+    StoreFailed,
+    /// The runtime could not be set up.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// A server that holds its port and its data folder, ready to serve.
+pub struct Server {
+    listener: TcpListener,
+    shell: Arc<Shell>,
+    limits: crate::http::Limits,
+    /// The operator key that the first start made: to be shown once.
+    first_operator_key: Option<PlainKey>,
+    address: SocketAddr,
+}
+
+struct Shell {
+    app: App,
+}
+
+impl Server {
+    /// Opens the data folder and binds the address. On an empty folder this makes the signing key
+    /// and an operator key.
+    ///
+    /// # Errors
+    /// [`ServeError`]; nothing is left half-open.
+    pub async fn open(config: Config) -> Result<Self, ServeError> {
+        let listener =
+            TcpListener::bind(config.listen)
+                .await
+                .map_err(|error| ServeError::Listen {
+                    address: config.listen,
+                    error,
+                })?;
+        let address = listener.local_addr()?;
+        let public_url = config
+            .public_url
+            .clone()
+            .unwrap_or_else(|| format!("http://{address}"));
+        let store = open_store(&config.data)?;
+        let signing_key = signing_key(&config.data)?;
+        let issuing = Issuing::new(&signing_key, &public_url)
+            .map_err(|error| ServeError::Setting(error.to_string()))?;
+        let first_operator_key =
+            first_operator_key(&store).map_err(|error| ServeError::Setting(error.to_string()))?;
+        let app = App::new(&config, store, issuing)
+            .map_err(|error| ServeError::Setting(error.to_string()))?;
+        Ok(Self {
+            listener,
+            shell: Arc::new(Shell { app }),
+            limits: config.http,
+            first_operator_key,
+            address,
+        })
+    }
+
+    /// The address that was bound.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The operator key of the first start, once.
+    pub fn take_first_operator_key(&mut self) -> Option<PlainKey> {
+        self.first_operator_key.take()
+    }
+
+    /// Serves until `shutdown` resolves, then lets running requests finish and writes what is pending.
+    ///
+    /// # Errors
+    /// [`ServeError::StoreFailed`] when the store can no longer be trusted to keep what it is given.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let (shell, store) = (
+            Arc::clone(&self.shell),
+            self.shell.app.services().store.clone(),
+        );
+        let ticker = tokio::spawn(tick(Arc::clone(&shell)));
+        let failed = Arc::new(tokio::sync::Notify::new());
+        let failure = Arc::clone(&failed);
+        store.on_failure(move || failure.notify_one());
+        let stop = async {
+            tokio::select! {
+                () = shutdown => {}
+                () = failed.notified() => {}
+            }
+        };
+        listen(self.listener, Arc::clone(&shell), self.limits, stop).await?;
+        ticker.abort();
+        let last = Arc::clone(&shell);
+        tokio::task::spawn_blocking(move || job::tick(last.app.services(), now()))
+            .await
+            .map_err(io::Error::other)?;
+        if store.failed() {
+            Err(ServeError::StoreFailed)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Serve for Shell {
+    fn plan(&self, head: &Parts) -> Plan {
+        self.app.plan(head)
+    }
+
+    fn handle(&self, peer: SocketAddr, head: &Parts, body: &Bytes, may_block: bool) -> Outcome {
+        let mut rng = rng();
+        self.app.handle(
+            Call {
+                now: now(),
+                rng: &mut rng,
+                peer: peer.ip(),
+                may_block,
+            },
+            head,
+            body,
+        )
+    }
+
+    fn refuse(&self, head: Option<&Parts>, problem: BodyProblem) -> Response<Bytes> {
+        api::error::not_received(problem, head)
+    }
+}
+
+/// Runs the jobs until it is aborted.
+async fn tick(shell: Arc<Shell>) {
+    let mut interval = tokio::time::interval(Duration::from_secs(job::TICK_S));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let shell = Arc::clone(&shell);
+        // A tick that panics is reported by the runtime; the next one comes anyway.
+        let _ = tokio::task::spawn_blocking(move || job::tick(shell.app.services(), now())).await;
+    }
+}
+
+/// Opens the store of a data folder; the error carries every cause.
+pub(crate) fn open_store(data: &Path) -> Result<Store, ServeError> {
+    Store::open(data, store::MIGRATIONS).map_err(|error| {
+        let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |cause| {
+            cause.source()
+        });
+        ServeError::Open(
+            causes
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(": "),
+        )
+    })
+}
+
+/// The signing key: from `NEXA_SIGNING_KEY` (PKCS#8 PEM), else from the data folder, where the first start puts one.
+pub(crate) fn signing_key(data: &Path) -> Result<SigningKey, ServeError> {
+    let refuse = |error: &dyn std::fmt::Display| ServeError::SigningKey(error.to_string());
+    if let Ok(pem) = std::env::var("NEXA_SIGNING_KEY") {
+        return SigningKey::from_pkcs8_pem(&pem)
+            .map_err(|e| refuse(&format!("NEXA_SIGNING_KEY: {e}")));
+    }
+    let pem = store::signing_key::load_or_create(data, || {
+        SigningKey::generate(&mut rng())
+            .to_pkcs8_pem()
+            .map_err(io::Error::other)
+    })
+    .map_err(|e| refuse(&e))?;
+    SigningKey::from_pkcs8_pem(&pem).map_err(|e| refuse(&e))
+}
+
+/// Makes the first operator key when there is none.
+fn first_operator_key(store: &Store) -> Result<Option<PlainKey>, Error> {
+    if !store.read(|tx| operators::list(tx))?.is_empty() {
+        return Ok(None);
+    }
+    new_operator_key(store).map(Some)
+}
+
+/// Adds an operator key on the command line's behalf.
+pub(crate) fn new_operator_key(store: &Store) -> Result<PlainKey, Error> {
+    let now = now();
+    let NewOperatorKey { plain, row } = NewOperatorKey::new(now, &mut rng());
+    let digest = plain.digest();
+    let origin = Origin {
+        principal: Principal::Anyone,
+        address: None,
+    };
+    store.write(move |tx| operators::create(tx, now, &origin, &row, &digest))?;
+    Ok(plain)
+}
+
+/// The wall clock.
+#[expect(clippy::disallowed_methods, reason = "the shell is where time enters")]
+pub(crate) fn now() -> UnixMillis {
+    let since_epoch = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    UnixMillis::from_ms(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The operating system's random source. Without it nothing can be issued, so its failure is fatal.
+pub(crate) fn rng() -> impl CryptoRng {
+    UnwrapErr(SysRng)
+}

@@ -1,0 +1,131 @@
+//! Rows of licences, and the order in which they were revoked.
+
+use super::{Row, StoreError, Tx};
+use crate::time::UnixMillis;
+
+pub(crate) struct License {
+    pub(crate) jti: String,
+    pub(crate) tenant_id: String,
+    pub(crate) user_id: String,
+    pub(crate) app_id: String,
+    /// A digest; the fingerprint itself is never kept.
+    pub(crate) device_fingerprint: [u8; 32],
+    pub(crate) device_platform: String,
+    pub(crate) device_name: Option<String>,
+    pub(crate) issued_at: UnixMillis,
+    pub(crate) expires_at: UnixMillis,
+    pub(crate) revoked_at: Option<UnixMillis>,
+}
+
+pub(crate) struct Revocation {
+    pub(crate) jti: String,
+    pub(crate) revoked_at: UnixMillis,
+}
+
+macro_rules! columns {
+    () => {
+        "jti, tenant_id, user_id, app_id, device_fingerprint, device_platform, device_name,
+    issued_at_ms, expires_at_ms, revoked_at_ms"
+    };
+}
+
+pub(crate) fn insert(tx: &Tx<'_>, license: &License) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO licenses (jti, tenant_id, user_id, app_id, device_fingerprint, device_platform, device_name, issued_at_ms, expires_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        &[
+            (&license.jti).into(),
+            (&license.tenant_id).into(),
+            (&license.user_id).into(),
+            (&license.app_id).into(),
+            license.device_fingerprint.as_slice().into(),
+            (&license.device_platform).into(),
+            license.device_name.as_deref().into(),
+            license.issued_at.ms().into(),
+            license.expires_at.ms().into(),
+        ],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn find(tx: &Tx<'_>, tenant_id: &str, jti: &str) -> Result<Option<License>, StoreError> {
+    tx.optional(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM licenses WHERE tenant_id = ?1 AND jti = ?2"
+        ),
+        &[tenant_id.into(), jti.into()],
+        read,
+    )
+}
+
+/// The licences of a tenant, oldest first; of one user only when `user_id` is given.
+pub(crate) fn list(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    user_id: Option<&str>,
+) -> Result<Vec<License>, StoreError> {
+    tx.all(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM licenses WHERE tenant_id = ?1 AND (?2 IS NULL OR user_id = ?2) ORDER BY jti"
+        ),
+        &[tenant_id.into(), user_id.into()],
+        read,
+    )
+}
+
+/// Marks a licence revoked, at an instant later than every earlier revocation: the later of `now`
+/// and one millisecond after the newest.
+pub(crate) fn revoke(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    jti: &str,
+    reason: Option<&str>,
+) -> Result<(), StoreError> {
+    let newest = tx.one("SELECT MAX(revoked_at_ms) FROM licenses", &[], |row| {
+        row.optional_int(0)
+    })?;
+    let at_ms = newest.map_or(now.ms(), |newest_ms| {
+        now.ms().max(newest_ms.saturating_add(1))
+    });
+    tx.execute(
+        "UPDATE licenses SET revoked_at_ms = ?2, revoked_reason = ?3 WHERE jti = ?1 AND revoked_at_ms IS NULL",
+        &[jti.into(), at_ms.into(), reason.into()],
+    )?;
+    Ok(())
+}
+
+/// What was revoked later than `since`, oldest first.
+pub(crate) fn revocations(
+    tx: &Tx<'_>,
+    since: Option<UnixMillis>,
+) -> Result<Vec<Revocation>, StoreError> {
+    tx.all(
+        "SELECT jti, revoked_at_ms FROM licenses WHERE revoked_at_ms > ?1 ORDER BY revoked_at_ms",
+        &[since.map_or(i64::MIN, UnixMillis::ms).into()],
+        |row| {
+            Ok(Revocation {
+                jti: row.text(0)?,
+                revoked_at: UnixMillis::from_ms(row.int(1)?),
+            })
+        },
+    )
+}
+
+fn read(row: &Row<'_>) -> Result<License, StoreError> {
+    Ok(License {
+        jti: row.text(0)?,
+        tenant_id: row.text(1)?,
+        user_id: row.text(2)?,
+        app_id: row.text(3)?,
+        device_fingerprint: row.array(4)?,
+        device_platform: row.text(5)?,
+        device_name: row.optional_text(6)?,
+        issued_at: UnixMillis::from_ms(row.int(7)?),
+        expires_at: UnixMillis::from_ms(row.int(8)?),
+        revoked_at: row.optional_int(9)?.map(UnixMillis::from_ms),
+    })
+}

@@ -1,0 +1,94 @@
+//! The file that holds the issuing key: mode 0600, written once.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+/// Where the key of a data folder stands.
+pub(crate) fn path(folder: &Path) -> PathBuf {
+    folder.join("signing-key.pem")
+}
+
+/// Reads the key, or makes one and keeps it, synced before it is used.
+///
+/// # Errors
+/// What the file system says; `PermissionDenied` for a file that others than its owner can read.
+pub(crate) fn load_or_create(
+    folder: &Path,
+    make: impl FnOnce() -> io::Result<Zeroizing<String>>,
+) -> io::Result<Zeroizing<String>> {
+    let path = path(folder);
+    match fs::read_to_string(&path) {
+        Ok(pem) => {
+            refuse_if_shared(&path)?;
+            Ok(Zeroizing::new(pem))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let pem = make()?;
+            write_private(&path, pem.as_bytes())?;
+            File::open(folder)?.sync_all()?;
+            Ok(pem)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a new file that only its owner may read: under another name first, so that a crash leaves
+/// either nothing or the whole key.
+fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("pem.new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)
+}
+
+#[cfg(unix)]
+fn refuse_if_shared(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(path)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let problem = format!(
+            "{} has mode {mode:04o}; it must be readable by its owner only (0600)",
+            path.display()
+        );
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn refuse_if_shared(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn the_key_is_made_once_kept_private_and_refused_when_shared() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let made = load_or_create(folder.path(), || Ok(Zeroizing::new("one".to_owned()))).unwrap();
+        assert_eq!(made.as_str(), "one");
+        let path = path(folder.path());
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        let kept = load_or_create(folder.path(), || Ok(Zeroizing::new("two".to_owned()))).unwrap();
+        assert_eq!(kept.as_str(), "one");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let refused =
+            load_or_create(folder.path(), || Ok(Zeroizing::new("three".to_owned()))).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+    }
+}

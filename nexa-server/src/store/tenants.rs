@@ -1,0 +1,40 @@
+//! Rows of tenants.
+
+use super::{StoreError, Tx};
+use crate::time::UnixMillis;
+
+pub(crate) struct Tenant {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) created_at: UnixMillis,
+}
+
+/// Adds an active tenant.
+pub(crate) fn insert(tx: &Tx<'_>, tenant: &Tenant) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO tenants (id, name, kind, state, created_at_ms) VALUES (?1, ?2, ?3, 'active', ?4)",
+        &[
+            (&tenant.id).into(),
+            (&tenant.name).into(),
+            (&tenant.kind).into(),
+            tenant.created_at.ms().into(),
+        ],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn find(tx: &Tx<'_>, id: &str) -> Result<Option<Tenant>, StoreError> {
+    tx.optional(
+        "SELECT id, name, kind, created_at_ms FROM tenants WHERE id = ?1",
+        &[id.into()],
+        |row| {
+            Ok(Tenant {
+                id: row.text(0)?,
+                name: row.text(1)?,
+                kind: row.text(2)?,
+                created_at: UnixMillis::from_ms(row.int(3)?),
+            })
+        },
+    )
+}

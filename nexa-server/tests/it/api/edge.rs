@@ -1,0 +1,190 @@
+//! What holds for every route: methods, bodies, media types, CORS, start and stop.
+
+use serde_json::json;
+
+use crate::harness::Server;
+
+#[test]
+fn wrong_paths_methods_and_bodies_get_the_one_error_body() {
+    let server = Server::start();
+    let token = server.sign_up("edge@example.com");
+    let post = |body: &str| server.post("/api/v1/api-keys", body).bearer(&token);
+    let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(70_000));
+    let deep = format!(
+        r#"{{"name":"k","x":{}1{}}}"#,
+        "[".repeat(500),
+        "]".repeat(500)
+    );
+    for (answer, status, code) in [
+        (server.get("/nope").send(), 404, "not_found"),
+        (
+            server.get("/api/v1/api-keys/").bearer(&token).send(),
+            404,
+            "not_found",
+        ),
+        (
+            server
+                .request("PUT", "/api/v1/api-keys")
+                .bearer(&token)
+                .send(),
+            405,
+            "method_not_allowed",
+        ),
+        (post(&large).send(), 413, "body_too_large"),
+        (post(r#"{"name":"k"} x"#).send(), 400, "invalid_body"),
+        (
+            post(r#"{"name":"k","name":"l"}"#).send(),
+            400,
+            "invalid_body",
+        ),
+        (post(&deep).send(), 400, "invalid_body"),
+        (post("").send(), 400, "invalid_body"),
+        (
+            server
+                .request("POST", "/api/v1/api-keys")
+                .bearer(&token)
+                .header("Content-Type", "text/plain")
+                .body("{}")
+                .send(),
+            415,
+            "unsupported_media_type",
+        ),
+    ] {
+        assert_eq!(
+            (answer.status, answer.json["code"].as_str()),
+            (status, Some(code)),
+            "{}",
+            answer.text
+        );
+        assert_eq!(
+            answer.members(),
+            ["code", "detail", "error", "status", "title", "type"]
+        );
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        if status == 405 {
+            assert_eq!(answer.header("allow"), Some("GET, HEAD, POST"));
+        }
+    }
+    let problem = server
+        .get("/nope")
+        .header("Accept", "application/problem+json")
+        .send();
+    assert_eq!(
+        problem.header("content-type"),
+        Some("application/problem+json")
+    );
+}
+
+#[test]
+fn pages_of_configured_origins_may_call_and_all_may_read_what_is_public() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("nexa.toml");
+    std::fs::write(&config, "cors_origins = [\"https://app.example.com\"]\n").unwrap();
+    let server = Server::start_with(&["--config", config.to_str().unwrap()]);
+    let allowed = |request: crate::harness::Request<'_>, origin: &str| {
+        request
+            .header("Origin", origin)
+            .send()
+            .header("access-control-allow-origin")
+            .map(str::to_owned)
+    };
+    let (ours, other) = ("https://app.example.com", "https://evil.example.com");
+    for path in [
+        "/.well-known/jwks.json",
+        "/openapi.json",
+        "/api/licenses/revocations",
+    ] {
+        assert_eq!(
+            allowed(server.get(path), other).as_deref(),
+            Some("*"),
+            "{path}"
+        );
+    }
+    assert_eq!(
+        allowed(server.get("/api/auth/me"), ours).as_deref(),
+        Some(ours)
+    );
+    assert_eq!(allowed(server.get("/api/auth/me"), other), None);
+    let preflight = |origin: &str| {
+        server
+            .request("OPTIONS", "/api/v1/api-keys")
+            .header("Origin", origin)
+            .header("Access-Control-Request-Method", "POST")
+            .send()
+    };
+    assert_eq!(preflight(ours).status, 204);
+    assert_eq!(
+        preflight(ours).header("access-control-allow-headers"),
+        Some("authorization, content-type, x-api-key")
+    );
+    assert_eq!(preflight(other).status, 405);
+}
+
+#[test]
+fn the_server_says_that_it_is_well_and_stops_when_it_is_told() {
+    let mut server = Server::start();
+    let health = server.get("/healthz").send();
+    assert_eq!(
+        (health.status, &health.json),
+        (200, &json!({ "success": true }))
+    );
+    assert_eq!(server.stop("-TERM"), Some(0));
+}
+
+#[test]
+fn secrets_stand_nowhere_on_disk() {
+    let mut server = Server::start();
+    let token = server.sign_up("disk@example.com");
+    let (_, key) = server.make_key(&token, &["full_access"]);
+    let body = r#"{"appId":"agentyk-engine","device":{"fingerprint":"very-unique-fingerprint","platform":"linux"}}"#;
+    let license = server
+        .post("/api/licenses/issue", body)
+        .bearer(&token)
+        .send();
+    let login = server
+        .post(
+            "/api/auth/login",
+            r#"{"email":"disk@example.com","password":"correct horse"}"#,
+        )
+        .send();
+    let operator = server.operator_key();
+    let backup = server.folder.path().join("data/copy.db");
+    let made = crate::harness::run(
+        &[
+            "backup",
+            backup.to_str().unwrap(),
+            "--data",
+            server.data().to_str().unwrap(),
+        ],
+        "",
+    );
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let secrets = [
+        &key,
+        &token,
+        &operator,
+        "correct horse",
+        "very-unique-fingerprint",
+        license.json["license"].as_str().unwrap(),
+        login.json["refreshToken"].as_str().unwrap(),
+    ];
+    let scan = |server: &Server| {
+        let log = server.stderr().replacen(&operator, "", 2);
+        for entry in std::fs::read_dir(server.data()).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            for secret in secrets {
+                let is_found = bytes
+                    .windows(secret.len())
+                    .any(|window| window == secret.as_bytes());
+                assert!(!is_found, "{secret} stands in {}", path.display());
+            }
+        }
+        for secret in secrets {
+            assert!(!log.contains(secret), "{secret} stands in the log");
+        }
+    };
+    scan(&server);
+    assert_eq!(server.stop("-TERM"), Some(0));
+    scan(&server);
+}

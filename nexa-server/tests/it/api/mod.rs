@@ -1,0 +1,8 @@
+//! Endpoints beyond their documents: limits, strictness, tenants, carriers. Files mirror URLs.
+
+mod auth;
+mod authorize;
+mod edge;
+mod licenses;
+mod operator;
+mod v1_api_keys;

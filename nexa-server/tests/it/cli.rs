@@ -1,0 +1,541 @@
+//! The command line: what it prints, how it ends.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Server, run, run_in};
+
+const ISSUER: &str = "https://auth.example.com";
+
+/// A folder with a signing key of its own and the JWK set that belongs to it.
+struct Offline {
+    folder: tempfile::TempDir,
+}
+
+impl Offline {
+    fn new() -> Self {
+        // A first start makes a key; the folder then serves without a server.
+        let mut server = Server::start();
+        assert_eq!(server.stop("-TERM"), Some(0));
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(
+            server.data().join("signing-key.pem"),
+            folder.path().join("key.pem"),
+        )
+        .unwrap();
+        let jwks = run_in(folder.path(), &["jwks", "--signing-key", "key.pem"], b"");
+        assert_eq!(jwks.code, Some(0), "{jwks:?}");
+        std::fs::write(folder.path().join("jwks.json"), &jwks.stdout).unwrap();
+        Self { folder }
+    }
+
+    fn issue(&self, more: &[&str]) -> crate::harness::Finished {
+        let fixed = [
+            "license",
+            "issue",
+            "--signing-key",
+            "key.pem",
+            "--issuer",
+            ISSUER,
+            "--app",
+            "my-app",
+            "--fingerprint",
+            "f-1",
+        ];
+        run_in(self.folder.path(), &[&fixed[..], more].concat(), b"")
+    }
+
+    fn verify(&self, more: &[&str], input: &[u8]) -> crate::harness::Finished {
+        let fixed = [
+            "license",
+            "verify",
+            "--jwks",
+            "jwks.json",
+            "--issuer",
+            ISSUER,
+            "--audience",
+            "my-app",
+        ];
+        run_in(self.folder.path(), &[&fixed[..], more].concat(), input)
+    }
+}
+
+#[test]
+fn a_license_is_issued_verified_and_inspected_offline() {
+    let offline = Offline::new();
+    let issued = offline.issue(&[
+        "--subject",
+        "acme",
+        "--ttl-days",
+        "45",
+        "--entitlement",
+        "pro",
+        "--entitlement",
+        "export",
+    ]);
+    assert_eq!(issued.code, Some(0), "{issued:?}");
+    let token = issued.stdout.strip_suffix('\n').unwrap();
+    assert!(!token.contains(char::is_whitespace), "the token alone");
+
+    let verified = offline.verify(&[token, "--json", "--fingerprint", "f-1"], b"");
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+    let report: Value = serde_json::from_str(&verified.stdout).unwrap();
+    assert_eq!(
+        (&report["valid"], &report["code"], &report["decision"]),
+        (&json!(true), &json!("valid"), &json!("allow"))
+    );
+    assert_eq!(
+        (&report["subject"], &report["audience"], &report["issuer"]),
+        (&json!("acme"), &json!("my-app"), &json!(ISSUER))
+    );
+    assert_eq!(report["entitlements"], json!(["pro", "export"]));
+    assert_eq!(
+        report["device"],
+        json!({ "checked": true, "matched": 1, "required": 1, "total": 1, "drifted": [] })
+    );
+    assert_eq!(report["revocation"], "not_checked");
+
+    let text = offline.verify(&[token], b"");
+    assert!(
+        text.stdout.starts_with("valid: ") && text.stdout.contains("subject acme"),
+        "{}",
+        text.stdout
+    );
+    let drifted = offline.verify(&[token, "--json", "--fingerprint", "f-2"], b"");
+    let report: Value = serde_json::from_str(&drifted.stdout).unwrap();
+    assert_eq!(
+        (drifted.code, &report["code"]),
+        (Some(1), &json!("other_device"))
+    );
+    assert_eq!(report["device"]["drifted"], json!(["fingerprint"]));
+
+    let inspected = run(&["license", "inspect", token], "");
+    let contents: Value = serde_json::from_str(&inspected.stdout).unwrap();
+    assert_eq!(contents["payload"]["sub"], "acme");
+    let (iat, nbf, exp) = (
+        &contents["payload"]["iat"],
+        &contents["payload"]["nbf"],
+        &contents["payload"]["exp"],
+    );
+    assert_eq!(exp.as_u64().unwrap() - iat.as_u64().unwrap(), 45 * 86_400);
+    assert_eq!(iat.as_u64().unwrap() - nbf.as_u64().unwrap(), 300);
+    assert!(inspected.stderr.contains("not verified"));
+    assert!(
+        !inspected.stdout.contains("f-1"),
+        "a licence holds hashes of the device, never the values"
+    );
+
+    let rfc3339 = |at: u64| {
+        jiff::Timestamp::from_second(i64::try_from(at).unwrap())
+            .unwrap()
+            .to_string()
+    };
+    for (at, code) in [
+        (nbf.as_u64().unwrap() - 1, "issued_in_future"),
+        (nbf.as_u64().unwrap(), "valid"),
+        (exp.as_u64().unwrap() - 1, "valid"),
+        (exp.as_u64().unwrap(), "expired"),
+    ] {
+        let verified = offline.verify(&[token, "--json", "--at", &rfc3339(at)], b"");
+        let report: Value = serde_json::from_str(&verified.stdout).unwrap();
+        assert_eq!(report["code"], code, "{report}");
+        assert_eq!(verified.code, Some(i32::from(code != "valid")));
+    }
+}
+
+#[test]
+fn each_line_of_standard_input_gets_one_line_of_answer_in_order() {
+    let offline = Offline::new();
+    let good = offline.issue(&[]).stdout.trim_end().to_owned();
+    let long = "a".repeat(100_000);
+    let lines = [
+        (good.as_str(), "valid"),
+        ("", "not_three_segments"),
+        ("a.b", "not_three_segments"),
+        (&format!("{good}\r"), "whitespace"),
+        (&format!(" {good}"), "whitespace"),
+        (&long, "token_too_long"),
+        (&good, "valid"),
+    ];
+    let mut input = lines.map(|(line, _)| line).join("\n").into_bytes();
+    let finished = offline.verify(&["-", "--json"], &input);
+    assert_eq!(finished.code, Some(1));
+    let codes: Vec<Value> = finished
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["code"].clone())
+        .collect();
+    assert_eq!(
+        codes,
+        lines.map(|(_, code)| json!(code)),
+        "{}",
+        finished.stdout
+    );
+    input.push(b'\n');
+    assert_eq!(
+        offline.verify(&["-", "--json"], &input).stdout,
+        finished.stdout,
+        "a last line feed adds no line"
+    );
+    assert_eq!(
+        offline.verify(&["-"], b"").stdout,
+        "",
+        "no lines, no answers"
+    );
+    let mut not_utf8 = good.clone().into_bytes();
+    not_utf8[3] = 0xff;
+    assert_eq!(offline.verify(&["-"], &not_utf8).code, Some(1));
+    assert_eq!(
+        offline
+            .verify(&["-"], format!("{good}\n{good}\n").as_bytes())
+            .code,
+        Some(0)
+    );
+}
+
+#[test]
+fn wrong_usage_and_unreadable_input_end_with_two() {
+    let offline = Offline::new();
+    let token = offline.issue(&[]).stdout.trim_end().to_owned();
+    std::fs::write(offline.folder.path().join("bad.json"), r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#).unwrap();
+    std::fs::write(offline.folder.path().join("feed.json"), "{}").unwrap();
+    for arguments in [
+        &["license", "verify", &token][..],
+        &[
+            "license",
+            "verify",
+            &token,
+            "--jwks",
+            "nowhere.json",
+            "--issuer",
+            ISSUER,
+            "--audience",
+            "a",
+        ],
+        &[
+            "license",
+            "verify",
+            &token,
+            "--jwks",
+            "bad.json",
+            "--issuer",
+            ISSUER,
+            "--audience",
+            "a",
+        ],
+        &[
+            "license",
+            "verify",
+            &token,
+            "--jwks",
+            "jwks.json",
+            "--issuer",
+            ISSUER,
+            "--audience",
+            "a",
+            "--at",
+            "now",
+        ],
+        &[
+            "license",
+            "verify",
+            &token,
+            "--jwks",
+            "jwks.json",
+            "--issuer",
+            ISSUER,
+            "--audience",
+            "a",
+            "--revocations",
+            "feed.json",
+        ],
+        &[
+            "license",
+            "issue",
+            "--signing-key",
+            "jwks.json",
+            "--issuer",
+            ISSUER,
+            "--app",
+            "a",
+            "--fingerprint",
+            "f",
+        ],
+        &[
+            "license",
+            "issue",
+            "--signing-key",
+            "key.pem",
+            "--issuer",
+            "https://x/",
+            "--app",
+            "a",
+            "--fingerprint",
+            "f",
+        ],
+        &[
+            "license",
+            "issue",
+            "--signing-key",
+            "key.pem",
+            "--issuer",
+            ISSUER,
+            "--app",
+            "a",
+            "--fingerprint",
+            "",
+        ],
+        &[
+            "license",
+            "issue",
+            "--signing-key",
+            "key.pem",
+            "--issuer",
+            ISSUER,
+            "--app",
+            "a",
+            "--fingerprint",
+            "f",
+            "--ttl-days",
+            "401",
+        ],
+        &["nonsense"],
+        &["key", "check", "--sha256", "xyz"],
+        &["check-config", "--config", "nowhere.toml"],
+    ] {
+        let finished = run_in(offline.folder.path(), arguments, b"");
+        assert_eq!(finished.code, Some(2), "{arguments:?}: {finished:?}");
+        assert!(!finished.stderr.is_empty());
+        assert_eq!(finished.stdout, "");
+    }
+    assert_eq!(run(&["--help"], "").code, Some(0));
+    assert_eq!(run(&["--version"], "").code, Some(0));
+}
+
+#[test]
+fn keys_are_made_hashed_and_checked() {
+    let made = run(&["key", "new", "--json"], "");
+    let made: Value = serde_json::from_str(&made.stdout).unwrap();
+    let (key, sha256) = (
+        made["key"].as_str().unwrap(),
+        made["sha256"].as_str().unwrap(),
+    );
+    assert_eq!(key.len(), 36);
+    assert_eq!(made["prefix"], key[..8]);
+    assert_eq!(
+        run(&["key", "hash"], &format!("{key}\n")).stdout,
+        format!("{sha256}\n")
+    );
+    let mut typo = key.to_owned();
+    typo.replace_range(10..11, if &key[10..11] == "A" { "B" } else { "A" });
+    let checked = run(&["key", "check"], &format!("{key}\n{typo}\nnex_short\n"));
+    assert_eq!(
+        (checked.code, checked.stdout.as_str()),
+        (Some(1), "plausible\nwrong_checksum\nwrong_shape\n")
+    );
+    let matched = run(
+        &["key", "check", "--sha256", sha256],
+        &format!("{key}\n{typo}\n"),
+    );
+    assert_eq!(
+        (matched.code, matched.stdout.as_str()),
+        (Some(1), "match\nno_match\n")
+    );
+    assert_eq!(
+        run(&["key", "check", "--sha256", sha256], key).code,
+        Some(0)
+    );
+    for prefix in ["nex_", "nxr_", "sk_live_"] {
+        let made = run(&["key", "new", "--prefix", prefix], "").stdout;
+        assert!(made.starts_with(prefix));
+        assert_eq!(
+            run(&["key", "check", "--prefix", prefix], &made).stdout,
+            "plausible\n"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_configuration_stops_the_start_with_a_clear_line() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, problem) in [
+        ("nonsense = 1", "unknown field `nonsense`"),
+        ("listen = \"here\"", "listen: \"here\" is not ADDRESS:PORT"),
+        ("public_url = \"https://x/\"", "must not end with a slash"),
+        ("public_url = \"ftp://x\"", "must be an http or https URL"),
+        ("trusted_proxies = [\"10.0.0.0/33\"]", "trusted_proxies"),
+        ("cors_origins = [\"https://x/path\"]", "cors_origins"),
+        ("scopes = [\"Not A Scope\"]", "scopes"),
+        (
+            "[limits]\nlogin_per_address_an_hour = 0",
+            "login_per_address_an_hour",
+        ),
+        (
+            "[[apps]]\nid = \"a\"\nttl_days_min = 30\nttl_days_max = 10\nttl_days_default = 20",
+            "ttl_days_min <= ttl_days_default",
+        ),
+        ("[[rules]]\npath = \"/a\"", "say exactly one of"),
+        (
+            "[[rules]]\npath = \"/a\"\npublic = true\nany_key = true",
+            "say exactly one of",
+        ),
+        (
+            "[[rules]]\npath = \"a\"\npublic = true",
+            "must start with a slash",
+        ),
+        ("[[rules]]\npath = \"/a/{\"\npublic = true", "path \"/a/{\""),
+        (
+            "[[rules]]\npath = \"/a\"\nall_scopes = [\"unknown\"]",
+            "scope \"unknown\" is not listed",
+        ),
+        (
+            "[[rules]]\npath = \"/a\"\nmethods = [\"get\"]\npublic = true",
+            "upper case",
+        ),
+    ] {
+        std::fs::write(folder.path().join("nexa.toml"), text).unwrap();
+        for command in ["check-config", "serve"] {
+            let finished = run_in(folder.path(), &[command, "--config", "nexa.toml"], b"");
+            assert_eq!(finished.code, Some(2), "{text}: {finished:?}");
+            assert!(
+                finished.stderr.contains(problem),
+                "{text}: {}",
+                finished.stderr
+            );
+        }
+    }
+    assert!(
+        !folder.path().join("nexa-data").exists(),
+        "nothing was made"
+    );
+}
+
+#[test]
+fn the_sample_configuration_starts_as_it_stands() {
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/nexa.toml");
+    let checked = run(&["check-config", "--config", sample], "");
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert!(
+        checked.stdout.contains("6 scopes, 1 apps, 8 rules"),
+        "{}",
+        checked.stdout
+    );
+    let server = Server::start_with(&["--config", sample]);
+    assert_eq!(server.get("/healthz").send().status, 200);
+}
+
+#[test]
+fn a_port_in_use_and_a_folder_in_use_end_with_three() {
+    let server = Server::start();
+    let address = server.url.strip_prefix("http://").unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let taken = run_in(other.path(), &["serve", "--listen", address], b"");
+    assert_eq!(taken.code, Some(3), "{taken:?}");
+    assert!(
+        taken.stderr.contains("cannot listen on"),
+        "{}",
+        taken.stderr
+    );
+    let owned = run(
+        &[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            server.data().to_str().unwrap(),
+        ],
+        "",
+    );
+    assert_eq!(owned.code, Some(3), "{owned:?}");
+    assert!(owned.stderr.contains("in use"), "{}", owned.stderr);
+}
+
+#[test]
+fn settings_go_flag_before_environment_before_file() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("nexa.toml"),
+        "listen = \"127.0.0.1:1001\"\ndata = \"from-file\"\n",
+    )
+    .unwrap();
+    let check = |environment: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = crate::harness::nexa();
+        command
+            .current_dir(folder.path())
+            .arg("check-config")
+            .args(arguments)
+            .envs(environment.iter().copied());
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    assert!(
+        check(&[], &["--config", "nexa.toml"]).contains("listen 127.0.0.1:1001, data from-file")
+    );
+    let environment = [
+        ("NEXA_CONFIG", "nexa.toml"),
+        ("NEXA_LISTEN", "127.0.0.1:1002"),
+        ("NEXA_DATA", "from-environment"),
+    ];
+    assert!(check(&environment, &[]).contains("listen 127.0.0.1:1002, data from-environment"));
+    assert!(
+        check(&environment, &["--listen", "127.0.0.1:1003"])
+            .contains("listen 127.0.0.1:1003, data from-environment")
+    );
+    assert!(check(&[], &[]).contains("listen 127.0.0.1:8080, data ./nexa-data"));
+}
+
+#[test]
+fn a_backup_of_a_running_server_serves() {
+    let server = Server::start();
+    let token = server.sign_up("backup@example.com");
+    let (_, key) = server.make_key(&token, &["signals"]);
+    let restored = tempfile::tempdir().unwrap();
+    let data = restored.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let copy = data.join("nexa.db");
+    let made = run(
+        &[
+            "backup",
+            copy.to_str().unwrap(),
+            "--data",
+            server.data().to_str().unwrap(),
+        ],
+        "",
+    );
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert_eq!(
+        run(
+            &[
+                "backup",
+                copy.to_str().unwrap(),
+                "--data",
+                server.data().to_str().unwrap()
+            ],
+            ""
+        )
+        .code,
+        Some(3),
+        "never over a file"
+    );
+    let second = Server::start_on(restored, &[]);
+    assert_eq!(
+        second
+            .get("/api/authorize?scope=signals")
+            .key(&key)
+            .send()
+            .status,
+        200
+    );
+}
+
+#[test]
+fn the_openapi_document_does_not_drift() {
+    let printed = run(&["openapi"], "");
+    let document: Value = serde_json::from_str(&printed.stdout).unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
+    insta::assert_json_snapshot!(document, { ".info.version" => "[version]" });
+    let server = Server::start();
+    assert_eq!(
+        server.get("/openapi.json").send().json,
+        document,
+        "the server shows the same"
+    );
+}

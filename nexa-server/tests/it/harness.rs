@@ -1,0 +1,297 @@
+//! A running server of one's own, and a client that shows everything that came back.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+/// The binary `nexa`, serving a data folder of its own on a port of its own.
+pub struct Server {
+    child: Child,
+    pub url: String,
+    pub folder: tempfile::TempDir,
+    /// What the first start printed on stderr.
+    pub first_words: String,
+}
+
+impl Server {
+    /// On a fresh folder, with the sample configuration.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With more arguments for `nexa serve`.
+    pub fn start_with(arguments: &[&str]) -> Self {
+        Self::start_on(tempfile::tempdir().unwrap(), arguments)
+    }
+
+    pub fn start_on(folder: tempfile::TempDir, arguments: &[&str]) -> Self {
+        let stderr_path = folder.path().join("stderr");
+        let mut child = nexa()
+            .arg("serve")
+            .args(["--listen", "127.0.0.1:0", "--data"])
+            .arg(folder.path().join("data"))
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(&stderr_path).unwrap())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let first_words = std::fs::read_to_string(&stderr_path).unwrap();
+        let Some(url) = line.trim_end().strip_prefix("listening on ") else {
+            panic!("the server said {line:?} and {first_words}");
+        };
+        Self {
+            child,
+            url: url.to_owned(),
+            folder,
+            first_words,
+        }
+    }
+
+    pub fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub fn stderr(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("stderr")).unwrap()
+    }
+
+    /// The operator key that the first start printed.
+    pub fn operator_key(&self) -> String {
+        let start = self
+            .first_words
+            .find("nex_")
+            .expect("the first start prints a key");
+        self.first_words[start..]
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+            .collect()
+    }
+
+    /// Sends a signal and waits for the end; answers the exit code.
+    pub fn stop(&mut self, signal: &str) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.child.wait().unwrap().code()
+    }
+
+    /// Kills the server and starts it again on the same folder.
+    pub fn restart_after_kill(mut self) -> Self {
+        self.stop("-KILL");
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        Self::start_on(folder, &[])
+    }
+
+    pub fn get(&self, path: &str) -> Request<'_> {
+        self.request("GET", path)
+    }
+
+    pub fn post(&self, path: &str, body: &str) -> Request<'_> {
+        self.request("POST", path)
+            .header("Content-Type", "application/json")
+            .body(body)
+    }
+
+    pub fn delete(&self, path: &str) -> Request<'_> {
+        self.request("DELETE", path)
+    }
+
+    pub fn request(&self, method: &str, path: &str) -> Request<'_> {
+        Request {
+            server: self,
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
+    /// Registers a tenant and logs its owner in; answers the access token.
+    pub fn sign_up(&self, email: &str) -> String {
+        let body = serde_json::json!({ "email": email, "password": "correct horse", "tenantName": "Acme" });
+        let registered = self.post("/api/auth/register", &body.to_string()).send();
+        assert_eq!(registered.status, 201, "{}", registered.text);
+        let body = serde_json::json!({ "email": email, "password": "correct horse" });
+        let login = self.post("/api/auth/login", &body.to_string()).send();
+        assert_eq!(login.status, 200, "{}", login.text);
+        login.json["accessToken"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes a key with those scopes; answers its id and the key itself.
+    pub fn make_key(&self, token: &str, scopes: &[&str]) -> (String, String) {
+        let body = serde_json::json!({ "name": "test", "scopes": scopes });
+        let made = self
+            .post("/api/v1/api-keys", &body.to_string())
+            .bearer(token)
+            .send();
+        assert_eq!(made.status, 201, "{}", made.text);
+        (
+            made.json["id"].as_str().unwrap().to_owned(),
+            made.json["key"].as_str().unwrap().to_owned(),
+        )
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Already gone where a test has stopped it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The binary with an environment that holds none of its settings.
+pub fn nexa() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nexa"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("NEXA_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs the binary to its end, with `input` on its standard input.
+pub fn run(arguments: &[&str], input: &str) -> Finished {
+    run_in(Path::new("."), arguments, input.as_bytes())
+}
+
+pub fn run_in(folder: &Path, arguments: &[&str], input: &[u8]) -> Finished {
+    use std::io::Write;
+    let mut child = nexa()
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output().unwrap();
+    // A program that does not read its input closes it: no fault of the test.
+    let _ = writer.join().unwrap();
+    Finished {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[derive(Debug)]
+pub struct Finished {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+pub struct Request<'a> {
+    server: &'a Server,
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Option<String>,
+}
+
+impl Request<'_> {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("Authorization", &format!("Bearer {token}"))
+    }
+
+    pub fn key(self, key: &str) -> Self {
+        self.header("X-API-Key", key)
+    }
+
+    pub fn body(mut self, body: &str) -> Self {
+        self.body = Some(body.to_owned());
+        self
+    }
+
+    pub fn send(self) -> Answer {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .build();
+        let mut builder = ureq::http::Request::builder()
+            .method(self.method.as_str())
+            .uri(format!("{}{}", self.server.url, self.path));
+        for (name, value) in &self.headers {
+            builder = builder.header(name, value);
+        }
+        let agent = ureq::Agent::new_with_config(config);
+        let response = match self.body {
+            Some(body) => agent.run(builder.body(body).unwrap()),
+            None => agent.run(builder.body(()).unwrap()),
+        };
+        let mut response =
+            response.unwrap_or_else(|error| panic!("{} {}: {error}", self.method, self.path));
+        let text = response.body_mut().read_to_string().unwrap();
+        Answer {
+            status: response.status().as_u16(),
+            headers: response
+                .headers()
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or("?").to_owned()))
+                .collect(),
+            json: serde_json::from_str(&text).unwrap_or(Value::Null),
+            text,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub json: Value,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Status and sentence: what most tests of refusals compare.
+    pub fn refusal(&self) -> (u16, &str) {
+        (
+            self.status,
+            self.json["error"].as_str().unwrap_or(&self.text),
+        )
+    }
+
+    /// The names of the members of an object, sorted.
+    pub fn members(&self) -> Vec<&str> {
+        members(&self.json)
+    }
+}
+
+/// The names of the members of an object, sorted.
+pub fn members(value: &Value) -> Vec<&str> {
+    let mut names: Vec<&str> = value
+        .as_object()
+        .map(|object| object.keys().map(String::as_str).collect())
+        .unwrap_or_default();
+    names.sort_unstable();
+    names
+}
