@@ -49,9 +49,8 @@
 //!   set that holds a weak, private or malformed key is an error when it is read.
 //!
 //! # Requirements
-//! `no_std`, no allocator, about 7 KB of [`Scratch`] (stack or static) and 20 KB of stack. Rust 1.85.
-//! Beside `nexa-core` at most 19 crates are built, fourteen of them on targets other than x86-64; a
-//! test pins their names.
+//! `no_std`, no allocator, about 7 KB of [`Scratch`] (on the stack or static). Rust 1.85. Beside
+//! `nexa-core` at most 19 crates are built (13 for WASM); a test pins their names.
 //!
 //! # Size
 //! Optimize the three crates of arithmetic for speed even in a size profile: with

@@ -41,7 +41,10 @@ fn weak_private_and_missing_keys_are_refused_when_they_are_loaded() {
     // The neutral element: every signature with R = s·B holds under it.
     let weak = jwk("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "");
     let good = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
-    let private = jwk(good, r#","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A""#);
+    let private = jwk(
+        good,
+        r#","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A""#,
+    );
     let encryption = jwk(good, r#","use":"enc""#);
     for (document, problem) in [
         (weak, KeyProblem::Weak),

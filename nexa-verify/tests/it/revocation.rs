@@ -41,9 +41,8 @@ fn revocation_wins_over_expiry_and_leaves_no_grace() {
         },
         ..license
     });
-    let feed =
-        RevocationFeed::read(br#"[{"jti":"licence-1","revokedAt":"2026-11-21T03:00:00Z"}]"#)
-            .unwrap();
+    let feed = RevocationFeed::read(br#"[{"jti":"licence-1","revokedAt":"2026-11-21T03:00:00Z"}]"#)
+        .unwrap();
     let verifier = Verifier::new(issued.jwks.as_bytes(), ISSUER, APP).unwrap();
     let late = after(30 * DAY_S);
     let mut scratch = Scratch::new();
