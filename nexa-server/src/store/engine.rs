@@ -141,11 +141,13 @@ impl Store {
     }
 
     /// Writes that wait for their turn.
+    #[cfg(test)]
     pub(crate) fn waiting_writes(&self) -> usize {
         self.inner.writer.waiting()
     }
 
     /// Transactions committed since the store was opened; fewer than writes, as many writes share one.
+    #[cfg(test)]
     pub(crate) fn commits(&self) -> u64 {
         self.inner.writer.commits()
     }

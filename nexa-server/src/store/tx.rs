@@ -145,24 +145,9 @@ impl Row<'_> {
             .ok_or(StoreError::Shape { column })
     }
 
-    /// A truth value, kept as 0 or 1.
-    pub(crate) fn bool(&self, column: usize) -> Result<bool, StoreError> {
-        match self.optional_int(column)? {
-            Some(0) => Ok(false),
-            Some(1) => Ok(true),
-            Some(_) | None => Err(StoreError::Shape { column }),
-        }
-    }
-
     /// A text.
     pub(crate) fn text(&self, column: usize) -> Result<String, StoreError> {
         self.optional_text(column)?
-            .ok_or(StoreError::Shape { column })
-    }
-
-    /// Bytes.
-    pub(crate) fn blob(&self, column: usize) -> Result<Vec<u8>, StoreError> {
-        self.optional_blob(column)?
             .ok_or(StoreError::Shape { column })
     }
 
@@ -194,11 +179,6 @@ impl Row<'_> {
                 .map_err(|_| shape),
             ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => Err(shape),
         }
-    }
-
-    /// Bytes or NULL.
-    pub(crate) fn optional_blob(&self, column: usize) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.bytes(column)?.map(<[u8]>::to_vec))
     }
 
     /// Exactly `N` bytes, or NULL.
@@ -357,15 +337,15 @@ mod tests {
                         row.int(0)?,
                         row.optional_text(1)?,
                         row.optional_array::<2>(2)?,
-                        row.bool(3)?,
+                        row.int(3)?,
                     ))
                 },
             )?;
             assert_eq!(
                 rows,
                 [
-                    (i64::MIN, Some(name), Some([0, 255]), true),
-                    (7, None, None, false)
+                    (i64::MIN, Some(name), Some([0, 255]), 1),
+                    (7, None, None, 0)
                 ]
             );
             assert_eq!(
@@ -394,10 +374,9 @@ mod tests {
             assert!(shape(tx, "SELECT NULL", |row| row.int(0)));
             assert!(shape(tx, "SELECT 1.5", |row| row.int(0)));
             assert!(shape(tx, "SELECT 1", |row| row.int(1)));
-            assert!(shape(tx, "SELECT 2", |row| row.bool(0)));
             assert!(shape(tx, "SELECT 1", |row| row.text(0)));
             assert!(shape(tx, "SELECT CAST(x'ff' AS TEXT)", |row| row.text(0)));
-            assert!(shape(tx, "SELECT 'a'", |row| row.blob(0)));
+            assert!(shape(tx, "SELECT 'a'", |row| row.array::<1>(0)));
             assert!(shape(tx, "SELECT x'0102'", |row| row.array::<3>(0)));
             assert!(!shape(tx, "SELECT x'010203'", |row| row.array::<3>(0)));
             Ok(())
