@@ -217,7 +217,7 @@ pub(crate) fn signing_key(data: &Path) -> Result<SigningKey, ServeError> {
 
 /// Makes the first operator key when there is none.
 fn first_operator_key(store: &Store) -> Result<Option<PlainKey>, Error> {
-    if !store.read(|tx| operators::list(tx))?.is_empty() {
+    if !store.read(operators::list)?.is_empty() {
         return Ok(None);
     }
     new_operator_key(store).map(Some)

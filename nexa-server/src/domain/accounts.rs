@@ -62,10 +62,10 @@ pub(crate) fn register(
     origin: &Origin,
     account: &NewAccount,
 ) -> Result<(), Error> {
-    if let Some(email) = &account.owner.email {
-        if users::find_by_email(tx, email)?.is_some() {
-            return Ok(());
-        }
+    if let Some(email) = &account.owner.email
+        && users::find_by_email(tx, email)?.is_some()
+    {
+        return Ok(());
     }
     tenants::insert(tx, &account.tenant)?;
     users::insert(tx, &account.owner)?;

@@ -154,9 +154,8 @@ fn documented_curl<'s>(server: &'s Server, text: &str, key: Option<&str>) -> Req
     let mut request = authorize(server, method, url.trim());
     for header in text.split("-H \"").skip(1) {
         let (name, value) = header.split('"').next().unwrap().split_once(": ").unwrap();
-        match (value.contains(PLACEHOLDER), key) {
-            (true, Some(key)) => request = request.header(name, &value.replace(PLACEHOLDER, key)),
-            (true, None) | (false, _) => {}
+        if let Some(key) = key.filter(|_| value.contains(PLACEHOLDER)) {
+            request = request.header(name, &value.replace(PLACEHOLDER, key));
         }
     }
     request

@@ -7,26 +7,26 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 /// The binary `nexa`, serving a data folder of its own on a port of its own.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub url: String,
-    pub folder: tempfile::TempDir,
+    pub(crate) url: String,
+    pub(crate) folder: tempfile::TempDir,
     /// What the first start printed on stderr.
-    pub first_words: String,
+    pub(crate) first_words: String,
 }
 
 impl Server {
     /// On a fresh folder, with the sample configuration.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
     /// With more arguments for `nexa serve`.
-    pub fn start_with(arguments: &[&str]) -> Self {
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         Self::start_on(tempfile::tempdir().unwrap(), arguments)
     }
 
-    pub fn start_on(folder: tempfile::TempDir, arguments: &[&str]) -> Self {
+    pub(crate) fn start_on(folder: tempfile::TempDir, arguments: &[&str]) -> Self {
         let stderr_path = folder.path().join("stderr");
         let mut child = nexa()
             .arg("serve")
@@ -53,16 +53,16 @@ impl Server {
         }
     }
 
-    pub fn data(&self) -> std::path::PathBuf {
+    pub(crate) fn data(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
     }
 
-    pub fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("stderr")).unwrap()
     }
 
     /// The operator key that the first start printed.
-    pub fn operator_key(&self) -> String {
+    pub(crate) fn operator_key(&self) -> String {
         let start = self
             .first_words
             .find("nex_")
@@ -74,7 +74,7 @@ impl Server {
     }
 
     /// Sends a signal and waits for the end; answers the exit code.
-    pub fn stop(&mut self, signal: &str) -> Option<i32> {
+    pub(crate) fn stop(&mut self, signal: &str) -> Option<i32> {
         let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -87,27 +87,27 @@ impl Server {
     }
 
     /// Kills the server and starts it again on the same folder.
-    pub fn restart_after_kill(mut self) -> Self {
+    pub(crate) fn restart_after_kill(mut self) -> Self {
         self.stop("-KILL");
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
         Self::start_on(folder, &[])
     }
 
-    pub fn get(&self, path: &str) -> Request<'_> {
+    pub(crate) fn get(&self, path: &str) -> Request<'_> {
         self.request("GET", path)
     }
 
-    pub fn post(&self, path: &str, body: &str) -> Request<'_> {
+    pub(crate) fn post(&self, path: &str, body: &str) -> Request<'_> {
         self.request("POST", path)
             .header("Content-Type", "application/json")
             .body(body)
     }
 
-    pub fn delete(&self, path: &str) -> Request<'_> {
+    pub(crate) fn delete(&self, path: &str) -> Request<'_> {
         self.request("DELETE", path)
     }
 
-    pub fn request(&self, method: &str, path: &str) -> Request<'_> {
+    pub(crate) fn request(&self, method: &str, path: &str) -> Request<'_> {
         Request {
             server: self,
             method: method.to_owned(),
@@ -118,7 +118,7 @@ impl Server {
     }
 
     /// Registers a tenant and logs its owner in; answers the access token.
-    pub fn sign_up(&self, email: &str) -> String {
+    pub(crate) fn sign_up(&self, email: &str) -> String {
         let body = serde_json::json!({ "email": email, "password": "correct horse", "tenantName": "Acme" });
         let registered = self.post("/api/auth/register", &body.to_string()).send();
         assert_eq!(registered.status, 201, "{}", registered.text);
@@ -129,7 +129,7 @@ impl Server {
     }
 
     /// Makes a key with those scopes; answers its id and the key itself.
-    pub fn make_key(&self, token: &str, scopes: &[&str]) -> (String, String) {
+    pub(crate) fn make_key(&self, token: &str, scopes: &[&str]) -> (String, String) {
         let body = serde_json::json!({ "name": "test", "scopes": scopes });
         let made = self
             .post("/api/v1/api-keys", &body.to_string())
@@ -152,7 +152,7 @@ impl Drop for Server {
 }
 
 /// The binary with an environment that holds none of its settings.
-pub fn nexa() -> Command {
+pub(crate) fn nexa() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nexa"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("NEXA_") {
@@ -163,11 +163,11 @@ pub fn nexa() -> Command {
 }
 
 /// Runs the binary to its end, with `input` on its standard input.
-pub fn run(arguments: &[&str], input: &str) -> Finished {
+pub(crate) fn run(arguments: &[&str], input: &str) -> Finished {
     run_in(Path::new("."), arguments, input.as_bytes())
 }
 
-pub fn run_in(folder: &Path, arguments: &[&str], input: &[u8]) -> Finished {
+pub(crate) fn run_in(folder: &Path, arguments: &[&str], input: &[u8]) -> Finished {
     use std::io::Write;
     let mut child = nexa()
         .args(arguments)
@@ -191,13 +191,13 @@ pub fn run_in(folder: &Path, arguments: &[&str], input: &[u8]) -> Finished {
 }
 
 #[derive(Debug)]
-pub struct Finished {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     server: &'a Server,
     method: String,
     path: String,
@@ -206,25 +206,25 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub fn bearer(self, token: &str) -> Self {
+    pub(crate) fn bearer(self, token: &str) -> Self {
         self.header("Authorization", &format!("Bearer {token}"))
     }
 
-    pub fn key(self, key: &str) -> Self {
+    pub(crate) fn key(self, key: &str) -> Self {
         self.header("X-API-Key", key)
     }
 
-    pub fn body(mut self, body: &str) -> Self {
+    pub(crate) fn body(mut self, body: &str) -> Self {
         self.body = Some(body.to_owned());
         self
     }
 
-    pub fn send(self) -> Answer {
+    pub(crate) fn send(self) -> Answer {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
@@ -257,15 +257,15 @@ impl Request<'_> {
 }
 
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub json: Value,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) json: Value,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(found, _)| found == name)
@@ -273,7 +273,7 @@ impl Answer {
     }
 
     /// Status and sentence: what most tests of refusals compare.
-    pub fn refusal(&self) -> (u16, &str) {
+    pub(crate) fn refusal(&self) -> (u16, &str) {
         (
             self.status,
             self.json["error"].as_str().unwrap_or(&self.text),
@@ -281,13 +281,13 @@ impl Answer {
     }
 
     /// The names of the members of an object, sorted.
-    pub fn members(&self) -> Vec<&str> {
+    pub(crate) fn members(&self) -> Vec<&str> {
         members(&self.json)
     }
 }
 
 /// The names of the members of an object, sorted.
-pub fn members(value: &Value) -> Vec<&str> {
+pub(crate) fn members(value: &Value) -> Vec<&str> {
     let mut names: Vec<&str> = value
         .as_object()
         .map(|object| object.keys().map(String::as_str).collect())

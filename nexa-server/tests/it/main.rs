@@ -1,4 +1,10 @@
 //! Everything that is tested from outside: a real binary, real sockets, real files.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic: that is how it fails"
+)]
+#![expect(clippy::disallowed_methods, reason = "tests stand outside the shell")]
 
 mod api;
 mod cli;

@@ -90,8 +90,12 @@ fn every_file_says_its_job_and_stays_short() {
         if !text.starts_with("//!") {
             faults.push(format!("{}: no //! line", file.display()));
         }
+        let is_test = file.components().any(|part| part.as_os_str() == "tests")
+            || file
+                .file_stem()
+                .is_some_and(|stem| stem.to_string_lossy().ends_with("_tests"));
         let lines = without_tests(&text).count();
-        if lines > LINES_MAX {
+        if lines > LINES_MAX && !is_test {
             faults.push(format!("{}: {lines} lines", file.display()));
         }
     }

@@ -46,7 +46,7 @@ pub(crate) struct ListedOperatorKey {
 }
 
 pub(crate) fn list(cx: &mut Cx<'_>, (): ()) -> Result<Ok200<Vec<ListedOperatorKey>>, Error> {
-    let keys = cx.read(|tx| operators::list(tx))?;
+    let keys = cx.read(operators::list)?;
     let shown = keys.into_iter().map(|key| ListedOperatorKey {
         id: key.id,
         prefix: key.prefix,

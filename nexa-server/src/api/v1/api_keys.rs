@@ -14,7 +14,7 @@ use crate::time::UnixMillis;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Creation {
+pub(crate) struct KeyCreation {
     name: String,
     /// Without any, the key has `full_access`.
     #[serde(default)]
@@ -41,7 +41,7 @@ pub(crate) struct CreatedKey {
 
 pub(crate) fn create(
     cx: &mut Cx<'_>,
-    Body(body): Body<Creation>,
+    Body(body): Body<KeyCreation>,
 ) -> Result<Secret<Created<CreatedKey>>, Error> {
     let owner = cx.origin.principal.member()?;
     let fields = KeyFields {
