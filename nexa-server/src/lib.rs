@@ -1,4 +1,25 @@
-//! The Nexa server: accounts, API keys and licences behind one small binary.
+//! Authentication and licensing that a Rust program embeds, that a client trusts offline, and that a
+//! self-hoster runs as one binary.
+//!
+//! - **API keys**: `nex_` and 32 characters, shown once, kept as a SHA-256 digest, compared in constant
+//!   time, limited to scopes, dead the moment a deletion is answered.
+//! - **Licences**: Ed25519 tokens bound to a device, checked strictly and offline, revocable.
+//! - **One server**: accounts, keys, licences and forward authorization for a gateway, over one SQLite
+//!   file. What was answered with success survives a power cut.
+//!
+//! This crate is the server and the binary `nexa`. The rules of keys and tokens stand in `nexa-core`.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use nexa_server::{Config, Overrides, Server};
+//!
+//! let config = Config::load(None, Overrides::default())?;
+//! let server = Server::open(config).await?;
+//! println!("listening on http://{}", server.address());
+//! server.run(async { /* resolves when the server is to stop */ }).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod api;
 mod app;

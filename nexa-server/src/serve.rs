@@ -14,6 +14,7 @@ use hyper::http::request::Parts;
 use nexa_core::{PlainKey, SigningKey};
 use rand_core::{CryptoRng, UnwrapErr};
 use tokio::net::TcpListener;
+use zeroize::Zeroizing;
 
 use crate::app::{App, Call};
 use crate::config::Config;
@@ -199,20 +200,29 @@ pub(crate) fn open_store(data: &Path) -> Result<Store, ServeError> {
     })
 }
 
-/// The signing key: from `NEXA_SIGNING_KEY` (PKCS#8 PEM), else from the data folder, where the first start puts one.
-pub(crate) fn signing_key(data: &Path) -> Result<SigningKey, ServeError> {
-    let refuse = |error: &dyn std::fmt::Display| ServeError::SigningKey(error.to_string());
-    if let Ok(pem) = std::env::var("NEXA_SIGNING_KEY") {
-        return SigningKey::from_pkcs8_pem(&pem)
-            .map_err(|e| refuse(&format!("NEXA_SIGNING_KEY: {e}")));
+/// The signing key: from the environment, else from the data folder, where the first start puts one.
+fn signing_key(data: &Path) -> Result<SigningKey, ServeError> {
+    if let Some(key) = signing_key_of_environment()? {
+        return Ok(key);
     }
-    let pem = store::signing_key::load_or_create(data, || {
+    let refuse = |error: &dyn std::fmt::Display| ServeError::SigningKey(error.to_string());
+    let make = || {
         SigningKey::generate(&mut rng())
             .to_pkcs8_pem()
             .map_err(io::Error::other)
-    })
-    .map_err(|e| refuse(&e))?;
-    SigningKey::from_pkcs8_pem(&pem).map_err(|e| refuse(&e))
+    };
+    let pem = store::signing_key::load_or_create(data, make).map_err(|error| refuse(&error))?;
+    SigningKey::from_pkcs8_pem(&pem).map_err(|error| refuse(&error))
+}
+
+/// The key in `NEXA_SIGNING_KEY` (PKCS#8 PEM), if it is set.
+pub(crate) fn signing_key_of_environment() -> Result<Option<SigningKey>, ServeError> {
+    match std::env::var("NEXA_SIGNING_KEY").map(Zeroizing::new) {
+        Err(_) => Ok(None),
+        Ok(pem) => SigningKey::from_pkcs8_pem(&pem)
+            .map(Some)
+            .map_err(|error| ServeError::SigningKey(format!("NEXA_SIGNING_KEY: {error}"))),
+    }
 }
 
 /// Makes the first operator key when there is none.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::data_folder::DataFolder;
 use super::exit::{Exit, Failure};
 use super::input::print_line;
 use crate::store;
@@ -12,19 +13,14 @@ use crate::store;
 pub(super) struct Backup {
     /// The file to write; it must not exist yet.
     destination: PathBuf,
-    /// The data folder to copy from.
-    #[arg(
-        long,
-        env = "NEXA_DATA",
-        value_name = "FOLDER",
-        default_value = "./nexa-data"
-    )]
-    data: PathBuf,
+    #[command(flatten)]
+    data: DataFolder,
 }
 
 impl Backup {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let report = store::backup(&self.data, &self.destination).map_err(Failure::failed)?;
+        let data = self.data.path()?;
+        let report = store::backup(&data, &self.destination).map_err(Failure::failed)?;
         print_line(&format!(
             "{}: {} bytes, checked",
             self.destination.display(),
@@ -32,7 +28,7 @@ impl Backup {
         ))?;
         eprintln!(
             "nexa: the signing key is not in the copy; keep {} safe too",
-            store::signing_key::path(&self.data).display()
+            store::signing_key::path(&data).display()
         );
         Ok(Exit::Success)
     }

@@ -4,6 +4,9 @@ use std::fs;
 use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
 
+use nexa_core::SigningKey;
+use zeroize::Zeroizing;
+
 use super::exit::Failure;
 
 /// Reads a whole file, naming it in the error.
@@ -15,6 +18,13 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
 pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
     String::from_utf8(read_file(path)?)
         .map_err(|_| Failure::Usage(format!("{}: not UTF-8", path.display())))
+}
+
+/// Reads an Ed25519 private key from a PKCS#8 PEM file.
+pub(super) fn read_signing_key(path: &Path) -> Result<SigningKey, Failure> {
+    let pem = Zeroizing::new(read_text(path)?);
+    SigningKey::from_pkcs8_pem(&pem)
+        .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
 }
 
 /// Calls `each` with every line of standard input, without its line feed and nothing else removed.

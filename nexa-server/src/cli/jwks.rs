@@ -3,35 +3,32 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use nexa_core::{SigningKey, public_jwks};
-use zeroize::Zeroizing;
+use nexa_core::public_jwks;
 
+use super::data_folder::DataFolder;
 use super::exit::{Exit, Failure};
-use super::input::{print_line, read_text};
+use super::input::{print_line, read_signing_key};
+use crate::serve::signing_key_of_environment;
+use crate::store;
 
 #[derive(Args)]
 pub(super) struct Jwks {
-    /// The signing key: an Ed25519 private key as PKCS#8 PEM.
-    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    /// The signing key: an Ed25519 private key as PKCS#8 PEM. Without it: NEXA_SIGNING_KEY, or the data folder's.
+    #[arg(long, value_name = "FILE")]
     signing_key: Option<PathBuf>,
-    /// The data folder whose signing key is meant.
-    #[arg(
-        long,
-        env = "NEXA_DATA",
-        value_name = "FOLDER",
-        default_value = "./nexa-data"
-    )]
-    data: PathBuf,
+    #[command(flatten)]
+    data: DataFolder,
 }
 
 impl Jwks {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let path = self
-            .signing_key
-            .unwrap_or_else(|| crate::store::signing_key::path(&self.data));
-        let pem = Zeroizing::new(read_text(&path)?);
-        let key = SigningKey::from_pkcs8_pem(&pem)
-            .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+        let key = match self.signing_key {
+            Some(file) => read_signing_key(&file)?,
+            None => match signing_key_of_environment().map_err(Failure::usage)? {
+                Some(key) => key,
+                None => read_signing_key(&store::signing_key::path(&self.data.path()?))?,
+            },
+        };
         print_line(&public_jwks(&[key.verification_key()]))?;
         Ok(Exit::Success)
     }

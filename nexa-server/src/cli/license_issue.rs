@@ -3,13 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use nexa_core::{
-    DevicePolicy, LicenseIssuer, NewDevice, NewLicense, NewTerms, SigningKey, uuid_v7,
-};
-use zeroize::Zeroizing;
+use nexa_core::{DevicePolicy, LicenseIssuer, NewDevice, NewLicense, NewTerms, uuid_v7};
 
 use super::exit::{Exit, Failure};
-use super::input::{print_line, read_text};
+use super::input::{print_line, read_signing_key};
 use crate::serve::{now, rng};
 
 #[derive(Args)]
@@ -39,9 +36,7 @@ pub(super) struct Issue {
 
 impl Issue {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let pem = Zeroizing::new(read_text(&self.signing_key)?);
-        let key = SigningKey::from_pkcs8_pem(&pem)
-            .map_err(|error| Failure::Usage(format!("{}: {error}", self.signing_key.display())))?;
+        let key = read_signing_key(&self.signing_key)?;
         let issuer = LicenseIssuer::new(key, &self.issuer)
             .map_err(|error| Failure::Usage(format!("--issuer: {error}")))?;
         let entitlements: Vec<&str> = self.entitlements.iter().map(String::as_str).collect();

@@ -2,6 +2,7 @@
 
 mod backup;
 mod check_config;
+mod data_folder;
 mod exit;
 mod input;
 mod jwks;

@@ -5,20 +5,15 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::Value;
 
+use super::data_folder::DataFolder;
 use super::exit::{Exit, Failure};
 use super::input::{print_line, read_text};
 use crate::serve::{new_operator_key, open_store};
 
 #[derive(Args)]
 pub(super) struct OperatorKey {
-    /// The data folder, when no server runs on it.
-    #[arg(
-        long,
-        env = "NEXA_DATA",
-        value_name = "FOLDER",
-        default_value = "./nexa-data"
-    )]
-    data: PathBuf,
+    #[command(flatten)]
+    data: DataFolder,
     /// A running server. The operator key comes from NEXA_OPERATOR_KEY or from --key-file.
     #[arg(long, value_name = "URL")]
     server: Option<String>,
@@ -32,7 +27,7 @@ impl OperatorKey {
         match &self.server {
             Some(server) => self.ask(server),
             None => {
-                let store = open_store(&self.data).map_err(|error| {
+                let store = open_store(&self.data.path()?).map_err(|error| {
                     Failure::Failed(format!(
                         "{error}; of a running server, ask with --server URL"
                     ))

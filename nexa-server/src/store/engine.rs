@@ -154,6 +154,13 @@ impl Store {
 
     /// Ends the store for every handle: writes that were accepted are finished, later ones are refused, the log is
     /// moved to the database file, the folder is free again (when the last read under way ends).
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "the server drops its handles, which does the same"
+        )
+    )]
     pub(crate) fn close(self) {
         self.inner.close();
     }
@@ -174,4 +181,4 @@ impl Drop for Inner {
 
 #[cfg(test)]
 #[path = "engine_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -146,12 +146,12 @@ pub(super) fn severity(error: &rusqlite::Error) -> Severity {
         ErrorCode::SystemIoFailure
         | ErrorCode::DatabaseCorrupt
         | ErrorCode::NotADatabase
-        | ErrorCode::FileLockingProtocolFailed
         | ErrorCode::InternalMalfunction => Severity::Fatal,
         ErrorCode::DiskFull
         | ErrorCode::OutOfMemory
         | ErrorCode::OperationInterrupted
         | ErrorCode::DatabaseBusy
+        | ErrorCode::FileLockingProtocolFailed
         | ErrorCode::CannotOpen => Severity::Transaction,
         // The rest, including codes that SQLite may add, fails one statement; whether the transaction lives on
         // is looked up after each command and not guessed from the code.

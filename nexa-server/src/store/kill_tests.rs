@@ -1,7 +1,7 @@
 //! Tests that need a process of their own, to be killed or starved. The test re-executes its own binary; the child
 //! finds its data folder in an environment variable and plays the server.
 //!
-//! The suite kills a few dozen times; `NEXA_STORE_KILLS=2000 cargo test -p nexa-server store::kill_tests` kills more.
+//! The suite kills a few times; `NEXA_STORE_KILLS=2000 cargo test -p nexa-server store::kill_tests` kills more.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +25,7 @@ use super::{
 
 const CHILD_FOLDER: &str = "NEXA_STORE_TEST_CHILD";
 const KILLS: &str = "NEXA_STORE_KILLS";
-const KILLS_IN_THE_SUITE: usize = 24;
+const KILLS_IN_THE_SUITE: usize = 16;
 const THREADS: i64 = 8;
 const MOST_LINES: u64 = 1500;
 

@@ -23,6 +23,7 @@ mod connection;
 mod digest;
 mod engine;
 mod error;
+mod group;
 mod health;
 pub(crate) mod licenses;
 mod lock;
@@ -36,6 +37,8 @@ mod tx;
 pub(crate) mod users;
 mod writer;
 
+#[cfg(test)]
+mod disk_tests;
 #[cfg(test)]
 mod kill_tests;
 

@@ -13,11 +13,12 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
 use super::{
     checkpoint::{self, Checkpointer},
-    error::{OpenError, Severity, StoreError, severity},
+    error::{OpenError, StoreError},
+    group::{Command, Refused, command, run_group},
     health::Health,
     lock::{FolderLock, at},
     tx::Tx,
@@ -121,12 +122,8 @@ impl Writer {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (reply, answer) = mpsc::sync_channel(1);
-        self.submit(Box::new(Pending {
-            closure: Some(closure),
-            result: None,
-            reply,
-        }))?;
+        let (command, answer) = command(closure);
+        self.submit(command)?;
         match answer.recv() {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => Err(error.into()),
@@ -187,52 +184,6 @@ impl Writer {
     fn is_current_thread(&self) -> bool {
         thread::current().id() == self.thread_id
     }
-}
-
-/// A closure in the queue, its types hidden.
-trait Command: Send {
-    /// Runs the closure; whether what it wrote is to be kept. Never unwinds.
-    fn run(&mut self, tx: &Tx<'_>) -> bool;
-    /// Sends the closure's result, or the reason why its whole group was refused.
-    fn answer(self: Box<Self>, group: Result<(), StoreError>);
-}
-
-struct Pending<F, T, E> {
-    closure: Option<F>,
-    result: Option<Result<Result<T, E>, StoreError>>,
-    reply: SyncSender<Result<Result<T, E>, StoreError>>,
-}
-
-impl<F, T, E> Command for Pending<F, T, E>
-where
-    F: FnOnce(&Tx<'_>) -> Result<T, E> + Send,
-    T: Send,
-    E: Send,
-{
-    fn run(&mut self, tx: &Tx<'_>) -> bool {
-        let Some(closure) = self.closure.take() else {
-            return false;
-        };
-        let result = catch_unwind(AssertUnwindSafe(|| closure(tx)));
-        let is_kept = matches!(result, Ok(Ok(_)));
-        self.result = Some(result.map_err(|_panic| StoreError::Panicked));
-        is_kept
-    }
-
-    fn answer(self: Box<Self>, group: Result<(), StoreError>) {
-        let result = match group {
-            Ok(()) => self.result.unwrap_or(Err(StoreError::Unavailable)),
-            Err(error) => Err(error),
-        };
-        // A caller that has gone away does not matter: the write is done or undone all the same.
-        let _ = self.reply.send(result);
-    }
-}
-
-/// Why a whole group was refused.
-struct Refused {
-    error: StoreError,
-    is_fatal: bool,
 }
 
 struct Worker {
@@ -378,70 +329,4 @@ impl Worker {
             }
         };
     }
-}
-
-fn run_group(connection: &Connection, group: &mut [Box<dyn Command>]) -> Result<(), Refused> {
-    run(connection, "BEGIN IMMEDIATE").map_err(|error| refuse(connection, error))?;
-    for command in group {
-        run_command(connection, command.as_mut())?;
-    }
-    run(connection, "COMMIT").map_err(|error| {
-        // These leave nothing in the log. After any other error part of the group may come back at the next start,
-        // and after a failed fsync nobody can tell.
-        let is_harmless = matches!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::ConstraintViolation)
-        );
-        let refused = refuse(connection, error);
-        Refused {
-            is_fatal: refused.is_fatal || !is_harmless,
-            ..refused
-        }
-    })
-}
-
-fn run_command(connection: &Connection, command: &mut dyn Command) -> Result<(), Refused> {
-    run(connection, "SAVEPOINT command").map_err(|error| refuse(connection, error))?;
-    let tx = Tx::new(connection);
-    let is_kept = command.run(&tx);
-    let worst = tx.into_worst();
-    if let Some((Severity::Fatal, error)) = worst {
-        return Err(Refused {
-            error,
-            is_fatal: true,
-        });
-    }
-    // On a full disk, for one, SQLite rolls the whole transaction back and whatever comes next would be committed
-    // by itself: the neighbours' writes are gone, so nobody may be told otherwise.
-    if connection.is_autocommit() {
-        let error = worst.map_or_else(
-            || StoreError::Misuse {
-                message: "a closure ended the transaction".to_owned(),
-            },
-            |(_, error)| error,
-        );
-        return Err(Refused {
-            error,
-            is_fatal: false,
-        });
-    }
-    let undo = if is_kept {
-        Ok(())
-    } else {
-        run(connection, "ROLLBACK TO command")
-    };
-    undo.and_then(|()| run(connection, "RELEASE command"))
-        .map_err(|error| refuse(connection, error))
-}
-
-fn refuse(connection: &Connection, error: rusqlite::Error) -> Refused {
-    let is_undone = connection.is_autocommit() || run(connection, "ROLLBACK").is_ok();
-    Refused {
-        is_fatal: severity(&error) == Severity::Fatal || !is_undone,
-        error: error.into(),
-    }
-}
-
-fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute([]).map(drop)
 }

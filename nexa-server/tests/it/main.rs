@@ -10,4 +10,5 @@ mod api;
 mod cli;
 mod documents;
 mod harness;
+mod readme;
 mod tidy;

@@ -1,0 +1,31 @@
+//! Which data folder a subcommand works on.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::exit::Failure;
+use crate::config::{Config, Overrides};
+
+/// Flag, environment, configuration file, default.
+#[derive(Args)]
+pub(super) struct DataFolder {
+    /// The data folder [default: ./nexa-data].
+    #[arg(long, env = "NEXA_DATA", value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// The configuration file that may name the data folder.
+    #[arg(long, env = "NEXA_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl DataFolder {
+    pub(super) fn path(&self) -> Result<PathBuf, Failure> {
+        let overrides = Overrides {
+            data: self.data.clone(),
+            ..Overrides::default()
+        };
+        Ok(Config::load(self.config.as_deref(), overrides)
+            .map_err(Failure::usage)?
+            .data)
+    }
+}
