@@ -127,6 +127,38 @@ fn the_rules_hold_no_sql_and_no_http() {
 }
 
 #[test]
+fn every_invariant_names_a_test_that_exists() {
+    let page = fs::read_to_string(workspace().join("ARCHITECTURE.md")).unwrap();
+    assert!(page.lines().count() <= 150);
+    let invariants = page
+        .split("## Invariants")
+        .nth(1)
+        .unwrap()
+        .split("\n## ")
+        .next()
+        .unwrap();
+    let named: Vec<&str> = invariants
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.contains('_'))
+        .collect();
+    assert!(named.len() >= 13, "{named:?}");
+    let sources: Vec<String> = ["nexa-core", "nexa-verify", "nexa-server"]
+        .iter()
+        .flat_map(|member| rust_files(&workspace().join(member)))
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    for name in named {
+        let function = format!("fn {name}()");
+        assert!(
+            sources.iter().any(|source| source.contains(&function)),
+            "no test is called {name}"
+        );
+    }
+}
+
+#[test]
 fn the_tidy_test_sees_what_it_should() {
     let used: Vec<String> = [
         "use crate::api::Cx;",
