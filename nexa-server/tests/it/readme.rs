@@ -59,6 +59,7 @@ fn every_step_of_the_readme_works_as_pasted() {
     let blocks = blocks(&readme);
     let binaries = Path::new(env!("CARGO_BIN_EXE_nexa")).parent().unwrap();
     let scratch = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(server.data(), scratch.path().join("nexa-data")).unwrap();
     // One shell for the whole walk, with a mark after every block whose answer is shown.
     let mut script = String::new();
     let mut shown_answers = Vec::new();
@@ -105,7 +106,7 @@ fn every_step_of_the_readme_works_as_pasted() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(
             matches(answered, shown),
-            "shown:\n{shown}\nanswered:\n{answered}\n{stderr}"
+            "shown:\n{shown:?}\nanswered:\n{answered:?}\n{stderr}"
         );
     }
 }
