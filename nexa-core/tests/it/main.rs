@@ -7,7 +7,12 @@ mod issue;
 mod jwk;
 mod jws;
 mod license;
+mod oracle;
 mod revocation;
 #[path = "../../src/seeded.rs"]
 mod seeded;
 mod strict;
+#[cfg(feature = "std")]
+mod ui;
+mod vectors;
+mod wycheproof;

@@ -1,0 +1,143 @@
+//! `jsonwebtoken` as the oracle: whatever this crate calls a good licence, another reader of JWTs accepts.
+
+use jsonwebtoken::crypto::rust_crypto;
+use jsonwebtoken::{Algorithm, DecodingKey, TokenData, Validation};
+use nexa_core::{
+    DevicePolicy, KeySet, LicenseIssuer, NewDevice, NewLicense, NewTerms, SigningKey, StatusRef,
+    UnixSeconds, VerificationKey,
+};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::seeded::Seeded;
+use crate::vectors;
+
+const ISSUER: &str = "https://licenses.example";
+
+#[test]
+fn every_good_token_of_the_conformance_file_is_accepted() {
+    let mut accepted = 0;
+    for case in vectors::cases()
+        .iter()
+        .filter(|case| case["code"] == "valid")
+    {
+        let token = case["token"].as_str().expect("a string");
+        let header = decoded(token.split('.').next().expect("a header"));
+        // Not yet known to the oracle: RFC 9864 is of 2025.
+        if header["alg"] == "Ed25519" {
+            assert!(jsonwebtoken::decode_header(token).is_err());
+            continue;
+        }
+        let keys = KeySet::from_jwks(case["keys"].as_str().expect("a string").as_bytes())
+            .expect("good keys");
+        let key = keys
+            .find(header["kid"].as_str().expect("a string"))
+            .expect("a known key");
+        let read =
+            read(token, key, "editor").unwrap_or_else(|error| panic!("{}: {error}", case["name"]));
+        assert_eq!(read.claims["type"], "license", "{}", case["name"]);
+        if let Some(subject) = case["facts"].get("subject") {
+            assert_eq!(read.claims["sub"], *subject, "{}", case["name"]);
+        }
+        accepted += 1;
+    }
+    assert!(accepted > 70, "{accepted}");
+}
+
+/// What the oracle is worth: it refuses what is plainly forged.
+#[test]
+fn the_oracle_refuses_other_keys_issuers_and_audiences() {
+    let (token, key) = issued(1, "tenant-1", "editor", 60, &["export"]);
+    assert!(read(&token, &key, "editor").is_ok());
+    assert!(read(&token, &key, "viewer").is_err());
+    let (_, other_key) = issued(2, "tenant-1", "editor", 60, &[]);
+    assert!(read(&token, &other_key, "editor").is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn whatever_is_issued_is_accepted(
+        seed in any::<u64>(),
+        subject in "\\PC{1,40}",
+        audience in "[a-z\"\\\\\u{e9}]{1,12}",
+        ttl_s in 1_u64..=400 * 86_400,
+        entitlements in prop::collection::vec("\\PC{1,12}", 0..4),
+    ) {
+        let entitlements: Vec<&str> = entitlements.iter().map(String::as_str).collect();
+        let (token, key) = issued(seed, &subject, &audience, ttl_s, &entitlements);
+        let read = read(&token, &key, &audience).expect("a good licence");
+        prop_assert_eq!(&read.claims["sub"], &subject);
+        prop_assert_eq!(read.claims["exp"].as_u64(), Some(vectors::NOW + ttl_s));
+        prop_assert_eq!(read.header.typ.as_deref(), Some("license+jwt"));
+        prop_assert_eq!(read.header.kid.as_deref(), Some(key.kid()));
+        if !entitlements.is_empty() {
+            prop_assert_eq!(&read.claims["lic"]["entitlements"], &Value::from(entitlements));
+        }
+    }
+}
+
+fn issued(
+    seed: u64,
+    subject: &str,
+    audience: &str,
+    ttl_s: u64,
+    entitlements: &[&str],
+) -> (String, VerificationKey) {
+    let mut rng = Seeded::new(seed);
+    let issuer = LicenseIssuer::new(SigningKey::generate(&mut rng), ISSUER).expect("a good issuer");
+    let request = NewLicense {
+        jti: "licence-1",
+        subject,
+        audience,
+        ttl_s,
+        device: NewDevice {
+            components: &[("fingerprint", "a1b2"), ("host", "h")],
+            policy: DevicePolicy::AtLeast(1),
+        },
+        terms: NewTerms {
+            entitlements,
+            grace_s: seed % 1_000,
+            ..NewTerms::default()
+        },
+        status: (seed % 2 == 0).then_some(StatusRef {
+            index: 7,
+            uri: "https://licenses.example/7",
+        }),
+    };
+    let now = UnixSeconds::new(vectors::NOW).expect("below 2^53");
+    let issued = issuer
+        .issue(now, &mut rng, &request)
+        .expect("a good request");
+    (issued.token, issuer.verification_key())
+}
+
+/// Reads a token as the oracle does, times aside: it would look at the system's clock.
+fn read(
+    token: &str,
+    key: &VerificationKey,
+    audience: &str,
+) -> jsonwebtoken::errors::Result<TokenData<Value>> {
+    // More than one provider may be compiled in, and whichever test comes first installs this one.
+    let _ = rust_crypto::DEFAULT_PROVIDER.install_default();
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.set_issuer(&[ISSUER]);
+    validation.set_audience(&[audience]);
+    validation.set_required_spec_claims(&["iss", "sub", "aud", "exp", "nbf"]);
+    jsonwebtoken::decode(
+        token,
+        &DecodingKey::from_ed_der(&key.to_bytes()),
+        &validation,
+    )
+}
+
+fn decoded(segment: &str) -> Value {
+    use base64::Engine;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(segment)
+        .expect("base64url");
+    serde_json::from_slice(&bytes).expect("JSON")
+}
