@@ -9,7 +9,6 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::route::Dialect;
 use crate::domain::Error;
 use crate::http::BodyProblem;
 use crate::http::extract::BadInput;
@@ -34,6 +33,18 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Self::Rule(error)
     }
+}
+
+/// The published document whose error conventions a route follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Agentyk,
+    /// Validation errors are 422 with a `detail` array.
+    Nexora,
+    /// A missing credential is a missing API key.
+    Nexgent,
+    /// As Nexgent, and the reason travels in `X-Nexa-Error` too, because gateways drop bodies.
+    Gateway,
 }
 
 /// RFC 9457 members, plus `error` (the same sentence) and `code` (stable, for programs).

@@ -13,8 +13,9 @@ mod well_known;
 mod wire;
 
 pub(crate) use openapi::document as openapi_document;
-pub(crate) use route::{Cx, Dialect, Lane, Route, Services};
+pub(crate) use route::{Cx, Lane, Route, Services};
 
+use error::Dialect;
 use hyper::Method;
 use route::handler;
 

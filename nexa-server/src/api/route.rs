@@ -6,7 +6,7 @@ use hyper::{Method, Response};
 use rand_core::CryptoRng;
 use schemars::SchemaGenerator;
 
-use super::error::Fault;
+use super::error::{Dialect, Fault};
 use crate::domain::Error;
 use crate::domain::apps::App;
 use crate::domain::audit::Origin;
@@ -47,18 +47,6 @@ pub(crate) enum Lane {
     Store,
     /// On the blocking pool, and with a permit once the gate and the decoding have passed it.
     Slow,
-}
-
-/// The published document whose error conventions a route follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    Agentyk,
-    /// Validation errors are 422 with a `detail` array.
-    Nexora,
-    /// A missing credential is a missing API key.
-    Nexgent,
-    /// As Nexgent, and the reason travels in `X-Nexa-Error` too, because gateways drop bodies.
-    Gateway,
 }
 
 /// What every call shares.

@@ -9,6 +9,9 @@ use zeroize::Zeroizing;
 
 use super::exit::Failure;
 
+/// Longer tokens are refused unread.
+pub(super) const TOKEN_MAX: usize = 4096;
+
 /// Reads a whole file, naming it in the error.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
@@ -53,6 +56,18 @@ pub(super) fn each_line(
             input.skip_until(b'\n').map_err(unreadable)?;
         }
         each(&line)?;
+    }
+}
+
+/// Calls `each` with the token, or with every line of standard input when it is `-`.
+pub(super) fn each_token(
+    token: &str,
+    mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if token == "-" {
+        each_line(TOKEN_MAX, each)
+    } else {
+        each(token.as_bytes())
     }
 }
 

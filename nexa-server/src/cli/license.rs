@@ -6,11 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::exit::{Exit, Failure};
-use super::input::{each_line, print_line};
+use super::input::{TOKEN_MAX, each_token, print_line};
 use super::{license_issue, license_verify};
-
-/// Longer tokens are refused (LICENSES: at most 4 KiB).
-pub(super) const TOKEN_MAX: usize = 4096;
 
 #[derive(Args)]
 pub(super) struct License {
@@ -38,18 +35,6 @@ impl License {
             LicenseCommand::Verify(verify) => verify.run(),
             LicenseCommand::Inspect { token } => inspect(&token),
         }
-    }
-}
-
-/// Calls `each` with the token, or with every line of standard input when it is `-`.
-pub(super) fn each_token(
-    token: &str,
-    mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    if token == "-" {
-        each_line(TOKEN_MAX, each)
-    } else {
-        each(token.as_bytes())
     }
 }
 

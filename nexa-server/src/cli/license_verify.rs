@@ -10,8 +10,7 @@ use nexa_core::{
 use serde_json::{Map, Value, json};
 
 use super::exit::{Exit, Failure};
-use super::input::{print_line, read_file};
-use super::license::each_token;
+use super::input::{each_token, print_line, read_file};
 use crate::serve::now;
 use crate::time::UnixMillis;
 

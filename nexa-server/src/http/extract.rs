@@ -53,7 +53,7 @@ pub(crate) struct OptionalBody<T>(pub(crate) Option<T>);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Query<T>(pub(crate) T);
 
-/// The captured parts of the path: as the fields of `T`, or as `T` itself when there is one part.
+/// The captured parts of the path as the fields of `T`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Path<T>(pub(crate) T);
 
@@ -169,7 +169,7 @@ impl<T: DeserializeOwned + JsonSchema> Extract for Query<T> {
     }
 
     fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
-        operation.parameters("query", T::json_schema(schemas));
+        operation.parameters("query", &T::json_schema(schemas));
     }
 }
 
@@ -184,7 +184,7 @@ impl<T: DeserializeOwned + JsonSchema> Extract for Path<T> {
     }
 
     fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
-        operation.parameters("path", T::json_schema(schemas));
+        operation.parameters("path", &T::json_schema(schemas));
     }
 }
 

@@ -44,7 +44,9 @@ pub(super) struct Pace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Phase {
-    /// A head is arriving, or the connection is new.
+    /// Nothing has come yet on this connection.
+    New,
+    /// A head is arriving.
     Head,
     /// The request is with the app; its body has a timeout of its own.
     Busy,
@@ -70,10 +72,10 @@ impl PhaseCell {
 
     fn phase(&self) -> Phase {
         let value = self.0.load(Ordering::Relaxed);
-        [Phase::Busy, Phase::Idle, Phase::Refused]
+        [Phase::Head, Phase::Busy, Phase::Idle, Phase::Refused]
             .into_iter()
             .find(|phase| *phase as u8 == value)
-            .unwrap_or(Phase::Head)
+            .unwrap_or(Phase::New)
     }
 }
 
@@ -94,7 +96,7 @@ impl PacedStream {
 
     fn read_deadline(&self) -> Option<Instant> {
         match self.phase.phase() {
-            Phase::Head => Some(self.head_began + self.pace.head),
+            Phase::New | Phase::Head => Some(self.head_began + self.pace.head),
             Phase::Idle => Some(self.last_moved + self.pace.idle),
             Phase::Busy | Phase::Refused => None,
         }
@@ -173,9 +175,17 @@ impl AsyncRead for PacedStream {
             let now = Instant::now();
             self.last_moved = now;
             self.has_ended = buffer.filled().len() == before;
-            if self.phase.phase() == Phase::Idle && !self.has_ended {
-                self.phase.set(Phase::Head);
-                self.head_began = now;
+            if self.has_ended {
+                return Poll::Ready(result);
+            }
+            match self.phase.phase() {
+                // The time since the accept counts: a new connection gets no second allowance.
+                Phase::New => self.phase.set(Phase::Head),
+                Phase::Idle => {
+                    self.phase.set(Phase::Head);
+                    self.head_began = now;
+                }
+                Phase::Head | Phase::Busy | Phase::Refused => {}
             }
             return Poll::Ready(result);
         }
@@ -225,7 +235,9 @@ impl AsyncWrite for PacedStream {
                 ready!(self.poll_linger(cx));
                 Poll::Ready(Ok(()))
             }
-            Phase::Head | Phase::Refused | Phase::Busy | Phase::Idle => Poll::Ready(Ok(())),
+            Phase::New | Phase::Head | Phase::Refused | Phase::Busy | Phase::Idle => {
+                Poll::Ready(Ok(()))
+            }
         }
     }
 }

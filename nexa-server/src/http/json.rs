@@ -97,6 +97,9 @@ fn require_unambiguous(text: &str) -> Result<(), BadInput> {
         serde_json::error::Category::Eof => {
             fault("", "not valid JSON: it ends too early".to_owned())
         }
+        _ if error.to_string().starts_with("recursion limit") => {
+            fault("", "nested too deeply".to_owned())
+        }
         serde_json::error::Category::Syntax | serde_json::error::Category::Io => {
             let at = byte_offset(text, error.line(), error.column());
             fault("", format!("not valid JSON at byte {at}"))
@@ -205,6 +208,10 @@ fn shape_fault(mut path: String, error: &serde_json::Error) -> BadInput {
     if let Some(name) = named("unknown field `") {
         push_member(&mut path, name);
         return fault(&path, "unknown".to_owned());
+    }
+    if !error.is_data() {
+        // The syntax has passed: a value stands where the deserializer of an enum wants a name.
+        return fault(&path, "must be one of the documented values".to_owned());
     }
     if message.starts_with("data did not match any variant") {
         return fault(&path, "has none of the documented shapes".to_owned());

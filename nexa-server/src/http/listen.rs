@@ -85,8 +85,6 @@ pub(crate) struct Limits {
     pub(crate) write_stall_timeout: Duration,
     /// Request line and header fields, in bytes; at least 8,192.
     pub(crate) head_bytes: usize,
-    /// Header fields.
-    pub(crate) headers_max: usize,
     /// For requests in flight when the server stops.
     pub(crate) drain_timeout: Duration,
     /// Requests on the blocking pool at once; the runtime must have as many blocking threads.
@@ -104,7 +102,6 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(75),
             write_stall_timeout: Duration::from_secs(30),
             head_bytes: 16 << 10,
-            headers_max: 64,
             drain_timeout: Duration::from_secs(20),
             blocking_max: 256,
             waiting_max: 1_024,
@@ -141,13 +138,13 @@ struct Shared<S> {
 }
 
 fn builder(limits: &Limits) -> http1::Builder {
+    // hyper's own bound of 100 header fields stands: with any other it allocates for every request.
     let mut http = http1::Builder::new();
     http.keep_alive(true)
         .pipeline_flush(false)
         .half_close(false)
         // The deadlines of `PacedStream` take its place.
         .header_read_timeout(None)
-        .max_headers(limits.headers_max)
         .max_header_size(limits.head_bytes)
         .max_buf_size(limits.head_bytes);
     http

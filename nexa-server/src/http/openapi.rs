@@ -43,7 +43,6 @@ struct Answer {
 
 #[derive(Debug)]
 struct Parameter {
-    /// Empty for the only part of a path, whose name only the path knows.
     name: String,
     location: &'static str,
     is_required: bool,
@@ -73,45 +72,18 @@ impl Operation {
     }
 
     /// Adds the properties of an object schema as parameters `in` `location` (`query`, `path`).
-    ///
-    /// Any other schema describes the only part of the path.
-    pub(crate) fn parameters(&mut self, location: &'static str, schema: Schema) {
-        let Some(Value::Object(properties)) = schema.get("properties") else {
-            let schema = bare(schema.to_value());
-            self.parameters.push(Parameter {
-                name: String::new(),
-                location,
-                is_required: true,
-                schema,
-            });
-            return;
-        };
+    pub(crate) fn parameters(&mut self, location: &'static str, schema: &Schema) {
+        let properties = schema.get("properties").and_then(Value::as_object);
         let required = schema.get("required").and_then(Value::as_array);
-        for (name, schema) in properties {
+        for (name, schema) in properties.into_iter().flatten() {
             let is_named = required.is_some_and(|names| names.iter().any(|known| known == name));
-            self.parameter(
-                name,
+            self.parameters.push(Parameter {
+                name: name.clone(),
                 location,
-                is_named || location == "path",
-                schema.clone(),
-            );
+                is_required: is_named || location == "path",
+                schema: schema.clone(),
+            });
         }
-    }
-
-    /// Adds one parameter, `in` `query`, `path` or `header`.
-    pub(crate) fn parameter(
-        &mut self,
-        name: &str,
-        location: &'static str,
-        is_required: bool,
-        schema: Value,
-    ) {
-        self.parameters.push(Parameter {
-            name: name.to_owned(),
-            location,
-            is_required,
-            schema,
-        });
     }
 
     /// Describes the answer with `status`, with a JSON body of `schema` or without one.
@@ -139,10 +111,10 @@ impl Operation {
         fields.insert("summary".into(), self.summary.into());
         let mut parameters: Vec<Value> = Vec::new();
         for name in names {
-            let described = self.parameters.iter().find(|parameter| {
-                parameter.location == "path"
-                    && (parameter.name == *name || parameter.name.is_empty())
-            });
+            let described = self
+                .parameters
+                .iter()
+                .find(|parameter| parameter.location == "path" && parameter.name == *name);
             let schema =
                 described.map_or_else(|| json!({ "type": "string" }), |it| it.schema.clone());
             parameters.push(parameter_value(name, "path", true, schema));
@@ -315,14 +287,6 @@ fn parameter_value(name: &str, location: &str, is_required: bool, mut schema: Va
         fields.insert("description".into(), description);
     }
     value
-}
-
-/// A schema without the name of the Rust type it came from.
-fn bare(mut schema: Value) -> Value {
-    if let Some(fields) = schema.as_object_mut() {
-        fields.remove("title");
-    }
-    schema
 }
 
 /// `delete` and `/api/v1/api-keys/{id}` become `delete_api_v1_api_keys_id`.

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::value::{BorrowedStrDeserializer, MapDeserializer};
+use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer};
 use serde::de::{
-    self, DeserializeOwned, Deserializer, Expected, IntoDeserializer, Unexpected, Visitor,
+    self, DeserializeOwned, DeserializeSeed, Deserializer, Expected, MapAccess, Unexpected, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -44,14 +44,17 @@ pub(super) fn parse(text: &str) -> Result<Pairs<'_>, Fault> {
     Ok(pairs)
 }
 
-/// Reads `T` from pairs: its fields by name, or the only value when `T` is no struct.
+/// Reads the fields of `T` from pairs, by name.
 ///
 /// # Errors
 /// Names the pair that is missing or does not fit.
 pub(super) fn deserialize<'de, T: DeserializeOwned>(
-    pairs: impl ExactSizeIterator<Item = (&'de str, &'de str)>,
+    pairs: impl Iterator<Item = (&'de str, &'de str)>,
 ) -> Result<T, Fault> {
-    T::deserialize(Whole(pairs))
+    T::deserialize(MapAccessDeserializer::new(Members {
+        pairs,
+        current: None,
+    }))
 }
 
 /// Undoes percent-encoding (RFC 3986 §2.1); `None` when it is broken or not UTF-8.
@@ -132,48 +135,9 @@ impl de::Error for Fault {
 }
 
 /// All pairs, as serde's input.
-struct Whole<I>(I);
-
-impl<'de, I> Deserializer<'de> for Whole<I>
-where
-    I: ExactSizeIterator<Item = (&'de str, &'de str)>,
-{
-    type Error = Fault;
-
-    fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fault> {
-        match (self.0.len(), self.0.next()) {
-            (1, Some((name, text))) => Text { name, text }.deserialize_any(visitor),
-            (found, _) => Err(fault("", &format!("one value is wanted, not {found}"))),
-        }
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        self.deserialize_map(visitor)
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_map(MapDeserializer::new(
-            self.0.map(|(name, text)| (name, Text { name, text })),
-        ))
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
-        unit unit_struct seq tuple tuple_struct enum identifier ignored_any
-    }
+struct Members<'de, I> {
+    pairs: I,
+    current: Option<Text<'de>>,
 }
 
 /// One value, as serde's input: numbers and truth values are parsed from their text.
@@ -183,39 +147,38 @@ struct Text<'de> {
     text: &'de str,
 }
 
-impl<'de> Text<'de> {
-    fn parsed<T: std::str::FromStr, R>(
-        self,
-        expected: &str,
-        visit: impl FnOnce(T) -> Result<R, Fault>,
-    ) -> Result<R, Fault> {
-        match self.text.parse() {
-            Ok(value) => self.at(visit(value)),
-            Err(_) => Err(fault(self.name, &must_be(expected))),
-        }
+impl<'de, I: Iterator<Item = (&'de str, &'de str)>> MapAccess<'de> for Members<'de, I> {
+    type Error = Fault;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Fault> {
+        self.current = self.pairs.next().map(|(name, text)| Text { name, text });
+        self.current
+            .map(|Text { name, .. }| seed.deserialize(BorrowedStrDeserializer::new(name)))
+            .transpose()
     }
 
-    fn at<R>(self, result: Result<R, Fault>) -> Result<R, Fault> {
-        result.map_err(|found| Fault {
-            name: self.name.to_owned(),
-            ..found
-        })
-    }
-}
-
-impl<'de> IntoDeserializer<'de, Fault> for Text<'de> {
-    type Deserializer = Self;
-
-    fn into_deserializer(self) -> Self {
-        self
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
+        let current = self
+            .current
+            .take()
+            .expect("serde asks for a value after each name");
+        // Whatever goes wrong in here, custom checks included, is the fault of this pair.
+        seed.deserialize(current)
+            .map_err(|found| fault(current.name, &found.problem))
     }
 }
 
 /// Integers and truth values, each by its own parser.
 macro_rules! parse {
-    ($($method:ident $type:ty, $expected:literal, $visit:ident;)*) => { $(
+    ($($method:ident $expected:literal $visit:ident;)*) => { $(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-            self.parsed::<$type, _>($expected, |value| visitor.$visit(value))
+            match self.text.parse() {
+                Ok(value) => visitor.$visit(value),
+                Err(_) => Err(fault("", &must_be($expected))),
+            }
         }
     )* };
 }
@@ -224,23 +187,23 @@ impl<'de> Deserializer<'de> for Text<'de> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.at(visitor.visit_borrowed_str(self.text))
+        visitor.visit_borrowed_str(self.text)
     }
 
     parse! {
-        deserialize_bool bool, "true or false", visit_bool;
-        deserialize_u8 u8, "u8", visit_u8;
-        deserialize_u16 u16, "u16", visit_u16;
-        deserialize_u32 u32, "u32", visit_u32;
-        deserialize_u64 u64, "u64", visit_u64;
-        deserialize_i8 i8, "i8", visit_i8;
-        deserialize_i16 i16, "i16", visit_i16;
-        deserialize_i32 i32, "i32", visit_i32;
-        deserialize_i64 i64, "i64", visit_i64;
+        deserialize_bool "true or false" visit_bool;
+        deserialize_u8 "u8" visit_u8;
+        deserialize_u16 "u16" visit_u16;
+        deserialize_u32 "u32" visit_u32;
+        deserialize_u64 "u64" visit_u64;
+        deserialize_i8 "i8" visit_i8;
+        deserialize_i16 "i16" visit_i16;
+        deserialize_i32 "i32" visit_i32;
+        deserialize_i64 "i64" visit_i64;
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.at(visitor.visit_some(self))
+        visitor.visit_some(self)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -257,7 +220,7 @@ impl<'de> Deserializer<'de> for Text<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        self.at(visitor.visit_enum(BorrowedStrDeserializer::new(self.text)))
+        visitor.visit_enum(BorrowedStrDeserializer::new(self.text))
     }
 
     forward_to_deserialize_any! {

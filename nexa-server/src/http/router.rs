@@ -72,12 +72,14 @@ impl Router {
     ) -> Result<Self, RouterError> {
         let mut grouped: Vec<(&str, Methods)> = Vec::new();
         for (index, (method, path)) in rows.enumerate() {
-            let place = grouped.iter().position(|(known, _)| *known == path);
-            let methods = match place.and_then(|place| grouped.get_mut(place)) {
-                Some((_, methods)) => methods,
-                None => &mut grouped.push_mut((path, Methods::of(path))).1,
-            };
-            methods.add(index, method, path)?;
+            let known = grouped.iter().position(|(known, _)| *known == path);
+            let place = known.unwrap_or(grouped.len());
+            if known.is_none() {
+                grouped.push((path, Methods::of(path)));
+            }
+            if let Some((_, methods)) = grouped.get_mut(place) {
+                methods.add(index, method, path)?;
+            }
         }
         let mut paths = matchit::Router::new();
         for (path, mut methods) in grouped {
@@ -180,13 +182,6 @@ pub(crate) struct Params<'r> {
 impl<'r> Params<'r> {
     /// The most bytes of one decoded part; ids and names are far below.
     const PART_BYTES_MAX: usize = 512;
-
-    /// The part called `name`.
-    pub(crate) fn find(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value)
-    }
 
     /// All parts as (name, value).
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {

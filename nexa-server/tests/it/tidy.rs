@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["time"]),
     ("http", &[]),
     ("time", &[]),
+    ("app_tests", &["config", "job", "store", "testing", "time"]),
     ("testing", &[]),
     ("lib", &["cli", "config", "serve"]),
     ("main", &[]),

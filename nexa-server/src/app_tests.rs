@@ -1,0 +1,266 @@
+//! The app without a socket, a runtime or a clock: what time and standing do to credentials.
+
+use std::net::IpAddr;
+
+use hyper::body::Bytes;
+use hyper::{Request, Response};
+use nexa_core::SigningKey;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::Overrides;
+use crate::store;
+use crate::testing::SeededRng;
+
+const URL: &str = "https://auth.example.com";
+const START: UnixMillis = UnixMillis::from_ms(1_800_000_000_000);
+
+struct Fixture {
+    app: App,
+    rng: SeededRng,
+    now: UnixMillis,
+    _folder: tempfile::TempDir,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rng = SeededRng::new(7);
+        let store = Store::open(folder.path(), store::MIGRATIONS).unwrap();
+        let issuing = Issuing::new(&SigningKey::generate(&mut rng), URL).unwrap();
+        let config = Config::load(None, Overrides::default()).unwrap();
+        let app = App::new(&config, store, issuing).unwrap();
+        Self {
+            app,
+            rng,
+            now: START,
+            _folder: folder,
+        }
+    }
+
+    fn call(&mut self, request: &Request<Bytes>, may_block: bool) -> Option<Response<Bytes>> {
+        let (head, body) = request.clone().into_parts();
+        let peer = IpAddr::from([203, 0, 113, 9]);
+        let call = Call {
+            now: self.now,
+            rng: &mut self.rng,
+            peer,
+            may_block,
+        };
+        match self.app.handle(call, &head, &body) {
+            Outcome::Reply(response) => Some(response),
+            Outcome::Miss => None,
+        }
+    }
+
+    fn send(&mut self, method: &str, path: &str, credential: &str, body: &Value) -> (u16, Value) {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", "application/json");
+        if !credential.is_empty() {
+            request = request.header("authorization", format!("Bearer {credential}"));
+        }
+        let request = request.body(Bytes::from(body.to_string())).unwrap();
+        let response = self.call(&request, true).expect("it may block");
+        let status = response.status().as_u16();
+        (
+            status,
+            serde_json::from_slice(response.body()).unwrap_or(Value::Null),
+        )
+    }
+
+    fn sign_up(&mut self) -> String {
+        let account =
+            json!({ "email": "a@example.com", "password": "correct horse", "tenantName": "A" });
+        assert_eq!(self.send("POST", "/api/auth/register", "", &account).0, 201);
+        let (status, tokens) = self.send("POST", "/api/auth/login", "", &account);
+        assert_eq!(status, 200, "{tokens}");
+        tokens["accessToken"].as_str().unwrap().to_owned()
+    }
+
+    fn make_key(&mut self, token: &str, fields: &Value) -> (String, String) {
+        let (status, made) = self.send("POST", "/api/v1/api-keys", token, fields);
+        assert_eq!(status, 201, "{made}");
+        (
+            made["id"].as_str().unwrap().to_owned(),
+            made["key"].as_str().unwrap().to_owned(),
+        )
+    }
+
+    fn execute(&self, sql: &'static str) {
+        let written = self
+            .app
+            .services()
+            .store
+            .write(move |tx| tx.execute(sql, &[]));
+        assert_eq!(written, Ok::<usize, crate::store::StoreError>(1));
+    }
+}
+
+fn authorize(key: &str) -> Request<Bytes> {
+    Request::builder()
+        .uri("/api/authorize?scope=signals")
+        .header("x-api-key", key)
+        .body(Bytes::new())
+        .unwrap()
+}
+
+#[test]
+fn an_access_token_lasts_thirty_minutes_to_the_second() {
+    let mut fixture = Fixture::new();
+    let token = fixture.sign_up();
+    for (seconds, status) in [(0, 200), (1799, 200), (1800, 401), (86_400, 401)] {
+        fixture.now = START.plus_seconds(seconds);
+        let (answered, _) = fixture.send("GET", "/api/auth/me", &token, &Value::Null);
+        assert_eq!(answered, status, "after {seconds} s");
+    }
+}
+
+#[test]
+fn memory_answers_what_it_knows_and_misses_the_rest() {
+    let mut fixture = Fixture::new();
+    let token = fixture.sign_up();
+    let (id, key) = fixture.make_key(&token, &json!({ "name": "k", "scopes": ["signals"] }));
+    let request = authorize(&key);
+    assert!(fixture.call(&request, false).is_none(), "memory is cold");
+    assert_eq!(fixture.call(&request, true).unwrap().status(), 200);
+    assert_eq!(
+        fixture.call(&request, false).unwrap().status(),
+        200,
+        "now it is warm"
+    );
+    let (deleted, _) = fixture.send(
+        "DELETE",
+        &format!("/api/v1/api-keys/{id}"),
+        &token,
+        &Value::Null,
+    );
+    assert_eq!(deleted, 200);
+    assert!(
+        fixture.call(&request, false).is_none(),
+        "memory has forgotten it"
+    );
+    assert_eq!(fixture.call(&request, true).unwrap().status(), 401);
+}
+
+#[test]
+fn a_key_expires_in_memory_as_in_the_store() {
+    let mut fixture = Fixture::new();
+    let token = fixture.sign_up();
+    let fields = json!({ "name": "k", "scopes": ["signals"], "expiresAt": START.plus_seconds(60).to_rfc3339() });
+    let (_, key) = fixture.make_key(&token, &fields);
+    let request = authorize(&key);
+    assert_eq!(fixture.call(&request, true).unwrap().status(), 200);
+    fixture.now = UnixMillis::from_ms(START.plus_seconds(60).ms() - 1);
+    assert_eq!(fixture.call(&request, false).unwrap().status(), 200);
+    fixture.now = START.plus_seconds(60);
+    assert!(fixture.call(&request, false).is_none());
+    assert_eq!(fixture.call(&request, true).unwrap().status(), 401);
+}
+
+#[test]
+fn whoever_is_disabled_has_no_credential_left() {
+    for sql in [
+        "UPDATE users SET state = 'disabled'",
+        "UPDATE tenants SET state = 'disabled'",
+    ] {
+        let mut fixture = Fixture::new();
+        let token = fixture.sign_up();
+        let (_, key) = fixture.make_key(&token, &json!({ "name": "k" }));
+        fixture.execute(sql);
+        assert_eq!(
+            fixture.send("GET", "/api/auth/me", &token, &Value::Null).0,
+            401,
+            "{sql}"
+        );
+        assert_eq!(
+            fixture.send("GET", "/api/auth/me", &key, &Value::Null).0,
+            401,
+            "{sql}"
+        );
+        assert_eq!(
+            fixture.call(&authorize(&key), true).unwrap().status(),
+            401,
+            "{sql}"
+        );
+        let login = json!({ "email": "a@example.com", "password": "correct horse" });
+        assert_eq!(
+            fixture.send("POST", "/api/auth/login", "", &login).0,
+            401,
+            "{sql}"
+        );
+    }
+}
+
+#[test]
+fn an_access_token_falls_with_its_session_and_with_its_version() {
+    for sql in [
+        "DELETE FROM sessions",
+        "UPDATE users SET session_version = 2",
+    ] {
+        let mut fixture = Fixture::new();
+        let token = fixture.sign_up();
+        fixture.execute(sql);
+        assert_eq!(
+            fixture.send("GET", "/api/auth/me", &token, &Value::Null).0,
+            401,
+            "{sql}"
+        );
+    }
+}
+
+#[test]
+fn a_member_manages_its_own_keys_and_no_others() {
+    let mut fixture = Fixture::new();
+    let token = fixture.sign_up();
+    let (id, _) = fixture.make_key(&token, &json!({ "name": "the owner's" }));
+    // Teams do not exist yet on the wire: a second user is put beside the first, who becomes a member.
+    fixture.execute(
+        "INSERT INTO users (id, tenant_id, role, state, session_version, created_at_ms)
+         SELECT 'other', tenant_id, 'owner', 'active', 1, 0 FROM users",
+    );
+    fixture.execute("UPDATE api_keys SET user_id = 'other'");
+    fixture.execute("UPDATE users SET role = 'member' WHERE id <> 'other'");
+    let (own, _) = fixture.make_key(&token, &json!({ "name": "the member's" }));
+    let (_, listed) = fixture.send("GET", "/api/v1/api-keys", &token, &Value::Null);
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    let delete = |id: &str| format!("/api/v1/api-keys/{id}");
+    assert_eq!(
+        fixture.send("DELETE", &delete(&id), &token, &Value::Null).0,
+        404
+    );
+    assert_eq!(
+        fixture
+            .send("DELETE", &delete(&own), &token, &Value::Null)
+            .0,
+        200
+    );
+    fixture.execute("UPDATE users SET role = 'admin' WHERE id <> 'other'");
+    assert_eq!(
+        fixture.send("DELETE", &delete(&id), &token, &Value::Null).0,
+        200
+    );
+}
+
+#[test]
+fn collected_uses_reach_the_store() {
+    let mut fixture = Fixture::new();
+    let token = fixture.sign_up();
+    let (_, key) = fixture.make_key(&token, &json!({ "name": "k", "scopes": ["signals"] }));
+    assert_eq!(fixture.call(&authorize(&key), true).unwrap().status(), 200);
+    fixture.now = START.plus_seconds(9);
+    assert_eq!(fixture.call(&authorize(&key), false).unwrap().status(), 200);
+    let stored = |fixture: &Fixture| {
+        let sql = "SELECT last_used_at_ms FROM api_keys";
+        let store = &fixture.app.services().store;
+        store.read(|tx| tx.one(sql, &[], |row| row.optional_int(0)))
+    };
+    assert_eq!(
+        stored(&fixture),
+        Ok::<_, crate::store::StoreError>(None),
+        "a check writes nothing"
+    );
+    crate::job::tick(fixture.app.services(), fixture.now);
+    assert_eq!(stored(&fixture), Ok(Some(START.plus_seconds(9).ms())));
+}

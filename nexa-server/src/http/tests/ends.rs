@@ -1,0 +1,135 @@
+//! How things end: panics, overload, graceful and impatient shutdown.
+
+use super::*;
+
+#[test]
+fn a_panic_is_500_and_the_connection_lives() {
+    let server = Server::start(Limits::default());
+    let mut client = server.connect();
+    for path in ["/panic", "/panic/blocking"] {
+        client.send(get(path));
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.body.as_str()), (500, "Panicked"));
+        client.send(get("/hello"));
+        assert_eq!(client.answer().status, 200);
+    }
+    assert_eq!(server.ask(&get("/plan-panic")).status, 500);
+    assert_eq!(server.ask(&get("/hello")).status, 200);
+}
+
+#[test]
+fn a_miss_is_run_again_where_it_may_wait() {
+    let server = Server::start(Limits::default());
+    assert_eq!(server.ask(&get("/miss")).body, "waited");
+}
+
+#[test]
+fn a_full_queue_refuses_and_then_recovers() {
+    let server = Server::start(Limits {
+        blocking_max: 1,
+        waiting_max: 1,
+        ..Limits::default()
+    });
+    let mut running = server.connect();
+    running.send(get("/wait"));
+    server.doors.wait_for(1);
+    // Of two more, one waits and one is refused, whichever comes first.
+    let (answers, answered) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let (server, answers) = (&server, answers.clone());
+            scope.spawn(move || answers.send(server.ask(&get("/wait")).status).unwrap());
+        }
+        assert_eq!(answered.recv().unwrap(), 503);
+        assert_eq!(server.ask(&get("/hello")).status, 200);
+        server.doors.open();
+        assert_eq!(answered.recv().unwrap(), 200);
+    });
+    assert_eq!(running.answer().status, 200);
+    assert_eq!(server.ask(&get("/wait")).status, 200);
+}
+
+#[test]
+fn a_peer_that_leaves_does_not_free_a_job_that_runs() {
+    let server = Server::start(Limits {
+        blocking_max: 1,
+        waiting_max: 0,
+        ..Limits::default()
+    });
+    let mut gone = server.connect();
+    gone.send(get("/wait"));
+    server.doors.wait_for(1);
+    drop(gone);
+    assert_eq!(server.ask(&get("/wait")).status, 503);
+}
+
+#[test]
+fn a_stop_lets_requests_finish_and_closes_what_is_idle() {
+    let mut server = Server::start(Limits::default());
+    let mut idle = server.connect();
+    idle.send(get("/hello"));
+    assert_eq!(idle.answer().status, 200);
+    let mut untouched = server.connect();
+    let mut busy = server.connect();
+    busy.send(get("/wait"));
+    server.doors.wait_for(1);
+    server.begin_stop();
+    assert!(idle.is_cut());
+    assert!(untouched.is_cut());
+    server.doors.open();
+    let answer = busy.answer();
+    assert_eq!((answer.status, answer.body.as_str()), (200, "passed"));
+    assert!(busy.is_cut());
+    server.wait_for_end();
+    assert!(TcpStream::connect(server.address).is_err());
+}
+
+#[test]
+fn a_stop_does_not_wait_for_ever() {
+    let mut server = Server::start(Limits {
+        drain_timeout: SHORT,
+        ..Limits::default()
+    });
+    let mut stuck = server.connect();
+    stuck.send(get("/wait"));
+    server.doors.wait_for(1);
+    server.begin_stop();
+    server.wait_for_end();
+    assert!(stuck.is_cut());
+}
+
+#[test]
+fn limits_that_cannot_hold_are_refused() {
+    for limits in [
+        Limits {
+            connections: 0,
+            ..Limits::default()
+        },
+        Limits {
+            connections: usize::MAX,
+            ..Limits::default()
+        },
+        Limits {
+            head_bytes: 8_191,
+            ..Limits::default()
+        },
+        Limits {
+            blocking_max: 0,
+            ..Limits::default()
+        },
+        Limits {
+            waiting_max: usize::MAX,
+            ..Limits::default()
+        },
+    ] {
+        let mut server = Server::start(limits);
+        let refused = server
+            .runtime
+            .block_on(server.done.take().unwrap())
+            .unwrap();
+        assert_eq!(
+            refused.unwrap_err().kind(),
+            std::io::ErrorKind::InvalidInput
+        );
+    }
+}
