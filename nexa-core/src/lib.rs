@@ -1,4 +1,68 @@
 //! API keys, scopes and strict Ed25519 licence and access tokens, without IO.
+//!
+//! Nothing in this crate reads a clock, draws randomness, opens a file or a socket: `now` and `rng` are
+//! arguments. What is checked comes back as a type that only a check can make ([`Verified`]), and what is not
+//! accepted comes back as a code from a closed set ([`Refusal`], [`Verdict`]), never as a bare `false`.
+//!
+//! ```
+//! # #[cfg(feature = "issue")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use nexa_core::{
+//!     DeviceExpectation, DevicePolicy, KeySet, LicenseExpectations, LicenseIssuer, NewDevice, NewLicense,
+//!     NewTerms, Scratch, SigningKey, UnixSeconds, Verdict, check_license, public_jwks,
+//! };
+//!
+//! // The issuer: a key, a licence for one app on one device.
+//! let mut rng = rand_core::UnwrapErr(getrandom::SysRng);
+//! let now = UnixSeconds::parse_rfc3339("2026-11-21T03:00:00Z").ok_or("not a time")?;
+//! let issuer = LicenseIssuer::new(SigningKey::generate(&mut rng), "https://licenses.example")?;
+//! let device = &[("fingerprint", "a1b2c3")];
+//! let issued = issuer.issue(now, &mut rng, &NewLicense {
+//!     jti: "licence-1",
+//!     subject: "tenant-1",
+//!     audience: "my-app",
+//!     ttl_s: 30 * 86_400,
+//!     device: NewDevice { components: device, policy: DevicePolicy::All },
+//!     terms: NewTerms::default(),
+//!     status: None,
+//! })?;
+//!
+//! // The app, offline: the issuer's public key is all it knows.
+//! let keys = KeySet::from_jwks(public_jwks(&[issuer.verification_key()]).as_bytes())?;
+//! let expect = LicenseExpectations::new("https://licenses.example", "my-app")
+//!     .with_device(DeviceExpectation::Components(device));
+//! let mut scratch = Scratch::new();
+//! let report = check_license(&keys, &expect, now, issued.token.as_bytes(), &mut scratch);
+//! assert_eq!(report.verdict(), Verdict::Valid);
+//!
+//! // A month later.
+//! let later = now.plus(30 * 86_400).ok_or("out of range")?;
+//! let report = check_license(&keys, &expect, later, issued.token.as_bytes(), &mut scratch);
+//! assert_eq!(report.verdict(), Verdict::Expired { since_s: 0, grace_left_s: None });
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "issue"))]
+//! # fn main() {}
+//! ```
+//!
+//! # What it will not do
+//!
+//! - Take a key, an algorithm or an address from a token: the verifier's own [`KeySet`] decides.
+//! - Parse a payload before its signature holds, or accept two spellings of one token.
+//! - Look up sessions, seats or revocations: [`Revocations`] is where the host answers.
+//! - Replace a general JWT library: it reads its own two kinds of tokens and nothing else.
+//!
+//! # Features
+//!
+//! Features add items and never change behaviour.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | none | checking licences and access tokens, keys, devices, revocation feeds: `no_std`, no heap |
+//! | `keys` | API keys and scopes (needs `alloc`) |
+//! | `issue` | signing keys; issuing licences, access and refresh tokens (needs `alloc`) |
+//! | `std` | default: `keys` and `issue` |
+//! | `tables` | a table per verification key: faster checks for 676 KB a key |
 #![no_std]
 #[cfg(feature = "alloc")]
 extern crate alloc;

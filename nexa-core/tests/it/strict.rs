@@ -168,3 +168,36 @@ fn weak_and_second_spellings_of_keys_are_not_loaded() {
     }
     assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
 }
+
+/// The table changes how long a check takes, not what it answers.
+#[cfg(feature = "tables")]
+#[test]
+fn a_key_with_a_table_answers_as_one_without() {
+    let a = Scalar::from(0x0bad_cafe_u64);
+    let r = Scalar::from(77_u64);
+    let key = VerificationKey::from_bytes(&encoded(ED25519_BASEPOINT_POINT * a)).unwrap();
+    let tabled = key.clone().with_table();
+    assert_eq!(tabled, key);
+    let good = sign(
+        a,
+        key.to_bytes(),
+        r,
+        encoded(ED25519_BASEPOINT_POINT * r),
+        b"message",
+    );
+    assert_eq!(tabled.verify(b"message", &good), Ok(()));
+    for bit in 0..512 {
+        let mut flipped = good;
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let expected = key.verify(b"message", &flipped);
+        assert!(expected.is_err());
+        assert_eq!(tabled.verify(b"message", &flipped), expected);
+    }
+    for point in EIGHT_TORSION {
+        let weak = sign(a, key.to_bytes(), Scalar::ZERO, encoded(point), b"message");
+        assert_eq!(
+            tabled.verify(b"message", &weak),
+            Err(SignatureError::SmallOrder)
+        );
+    }
+}
