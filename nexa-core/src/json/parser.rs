@@ -230,7 +230,7 @@ impl<'b> Parser<'b> {
     }
 
     fn number(&mut self) -> Result<Kind, JsonFault> {
-        let is_negative = self.take(b'-');
+        self.take(b'-');
         let whole_start = self.at;
         self.digits()?;
         let whole_end = self.at;
@@ -267,8 +267,7 @@ impl<'b> Parser<'b> {
         if !is_below_2_pow_53(whole, fraction.unwrap_or_default(), exponent) {
             return Err(JsonFault::NumberRange);
         }
-        let is_minus_zero = is_negative && whole == b"0";
-        Ok(if has_fraction || has_exponent || is_minus_zero {
+        Ok(if has_fraction || has_exponent {
             Kind::Fraction
         } else {
             Kind::Integer

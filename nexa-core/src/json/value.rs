@@ -39,7 +39,7 @@ impl<'b> Value<'b> {
             return None;
         }
         self.slice(node)?.iter().try_fold(0_u64, |sum, b| {
-            // A minus sign is not a digit: negative numbers end here.
+            // A minus sign is not a digit: negative numbers and `-0` end here.
             let digit = b.is_ascii_digit().then(|| u64::from(b - b'0'))?;
             Some(sum * 10 + digit)
         })
@@ -167,7 +167,7 @@ pub(super) enum Kind {
     True,
     False,
     Integer,
-    /// A number that is not written as an integer, and `-0`, which readers see differently.
+    /// A number that is not written as an integer.
     Fraction,
     String,
     Array,
