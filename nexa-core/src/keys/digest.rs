@@ -30,21 +30,25 @@ pub struct KeyDigest([u8; 32]);
 impl KeyDigest {
     /// The digest of a key as it was presented, byte for byte; nothing is trimmed or folded.
     #[must_use]
+    #[inline]
     pub fn of(presented: &[u8]) -> Self {
         Self(Sha256::digest(presented).into())
     }
 
     /// Whether `presented` is the key this digest was made of. Allocates nothing.
     #[must_use]
+    #[inline]
     pub fn verify(&self, presented: &[u8]) -> bool {
         self.matches(&Self::of(presented))
     }
 
     /// Whether both are digests of the same key, in constant time.
     #[must_use]
+    #[inline]
     pub fn matches(&self, other: &Self) -> bool {
         let (left, right) = (self.halves(), other.halves());
-        (left.0.ct_eq(&right.0) & left.1.ct_eq(&right.1)).into()
+        let difference = (left.0 ^ right.0) | (left.1 ^ right.1);
+        difference.ct_eq(&0).into()
     }
 
     /// The 32 bytes to store.
@@ -152,10 +156,8 @@ impl fmt::Display for DigestParseError {
 
 impl core::error::Error for DigestParseError {}
 
-fn word(bytes: &[u8]) -> u128 {
-    bytes
-        .iter()
-        .fold(0, |word, byte| word << 8 | u128::from(*byte))
+fn word(half: &[u8]) -> u128 {
+    u128::from_ne_bytes(*half.first_chunk().expect("half of 32 bytes is 16 bytes"))
 }
 
 fn hex_digit(nibble: u8) -> char {
