@@ -6,6 +6,7 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -48,11 +49,12 @@ pub(crate) enum Dialect {
 }
 
 /// RFC 9457 members, plus `error` (the same sentence) and `code` (stable, for programs).
-#[derive(Serialize)]
-struct Problem<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Problem<'a> {
     r#type: &'static str,
     title: &'a str,
     status: u16,
+    /// A sentence; on routes that answer 422, an array of {loc, msg, type}.
     detail: Value,
     error: &'a str,
     code: &'static str,

@@ -1,8 +1,10 @@
 //! `/openapi.json`: the route table as an OpenAPI 3.1 document.
 
 use hyper::body::Bytes;
+use schemars::SchemaGenerator;
 use serde_json::json;
 
+use super::error::Problem;
 use super::route::{Cx, Route};
 use crate::domain::Error;
 use crate::gate::access::Access;
@@ -27,6 +29,10 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
     for route in routes {
         let mut operation = Operation::new(route.summary);
         (route.handler.describe)(&mut operation, document.schemas());
+        operation.otherwise(
+            "Refused or failed",
+            SchemaGenerator::subschema_for::<Problem>,
+        );
         operation.require(match route.access {
             Access::Public => &[],
             Access::Member => &["accessToken", "apiKey"],

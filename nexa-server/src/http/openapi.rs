@@ -29,6 +29,7 @@ pub(crate) struct Operation {
     parameters: Vec<Parameter>,
     request_body: Option<Value>,
     responses: BTreeMap<u16, Answer>,
+    otherwise: Option<Answer>,
     security: Vec<String>,
 }
 
@@ -84,6 +85,14 @@ impl Operation {
                 schema: schema.clone(),
             });
         }
+    }
+
+    /// Adds the answer that every status not described has: the error body.
+    pub(crate) fn otherwise(&mut self, description: &str, schema: SchemaOf) {
+        self.otherwise = Some(Answer {
+            description: description.to_owned(),
+            schema: Some(schema),
+        });
     }
 
     /// Describes the answer with `status`, with a JSON body of `schema` or without one.
@@ -143,13 +152,18 @@ impl Operation {
         if let Some(body) = self.request_body {
             fields.insert("requestBody".into(), body);
         }
-        let responses = self.responses.into_iter().map(|(status, answer)| {
+        let statuses = self
+            .responses
+            .into_iter()
+            .map(|(status, answer)| (status.to_string(), answer));
+        let otherwise = self.otherwise.map(|answer| ("default".to_owned(), answer));
+        let responses = statuses.chain(otherwise).map(|(status, answer)| {
             let mut response = json!({ "description": answer.description });
             if let (Some(schema), Some(fields)) = (answer.schema, response.as_object_mut()) {
                 let content = json!({ "application/json": { "schema": schema(replies) } });
                 fields.insert("content".into(), content);
             }
-            (status.to_string(), response)
+            (status, response)
         });
         fields.insert("responses".into(), Value::Object(responses.collect()));
         // Always there: an empty list says that no credential is asked for.
