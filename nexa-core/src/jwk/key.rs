@@ -100,7 +100,7 @@ impl VerificationKey {
         }
     }
 
-    /// The same key with a table that makes every check faster, for 640 KiB that clones share.
+    /// The same key with a table that makes every check faster, for 2.1 MB that clones share.
     #[cfg(feature = "tables")]
     #[must_use]
     pub fn with_table(mut self) -> Self {
