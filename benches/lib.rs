@@ -1,1 +1,21 @@
-//! benches
+//! One harness for all benches: every figure is a ratio to a named baseline of the same run.
+//!
+//! A shared machine is noisy, and its noise comes in waves. So a subject and its baseline are timed in
+//! turns of about a millisecond, A B B A A B …; each pair of neighbours gives one ratio, and the median
+//! of 301 ratios is what is reported, with the quartiles that say how far to trust it. The tables are
+//! Markdown, made to be pasted into `RESULTS.md`.
+//!
+//! ```sh
+//! cargo bench -p nexa-benches --bench keys         # an API key's check against a bare hash
+//! cargo bench -p nexa-benches --bench license      # a licence's check against a bare signature check
+//! cargo bench -p nexa-benches --bench license --features aws-lc   # the same with jsonwebtoken on AWS-LC
+//! cargo bench -p nexa-benches --bench allocations  # what one check takes from the heap
+//! cargo bench -p nexa-benches --bench sizes        # how large a check is as a WASM module
+//! ```
+
+mod compare;
+mod samples;
+
+// The public interface is:
+pub use compare::{Aim, Comparison, compare, is_bench_run};
+pub use samples::{LicenseSample, now};
