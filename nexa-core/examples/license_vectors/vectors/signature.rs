@@ -252,7 +252,7 @@ fn torsion() -> Vec<Case> {
 fn good() -> (String, Vec<u8>) {
     use ed25519_dalek::Signer;
     let signed = format!("{}.{}", b64(header().text()), b64(claims().text()));
-    let signature = Key::issuing().0.sign(signed.as_bytes()).to_vec();
+    let signature = Key::issuing().0.sign(signed.as_bytes()).to_bytes().to_vec();
     (signed, signature)
 }
 
