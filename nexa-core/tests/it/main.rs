@@ -2,6 +2,7 @@
 #![cfg(feature = "issue")]
 
 mod access;
+mod conformance;
 mod forge;
 mod issue;
 mod jwk;

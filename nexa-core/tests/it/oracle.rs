@@ -10,14 +10,14 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::seeded::Seeded;
-use crate::vectors;
+use crate::{conformance, vectors};
 
 const ISSUER: &str = "https://licenses.example";
 
 #[test]
 fn every_good_token_of_the_conformance_file_is_accepted() {
     let mut accepted = 0;
-    for case in vectors::cases()
+    for case in conformance::cases()
         .iter()
         .filter(|case| case["code"] == "valid")
     {

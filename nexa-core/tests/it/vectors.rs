@@ -3,30 +3,18 @@
 use std::collections::BTreeSet;
 
 use nexa_core::{
-    Base64Fault, Claim, Decision, DeviceExpectation, DeviceMatch, JsonFault, KeySet,
-    LicenseExpectations, LicenseReport, Refusal, RevocationFeed, RevocationStatus, Scratch,
-    TokenPart, UnixSeconds, Verdict, check_license,
+    Base64Fault, Claim, DeviceExpectation, JsonFault, KeySet, LicenseExpectations, Refusal,
+    TokenPart, check_license,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use crate::conformance::{self, FILE, KEY_SET_REFUSED, cases, expectation, text};
 
 #[path = "../../examples/license_vectors/vectors/mod.rs"]
 mod generator;
 
 /// When the tokens of most cases were issued.
 pub(crate) const NOW: u64 = 1_795_230_000;
-const FILE: &str = include_str!("../license-vectors.json");
-/// The code of a case whose key set must be refused when it is loaded.
-const KEY_SET_REFUSED: &str = "key_set_refused";
-
-pub(crate) fn cases() -> Vec<Value> {
-    let file: Value = serde_json::from_str(FILE).expect("the file is JSON");
-    assert_eq!(
-        file.pointer("/format"),
-        Some(&json!("nexa licence vectors 1"))
-    );
-    let cases = file.pointer("/cases").and_then(Value::as_array);
-    cases.expect("a list").clone()
-}
 
 #[test]
 fn the_file_is_what_the_generator_makes() {
@@ -254,105 +242,26 @@ fn is_listed_above(refusal: &Refusal) {
     }
 }
 
-fn expectation(case: &Value) -> Value {
-    json!({"code": case["code"], "decision": case["decision"], "facts": case["facts"]})
-}
-
-/// The case's outcome, with the facts that the case names.
+/// The case's outcome by `check_license`, with keys that went through `prepare`.
 fn run(case: &Value, prepare: impl Fn(KeySet) -> KeySet) -> Value {
-    let Ok(keys) = KeySet::from_jwks(text(&case["keys"]).as_bytes()) else {
-        return json!({"code": KEY_SET_REFUSED, "decision": "deny", "facts": {}});
-    };
-    let keys = prepare(keys);
-    let expect = &case["expect"];
-    let mut expectations =
-        LicenseExpectations::new(text(&expect["issuer"]), text(&expect["audience"]));
-    if let Some(max_lifetime_s) = expect.get("max_lifetime_s") {
-        expectations = expectations.with_max_lifetime_s(max_lifetime_s.as_u64().expect("seconds"));
-    }
-    let components: Option<Vec<(&str, &str)>> = expect.get("device").map(|device| {
-        let kinds = device.as_object().expect("an object");
-        kinds
-            .iter()
-            .map(|(kind, value)| (kind.as_str(), text(value)))
-            .collect()
-    });
-    if let Some(components) = &components {
-        expectations = expectations.with_device(DeviceExpectation::Components(components));
-    }
-    let list = expect.get("revocations").map(Value::to_string);
-    let feed = list
-        .as_ref()
-        .map(|list| RevocationFeed::read(list.as_bytes()).expect("a good list"));
-    if let Some(feed) = &feed {
-        expectations = expectations.with_revocations(feed);
-    }
-    let now = UnixSeconds::new(case["time"].as_u64().expect("seconds")).expect("below 2^53");
-
-    let mut scratch = Scratch::new();
-    let token = text(&case["token"]).as_bytes();
-    let report = check_license(&keys, &expectations, now, token, &mut scratch);
-    let facts: serde_json::Map<String, Value> = case["facts"]
-        .as_object()
-        .expect("an object")
-        .keys()
-        .map(|name| (name.clone(), fact(&report, name)))
-        .collect();
-    let decision = match report.decision() {
-        Decision::Allow => "allow",
-        Decision::Deny => "deny",
-    };
-    json!({"code": report.verdict().code(), "decision": decision, "facts": facts})
-}
-
-fn fact(report: &LicenseReport<'_>, name: &str) -> Value {
-    let license = report
-        .license()
-        .expect("facts are stated of good licences only")
-        .claims();
-    let terms = license.terms();
-    match (name, report.verdict()) {
-        ("starts_in_s", Verdict::NotYetValid { starts_in_s }) => json!(starts_in_s),
-        ("since_s", Verdict::Expired { since_s, .. }) => json!(since_s),
-        ("grace_left_s", Verdict::Expired { grace_left_s, .. }) => json!(grace_left_s),
-        ("issuer", _) => json!(license.issuer()),
-        ("subject", _) => json!(license.subject()),
-        ("audience", _) => json!(license.audience()),
-        ("jti", _) => json!(license.jti()),
-        ("kid", _) => json!(license.kid()),
-        ("issued_at", _) => json!(license.issued_at().get()),
-        ("not_before", _) => json!(license.not_before().get()),
-        ("expires_at", _) => json!(license.expires_at().get()),
-        ("plan", _) => json!(terms.plan()),
-        ("entitlements", _) => terms.entitlements().collect(),
-        ("limits", _) => terms.limits().collect(),
-        ("grace_s", _) => json!(terms.grace_s()),
-        ("fresh_s", _) => json!(terms.fresh_s()),
-        ("max_age_s", _) => json!(terms.max_age_s()),
-        ("stale", _) => json!(terms.stale().name()),
-        ("renew_after", _) => json!(terms.renew_after().map(UnixSeconds::get)),
-        ("trial", _) => json!(terms.is_trial()),
-        ("status_idx", _) => json!(license.status().map(|status| status.index)),
-        ("status_uri", _) => json!(license.status().map(|status| status.uri)),
-        ("revoked_at", _) => match report.revocation() {
-            RevocationStatus::Revoked { at } => json!(at.get()),
-            RevocationStatus::NotRevoked | RevocationStatus::NotChecked => Value::Null,
-        },
-        ("matched" | "required" | "total" | "drifted", _) => device_fact(report.device(), name),
-        (name, verdict) => panic!("no fact {name} of a licence that is {}", verdict.code()),
-    }
-}
-
-fn device_fact(device: &DeviceMatch<'_>, name: &str) -> Value {
-    match (name, device) {
-        ("matched", DeviceMatch::Checked { matched, .. }) => json!(matched),
-        ("required", DeviceMatch::Checked { required, .. }) => json!(required),
-        ("total", DeviceMatch::Checked { total, .. }) => json!(total),
-        ("drifted", DeviceMatch::Checked { drifted, .. }) => drifted.clone().collect(),
-        _ => Value::Null,
-    }
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().expect("a string")
+    conformance::run(case, |given, scratch| {
+        let keys = prepare(KeySet::from_jwks(given.keys).ok()?);
+        let mut expect = LicenseExpectations::new(given.issuer, given.audience);
+        if let Some(max_lifetime_s) = given.max_lifetime_s {
+            expect = expect.with_max_lifetime_s(max_lifetime_s);
+        }
+        if let Some(components) = given.device {
+            expect = expect.with_device(DeviceExpectation::Components(components));
+        }
+        if let Some(feed) = given.revocations {
+            expect = expect.with_revocations(feed);
+        }
+        Some(check_license(
+            &keys,
+            &expect,
+            given.now,
+            given.token,
+            scratch,
+        ))
+    })
 }

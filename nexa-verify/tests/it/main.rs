@@ -1,6 +1,7 @@
 //! The crate from outside, as a licensed program uses it.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a helper of the tests fails like a test: by panicking"
 )]
 
@@ -10,7 +11,10 @@ mod facts;
 mod keys;
 mod revocation;
 mod time;
+mod vectors;
 
+#[path = "../../../nexa-core/tests/it/conformance.rs"]
+mod conformance;
 #[path = "../../../nexa-core/src/seeded.rs"]
 mod seeded;
 

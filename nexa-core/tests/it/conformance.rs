@@ -1,0 +1,133 @@
+//! Runs one case of the conformance file. The tests of nexa-verify include this file too, with a check of their own.
+
+use nexa_core::{
+    Decision, DeviceMatch, LicenseReport, RevocationFeed, RevocationStatus, Scratch, UnixSeconds,
+    Verdict,
+};
+use serde_json::{Value, json};
+
+pub(crate) const FILE: &str = include_str!("../license-vectors.json");
+/// The code of a case whose key set must be refused when it is loaded.
+pub(crate) const KEY_SET_REFUSED: &str = "key_set_refused";
+
+pub(crate) fn cases() -> Vec<Value> {
+    let file: Value = serde_json::from_str(FILE).expect("the file is JSON");
+    assert_eq!(file["format"], "nexa licence vectors 1");
+    file["cases"].as_array().expect("a list").clone()
+}
+
+/// What a case gives a verifier.
+pub(crate) struct Given<'a> {
+    pub(crate) keys: &'a [u8],
+    pub(crate) issuer: &'a str,
+    pub(crate) audience: &'a str,
+    pub(crate) max_lifetime_s: Option<u64>,
+    pub(crate) device: Option<&'a [(&'a str, &'a str)]>,
+    pub(crate) revocations: Option<&'a RevocationFeed<'a>>,
+    pub(crate) now: UnixSeconds,
+    pub(crate) token: &'a [u8],
+}
+
+/// The case's outcome, with the facts that the case names. `check` answers nothing when the keys cannot be loaded.
+pub(crate) fn run(
+    case: &Value,
+    check: impl for<'s> FnOnce(&Given<'_>, &'s mut Scratch) -> Option<LicenseReport<'s>>,
+) -> Value {
+    let expect = &case["expect"];
+    let device: Option<Vec<(&str, &str)>> = expect.get("device").map(|device| {
+        let kinds = device.as_object().expect("an object");
+        kinds
+            .iter()
+            .map(|(kind, value)| (kind.as_str(), text(value)))
+            .collect()
+    });
+    let list = expect.get("revocations").map(Value::to_string);
+    let feed = list
+        .as_ref()
+        .map(|list| RevocationFeed::read(list.as_bytes()).expect("a good list"));
+    let given = Given {
+        keys: text(&case["keys"]).as_bytes(),
+        issuer: text(&expect["issuer"]),
+        audience: text(&expect["audience"]),
+        max_lifetime_s: expect
+            .get("max_lifetime_s")
+            .map(|seconds| seconds.as_u64().expect("seconds")),
+        device: device.as_deref(),
+        revocations: feed.as_ref(),
+        now: UnixSeconds::new(case["time"].as_u64().expect("seconds")).expect("below 2^53"),
+        token: text(&case["token"]).as_bytes(),
+    };
+
+    let mut scratch = Scratch::new();
+    let Some(report) = check(&given, &mut scratch) else {
+        return json!({"code": KEY_SET_REFUSED, "decision": "deny", "facts": {}});
+    };
+    let facts: serde_json::Map<String, Value> = case["facts"]
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(|name| (name.clone(), fact(&report, name)))
+        .collect();
+    let decision = match report.decision() {
+        Decision::Allow => "allow",
+        Decision::Deny => "deny",
+    };
+    json!({"code": report.verdict().code(), "decision": decision, "facts": facts})
+}
+
+/// What [`run`] should answer.
+pub(crate) fn expectation(case: &Value) -> Value {
+    json!({"code": case["code"], "decision": case["decision"], "facts": case["facts"]})
+}
+
+fn fact(report: &LicenseReport<'_>, name: &str) -> Value {
+    let license = report
+        .license()
+        .expect("facts are stated of good licences only")
+        .claims();
+    let terms = license.terms();
+    match (name, report.verdict()) {
+        ("starts_in_s", Verdict::NotYetValid { starts_in_s }) => json!(starts_in_s),
+        ("since_s", Verdict::Expired { since_s, .. }) => json!(since_s),
+        ("grace_left_s", Verdict::Expired { grace_left_s, .. }) => json!(grace_left_s),
+        ("issuer", _) => json!(license.issuer()),
+        ("subject", _) => json!(license.subject()),
+        ("audience", _) => json!(license.audience()),
+        ("jti", _) => json!(license.jti()),
+        ("kid", _) => json!(license.kid()),
+        ("issued_at", _) => json!(license.issued_at().get()),
+        ("not_before", _) => json!(license.not_before().get()),
+        ("expires_at", _) => json!(license.expires_at().get()),
+        ("plan", _) => json!(terms.plan()),
+        ("entitlements", _) => terms.entitlements().collect(),
+        ("limits", _) => terms.limits().collect(),
+        ("grace_s", _) => json!(terms.grace_s()),
+        ("fresh_s", _) => json!(terms.fresh_s()),
+        ("max_age_s", _) => json!(terms.max_age_s()),
+        ("stale", _) => json!(terms.stale().name()),
+        ("renew_after", _) => json!(terms.renew_after().map(UnixSeconds::get)),
+        ("trial", _) => json!(terms.is_trial()),
+        ("status_idx", _) => json!(license.status().map(|status| status.index)),
+        ("status_uri", _) => json!(license.status().map(|status| status.uri)),
+        ("revoked_at", _) => match report.revocation() {
+            RevocationStatus::Revoked { at } => json!(at.get()),
+            RevocationStatus::NotRevoked | RevocationStatus::NotChecked => Value::Null,
+        },
+        ("matched" | "required" | "total" | "drifted", _) => device_fact(report.device(), name),
+        (name, verdict) => panic!("no fact {name} of a licence that is {}", verdict.code()),
+    }
+}
+
+fn device_fact(device: &DeviceMatch<'_>, name: &str) -> Value {
+    match (name, device) {
+        ("matched", DeviceMatch::Checked { matched, .. }) => json!(matched),
+        ("required", DeviceMatch::Checked { required, .. }) => json!(required),
+        ("total", DeviceMatch::Checked { total, .. }) => json!(total),
+        ("drifted", DeviceMatch::Checked { drifted, .. }) => drifted.clone().collect(),
+        _ => Value::Null,
+    }
+}
+
+pub(crate) fn text(value: &Value) -> &str {
+    value.as_str().expect("a string")
+}
