@@ -12,8 +12,9 @@ pub(crate) const KEY_SET_REFUSED: &str = "key_set_refused";
 
 pub(crate) fn cases() -> Vec<Value> {
     let file: Value = serde_json::from_str(FILE).expect("the file is JSON");
-    assert_eq!(file["format"], "nexa licence vectors 1");
-    file["cases"].as_array().expect("a list").clone()
+    let member = |name| file.get(name).expect("format and cases");
+    assert_eq!(member("format"), "nexa licence vectors 1");
+    member("cases").as_array().expect("a list").clone()
 }
 
 /// What a case gives a verifier.

@@ -1,7 +1,6 @@
 //! The crate from outside, as a licensed program uses it.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     reason = "a helper of the tests fails like a test: by panicking"
 )]
 
