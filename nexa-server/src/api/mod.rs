@@ -48,6 +48,8 @@ pub(crate) fn routes() -> Vec<Route> {
 
         Route { method: None, path: "/api/authorize", access: CallersKey, limits: &[], lane: Lane::Memory, dialect: Dialect::Gateway,
             summary: "Decide on a request that a gateway describes in headers", handler: handler(authorize::by_headers) },
+        Route { method: None, path: "/api/authorize/", access: CallersKey, limits: &[], lane: Lane::Memory, dialect: Dialect::Gateway,
+            summary: "Decide on a request for the root that a gateway sends under this path", handler: handler(authorize::by_path) },
         Route { method: None, path: "/api/authorize/{*rest}", access: CallersKey, limits: &[], lane: Lane::Memory, dialect: Dialect::Gateway,
             summary: "Decide on a request that a gateway sends under this path", handler: handler(authorize::by_path) },
 

@@ -84,6 +84,11 @@ fn envoys_path_is_a_source_too() {
         server.delete(path).key(&key).send().refusal(),
         (403, "No rule covers DELETE /api/v1/trading-signals")
     );
+    assert_eq!(
+        server.get("/api/authorize/").key(&key).send().refusal(),
+        (403, "No rule covers GET /"),
+        "the root is a path as any other"
+    );
     let query = format!("{path}?scope=agents&x=1");
     assert_eq!(
         server.get(&query).key(&key).send().status,
