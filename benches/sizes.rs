@@ -59,7 +59,7 @@ fn build(package: &str) -> Result<PathBuf, Box<dyn Error>> {
         .map_or_else(|| benches.join("../target"), PathBuf::from)
         .join("wasm-sizes");
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "--quiet", "--release"])
+        .args(["build", "--quiet", "--release"])
         .args(["--target", TARGET, "--package"])
         .arg(format!("wasm-{package}"))
         .env("CARGO_TARGET_DIR", &target)

@@ -17,8 +17,9 @@ pub extern "C" fn input() -> *mut u8 {
 /// The first four bytes of the message's SHA-256 if the signature holds, else 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn check(message_len: usize) -> u32 {
+    let input = &raw const INPUT;
     // SAFETY: the module has one thread, and the host does not write during a call.
-    let input = unsafe { &*(&raw const INPUT) };
+    let input = unsafe { &*input };
     checked(input, message_len).unwrap_or(0)
 }
 

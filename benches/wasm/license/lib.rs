@@ -23,8 +23,9 @@ pub extern "C" fn check(
     token_len: usize,
     now: u64,
 ) -> u64 {
+    let input = &raw const INPUT;
     // SAFETY: the module has one thread, and the host does not write during a call.
-    let input = unsafe { &*(&raw const INPUT) };
+    let input = unsafe { &*input };
     let lengths = [jwks_len, issuer_len, app_len, fingerprint_len, token_len];
     checked(input, lengths, now).unwrap_or(0)
 }
