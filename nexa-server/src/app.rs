@@ -1,14 +1,15 @@
 //! The way of a request, on one screen: route, gate, handler, reply.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
+use hyper::Response;
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
 use ipnet::IpNet;
 use rand_core::CryptoRng;
 
-use crate::api::error::Fault;
+use crate::api::error::{Dialect, Fault};
 use crate::api::{self, Cx, Lane, Route, Services};
 use crate::config::Config;
 use crate::domain::Error;
@@ -23,7 +24,7 @@ use crate::gate::permits::Permits;
 use crate::gate::{address, cors, credential};
 use crate::http::extract::Input;
 use crate::http::router::{Found, Params, Router};
-use crate::http::{Outcome, Plan, Run};
+use crate::http::{BodyProblem, Outcome, Plan, Run};
 use crate::store::Store;
 use crate::time::UnixMillis;
 
@@ -35,7 +36,7 @@ pub(crate) struct App {
     trusted_proxies: Vec<IpNet>,
     cors_origins: Vec<String>,
     body_bytes: usize,
-    has_warned_of_proxy: AtomicBool,
+    warned_of_proxy_ms: AtomicI64,
 }
 
 /// What a call brings along from the world outside.
@@ -74,32 +75,57 @@ impl App {
             trusted_proxies: config.trusted_proxies.clone(),
             cors_origins: config.cors_origins.clone(),
             body_bytes: config.body_bytes,
-            has_warned_of_proxy: AtomicBool::new(false),
+            warned_of_proxy_ms: AtomicI64::new(0),
         })
     }
 
-    /// Answers one request.
+    /// Answers one request. Where it may not block, a route that needs the store is a miss at once, before
+    /// anything is counted.
     pub(crate) fn handle(&self, call: Call<'_>, head: &Parts, body: &Bytes) -> Outcome {
-        let (route, params) = match self.router.find(&head.method, head.uri.path()) {
-            Found::Missing => return Outcome::Reply(api::error::no_route(head)),
+        let (mut response, access) = match self.router.find(&head.method, head.uri.path()) {
+            Found::Missing => (api::error::no_route(head), None),
             Found::WrongMethod { allow } => {
                 let preflight = cors::preflight(head, &allow, &self.cors_origins);
-                return Outcome::Reply(
+                (
                     preflight.unwrap_or_else(|| api::error::wrong_method(head, allow)),
-                );
+                    None,
+                )
             }
-            Found::Row { index, params } => match self.routes.get(index) {
-                Some(route) => (route, params),
-                None => return Outcome::Reply(api::error::no_route(head)),
-            },
+            Found::Row { index, params } => {
+                let Some(route) = self.routes.get(index) else {
+                    return Outcome::Reply(api::error::no_route(head));
+                };
+                if route.lane != Lane::Memory && !call.may_block {
+                    return Outcome::Miss;
+                }
+                match self.pass(call, route, head, body, &params) {
+                    Ok(response) => (response, Some(route.access)),
+                    Err(Fault::Rule(Error::NotInMemory)) => return Outcome::Miss,
+                    Err(fault) => (
+                        api::error::render(fault, route.dialect, head),
+                        Some(route.access),
+                    ),
+                }
+            }
         };
-        let mut response = match self.pass(call, route, head, body, &params) {
-            Ok(response) => response,
-            Err(Fault::Rule(Error::NotInMemory)) => return Outcome::Miss,
-            Err(fault) => api::error::render(fault, route.dialect, head),
-        };
-        cors::allow(&mut response, head, route.access, &self.cors_origins);
+        cors::allow(&mut response, head, access, &self.cors_origins);
         Outcome::Reply(response)
+    }
+
+    /// Renders what kept a request from being handled, as its route renders errors.
+    pub(crate) fn refuse(&self, head: Option<&Parts>, problem: BodyProblem) -> Response<Bytes> {
+        let route = head.and_then(|head| self.route(head));
+        let dialect = route.map_or(Dialect::Agentyk, |route| route.dialect);
+        let mut response = api::error::not_received(problem, dialect, head);
+        if let Some(head) = head {
+            cors::allow(
+                &mut response,
+                head,
+                route.map(|route| route.access),
+                &self.cors_origins,
+            );
+        }
+        response
     }
 
     /// Gate and handler.
@@ -110,9 +136,9 @@ impl App {
         head: &Parts,
         body: &Bytes,
         params: &Params<'_>,
-    ) -> Result<hyper::Response<Bytes>, Fault> {
+    ) -> Result<Response<Bytes>, Fault> {
         let client = address::client(call.peer, &head.headers, &self.trusted_proxies);
-        self.warn_of_undeclared_proxy(call.peer, head);
+        self.warn_of_undeclared_proxy(call.now, call.peer, head);
         let mut cx = Cx {
             now: call.now,
             rng: call.rng,
@@ -137,14 +163,7 @@ impl App {
 
     /// Where a request is to run, and how long its body may be.
     pub(crate) fn plan(&self, head: &Parts) -> Plan {
-        let lane = match self.router.find(&head.method, head.uri.path()) {
-            Found::Row { index, .. } => self
-                .routes
-                .get(index)
-                .map_or(Lane::Memory, |route| route.lane),
-            Found::WrongMethod { .. } | Found::Missing => Lane::Memory,
-        };
-        let run = match lane {
+        let run = match self.route(head).map_or(Lane::Memory, |route| route.lane) {
             Lane::Memory => Run::Inline,
             Lane::Store | Lane::Slow => Run::Blocking,
         };
@@ -154,14 +173,26 @@ impl App {
         }
     }
 
+    fn route(&self, head: &Parts) -> Option<&Route> {
+        match self.router.find(&head.method, head.uri.path()) {
+            Found::Row { index, .. } => self.routes.get(index),
+            Found::WrongMethod { .. } | Found::Missing => None,
+        }
+    }
+
     pub(crate) fn services(&self) -> &Services {
         &self.services
     }
 
-    fn warn_of_undeclared_proxy(&self, peer: IpAddr, head: &Parts) {
-        if address::is_undeclared_proxy(peer, &head.headers, &self.trusted_proxies)
-            && !self.has_warned_of_proxy.swap(true, Ordering::Relaxed)
-        {
+    /// At most once an hour, so that no stranger can fill the log or use the warning up.
+    fn warn_of_undeclared_proxy(&self, now: UnixMillis, peer: IpAddr, head: &Parts) {
+        const PAUSE_MS: i64 = 3_600_000;
+        if !address::is_undeclared_proxy(peer, &head.headers, &self.trusted_proxies) {
+            return;
+        }
+        let warned_ms = self.warned_of_proxy_ms.load(Ordering::Relaxed);
+        if now.ms().saturating_sub(warned_ms) >= PAUSE_MS {
+            self.warned_of_proxy_ms.store(now.ms(), Ordering::Relaxed);
             tracing::warn!(
                 %peer,
                 "X-Forwarded-For came from a peer that is not in trusted_proxies; all its clients share one limit"

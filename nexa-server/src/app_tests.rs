@@ -167,7 +167,7 @@ fn whoever_is_disabled_has_no_credential_left() {
     ] {
         let mut fixture = Fixture::new();
         let token = fixture.sign_up();
-        let (_, key) = fixture.make_key(&token, &json!({ "name": "k" }));
+        let (_, key) = fixture.make_key(&token, &json!({ "name": "k", "scopes": ["full_access"] }));
         fixture.execute(sql);
         assert_eq!(
             fixture.send("GET", "/api/auth/me", &token, &Value::Null).0,
@@ -214,7 +214,10 @@ fn an_access_token_falls_with_its_session_and_with_its_version() {
 fn a_member_manages_its_own_keys_and_no_others() {
     let mut fixture = Fixture::new();
     let token = fixture.sign_up();
-    let (id, _) = fixture.make_key(&token, &json!({ "name": "the owner's" }));
+    let (id, _) = fixture.make_key(
+        &token,
+        &json!({ "name": "the owner's", "scopes": ["signals"] }),
+    );
     // Teams do not exist yet on the wire: a second user is put beside the first, who becomes a member.
     fixture.execute(
         "INSERT INTO users (id, tenant_id, role, state, session_version, created_at_ms)
@@ -222,7 +225,10 @@ fn a_member_manages_its_own_keys_and_no_others() {
     );
     fixture.execute("UPDATE api_keys SET user_id = 'other'");
     fixture.execute("UPDATE users SET role = 'member' WHERE id <> 'other'");
-    let (own, _) = fixture.make_key(&token, &json!({ "name": "the member's" }));
+    let (own, _) = fixture.make_key(
+        &token,
+        &json!({ "name": "the member's", "scopes": ["signals"] }),
+    );
     let (_, listed) = fixture.send("GET", "/api/v1/api-keys", &token, &Value::Null);
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
     let delete = |id: &str| format!("/api/v1/api-keys/{id}");
@@ -263,4 +269,138 @@ fn collected_uses_reach_the_store() {
     );
     crate::job::tick(fixture.app.services(), fixture.now);
     assert_eq!(stored(&fixture), Ok(Some(START.plus_seconds(9).ms())));
+}
+
+#[test]
+fn what_was_on_its_way_when_its_key_died_leaves_nothing_behind() {
+    for round in 0..10 {
+        let mut fixture = Fixture::new();
+        let token = fixture.sign_up();
+        let full = json!({ "name": "k", "scopes": ["full_access"] });
+        let (id, key) = fixture.make_key(&token, &full);
+        let app = &fixture.app;
+        let create = |seed: u64| {
+            let request = Request::builder()
+                .method("POST")
+                .uri("/api/v1/api-keys")
+                .header("content-type", "application/json")
+                .header("x-api-key", &key);
+            let (head, body) = request
+                .body(Bytes::from(full.to_string()))
+                .unwrap()
+                .into_parts();
+            let mut rng = SeededRng::new(seed);
+            let peer = IpAddr::from([203, 0, 113, 9]);
+            match app.handle(
+                Call {
+                    now: START,
+                    rng: &mut rng,
+                    peer,
+                    may_block: true,
+                },
+                &head,
+                &body,
+            ) {
+                Outcome::Reply(response) => response.status().as_u16(),
+                Outcome::Miss => panic!("it may block"),
+            }
+        };
+        std::thread::scope(|scope| {
+            for thread in 1..=4_u64 {
+                let create = &create;
+                scope.spawn(move || {
+                    let mut seed = (round * 10 + thread) * 1_000_000;
+                    while create(seed) == 201 {
+                        seed += 1;
+                    }
+                });
+            }
+            let mut rng = SeededRng::new(1);
+            let request = Request::builder()
+                .method("DELETE")
+                .uri(format!("/api/v1/api-keys/{id}"));
+            let request = request
+                .header("authorization", format!("Bearer {token}"))
+                .body(Bytes::new());
+            let (head, body) = request.unwrap().into_parts();
+            let peer = IpAddr::from([203, 0, 113, 9]);
+            std::thread::yield_now();
+            let outcome = app.handle(
+                Call {
+                    now: START,
+                    rng: &mut rng,
+                    peer,
+                    may_block: true,
+                },
+                &head,
+                &body,
+            );
+            assert!(matches!(outcome, Outcome::Reply(response) if response.status() == 200));
+        });
+        let planted = app.services().store.read(|tx| {
+            tx.one(
+                "SELECT count(*) FROM audit_events WHERE act = 'key.created' AND actor_id = ?1
+                 AND seq > (SELECT seq FROM audit_events WHERE act = 'key.deleted')",
+                &[(&id).into()],
+                |row| row.int(0),
+            )
+        });
+        assert_eq!(planted, Ok::<i64, crate::store::StoreError>(0));
+    }
+}
+
+#[test]
+fn two_operator_keys_cannot_delete_each_other() {
+    let fixture = Fixture::new();
+    let (app, mut rng) = (&fixture.app, SeededRng::new(3));
+    let mut make = || {
+        let new = crate::domain::operators::NewOperatorKey::new(START, &mut rng);
+        let (row, digest) = (new.row, new.plain.digest());
+        let origin = Origin {
+            principal: Principal::Machine,
+            address: None,
+        };
+        let id = row.id.clone();
+        let made = app
+            .services()
+            .store
+            .write(move |tx| crate::domain::operators::create(tx, START, &origin, &row, &digest));
+        assert!(made.is_ok());
+        (id, new.plain)
+    };
+    let (first, second) = (make(), make());
+    let delete = |id: &str, key: &nexa_core::PlainKey| {
+        let request = Request::builder()
+            .method("DELETE")
+            .uri(format!("/api/operator/keys/{id}"));
+        let request = request
+            .header("x-api-key", key.expose())
+            .body(Bytes::new())
+            .unwrap();
+        let (head, body) = request.into_parts();
+        let mut rng = SeededRng::new(4);
+        let call = Call {
+            now: START,
+            rng: &mut rng,
+            peer: IpAddr::from([127, 0, 0, 1]),
+            may_block: true,
+        };
+        match app.handle(call, &head, &body) {
+            Outcome::Reply(response) => response.status().as_u16(),
+            Outcome::Miss => panic!("it may block"),
+        }
+    };
+    std::thread::scope(|scope| {
+        let one = scope.spawn(|| delete(&second.0, &first.1));
+        let other = scope.spawn(|| delete(&first.0, &second.1));
+        let mut statuses = [one.join().unwrap(), other.join().unwrap()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 401]);
+    });
+    let left = app
+        .services()
+        .store
+        .read(crate::domain::operators::list)
+        .unwrap();
+    assert_eq!(left.len(), 1);
 }

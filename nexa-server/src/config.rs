@@ -62,7 +62,16 @@ impl Config {
     /// [`ConfigError`] for a file that cannot be read, an unknown setting, or a value that breaks its rule.
     pub fn load(file: Option<&Path>, overrides: Overrides) -> Result<Self, ConfigError> {
         match file {
-            None => Self::parse("the sample configuration", SAMPLE, overrides),
+            None => {
+                // The sample names a URL to show how; who names no file has not chosen it.
+                let public_url = overrides.public_url.clone();
+                let sample = Self::parse("the sample configuration", SAMPLE, overrides)?;
+                let public_url = sample.public_url.filter(|_| public_url.is_some());
+                Ok(Self {
+                    public_url,
+                    ..sample
+                })
+            }
             Some(path) => {
                 let origin = path.display().to_string();
                 let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
@@ -155,6 +164,10 @@ struct FileLimits {
     login_per_address_an_hour: NonZeroU32,
     login_per_account_an_hour: NonZeroU32,
     register_per_address_an_hour: NonZeroU32,
+    mail_per_account_an_hour: NonZeroU32,
+    mailed_token_per_address_an_hour: NonZeroU32,
+    usage_report_per_address_a_minute: NonZeroU32,
+    download_per_address_a_minute: NonZeroU32,
     connections: usize,
     body_bytes: usize,
     cached_keys: usize,
@@ -162,13 +175,17 @@ struct FileLimits {
 
 impl Default for FileLimits {
     fn default() -> Self {
-        const fn an_hour(calls: u32) -> NonZeroU32 {
+        const fn calls(calls: u32) -> NonZeroU32 {
             NonZeroU32::new(calls).expect("a limit of at least one call")
         }
         Self {
-            login_per_address_an_hour: const { an_hour(30) },
-            login_per_account_an_hour: const { an_hour(10) },
-            register_per_address_an_hour: const { an_hour(20) },
+            login_per_address_an_hour: const { calls(30) },
+            login_per_account_an_hour: const { calls(10) },
+            register_per_address_an_hour: const { calls(20) },
+            mail_per_account_an_hour: const { calls(5) },
+            mailed_token_per_address_an_hour: const { calls(20) },
+            usage_report_per_address_a_minute: const { calls(600) },
+            download_per_address_a_minute: const { calls(30) },
             connections: Limits::default().connections,
             body_bytes: 64 * 1024,
             cached_keys: 100_000,
@@ -179,9 +196,13 @@ impl Default for FileLimits {
 impl FileLimits {
     fn allowances(&self) -> Allowances {
         Allowances {
-            login_per_address: self.login_per_address_an_hour,
-            login_per_account: self.login_per_account_an_hour,
-            register_per_address: self.register_per_address_an_hour,
+            login_per_address_an_hour: self.login_per_address_an_hour,
+            login_per_account_an_hour: self.login_per_account_an_hour,
+            register_per_address_an_hour: self.register_per_address_an_hour,
+            mail_per_account_an_hour: self.mail_per_account_an_hour,
+            mailed_token_per_address_an_hour: self.mailed_token_per_address_an_hour,
+            usage_report_per_address_a_minute: self.usage_report_per_address_a_minute,
+            download_per_address_a_minute: self.download_per_address_a_minute,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The shell around the app: data folder, clock, randomness, sockets, signals.
 
+use std::env::VarError;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -24,9 +25,9 @@ use crate::domain::issuing::Issuing;
 use crate::domain::operators::{self, NewOperatorKey};
 use crate::domain::principal::Principal;
 use crate::http::{BodyProblem, Outcome, Plan, Serve, listen};
+use crate::job;
 use crate::store::{self, Store};
 use crate::time::UnixMillis;
-use crate::{api, job};
 
 /// Why a server did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -89,14 +90,24 @@ impl Server {
             .public_url
             .clone()
             .unwrap_or_else(|| format!("http://{address}"));
+        if config.public_url.is_none()
+            && (address.ip().is_unspecified() || config.listen.port() == 0)
+        {
+            tracing::warn!(
+                public_url,
+                "public_url is not set: this is what tokens name as their issuer"
+            );
+        }
+        let setting = |error: Error| ServeError::Setting(error.to_string());
         let store = open_store(&config.data)?;
-        let signing_key = signing_key(&config.data)?;
-        let issuing = Issuing::new(&signing_key, &public_url)
-            .map_err(|error| ServeError::Setting(error.to_string()))?;
-        let first_operator_key =
-            first_operator_key(&store).map_err(|error| ServeError::Setting(error.to_string()))?;
-        let app = App::new(&config, store, issuing)
-            .map_err(|error| ServeError::Setting(error.to_string()))?;
+        let is_first_start = store.read(operators::list).map_err(setting)?.is_empty();
+        let signing_key = signing_key(&config.data, is_first_start)?;
+        let issuing = Issuing::new(&signing_key, &public_url).map_err(setting)?;
+        let first_operator_key = match is_first_start {
+            true => Some(new_operator_key(&store).map_err(setting)?),
+            false => None,
+        };
+        let app = App::new(&config, store, issuing).map_err(setting)?;
         Ok(Self {
             listener,
             shell: Arc::new(Shell { app }),
@@ -169,7 +180,7 @@ impl Serve for Shell {
     }
 
     fn refuse(&self, head: Option<&Parts>, problem: BodyProblem) -> Response<Bytes> {
-        api::error::not_received(problem, head)
+        self.app.refuse(head, problem)
     }
 }
 
@@ -200,37 +211,44 @@ pub(crate) fn open_store(data: &Path) -> Result<Store, ServeError> {
     })
 }
 
-/// The signing key: from the environment, else from the data folder, where the first start puts one.
-fn signing_key(data: &Path) -> Result<SigningKey, ServeError> {
+/// The signing key: from the environment, else from the data folder, where the first start puts one. Later a
+/// missing file is an error: another key would put an end to everything that was issued.
+fn signing_key(data: &Path, is_first_start: bool) -> Result<SigningKey, ServeError> {
     if let Some(key) = signing_key_of_environment()? {
         return Ok(key);
     }
     let refuse = |error: &dyn std::fmt::Display| ServeError::SigningKey(error.to_string());
-    let make = || {
-        SigningKey::generate(&mut rng())
-            .to_pkcs8_pem()
-            .map_err(io::Error::other)
+    let pem = match store::signing_key::load(data).map_err(|error| refuse(&error))? {
+        Some(pem) => pem,
+        None if is_first_start => {
+            let pem = SigningKey::generate(&mut rng())
+                .to_pkcs8_pem()
+                .map_err(|error| refuse(&error))?;
+            store::signing_key::keep(data, &pem).map_err(|error| refuse(&error))?;
+            pem
+        }
+        None => {
+            let path = store::signing_key::path(data);
+            return Err(refuse(&format!(
+                "{} is missing; put it back, since a new key would invalidate all that was issued",
+                path.display()
+            )));
+        }
     };
-    let pem = store::signing_key::load_or_create(data, make).map_err(|error| refuse(&error))?;
     SigningKey::from_pkcs8_pem(&pem).map_err(|error| refuse(&error))
 }
 
 /// The key in `NEXA_SIGNING_KEY` (PKCS#8 PEM), if it is set.
 pub(crate) fn signing_key_of_environment() -> Result<Option<SigningKey>, ServeError> {
     match std::env::var("NEXA_SIGNING_KEY").map(Zeroizing::new) {
-        Err(_) => Ok(None),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(ServeError::SigningKey(
+            "NEXA_SIGNING_KEY is not UTF-8".to_owned(),
+        )),
         Ok(pem) => SigningKey::from_pkcs8_pem(&pem)
             .map(Some)
             .map_err(|error| ServeError::SigningKey(format!("NEXA_SIGNING_KEY: {error}"))),
     }
-}
-
-/// Makes the first operator key when there is none.
-fn first_operator_key(store: &Store) -> Result<Option<PlainKey>, Error> {
-    if !store.read(operators::list)?.is_empty() {
-        return Ok(None);
-    }
-    new_operator_key(store).map(Some)
 }
 
 /// Adds an operator key on the command line's behalf.
@@ -239,7 +257,7 @@ pub(crate) fn new_operator_key(store: &Store) -> Result<PlainKey, Error> {
     let NewOperatorKey { plain, row } = NewOperatorKey::new(now, &mut rng());
     let digest = plain.digest();
     let origin = Origin {
-        principal: Principal::Anyone,
+        principal: Principal::Machine,
         address: None,
     };
     store.write(move |tx| operators::create(tx, now, &origin, &row, &digest))?;

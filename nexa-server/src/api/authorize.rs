@@ -50,7 +50,7 @@ pub(crate) fn by_headers(cx: &mut Cx<'_>, Query(asked): Query<Asked>) -> Result<
         })
         .collect::<Result<_, _>>()?;
     let described = described(&cx.head.headers, None)?;
-    decide(cx, described.as_ref(), scopes)
+    decide(cx, described, scopes)
 }
 
 /// `/api/authorize/{*rest}`: the request is the one that was sent, less the prefix. Its query is the
@@ -59,14 +59,14 @@ pub(crate) fn by_path(cx: &mut Cx<'_>, (): ()) -> Result<Allowed, Error> {
     let rest = cx.head.uri.path().strip_prefix(PREFIX).unwrap_or_default();
     let sent = OriginalRequest::new(cx.head.method.as_str(), rest)?;
     let described = described(&cx.head.headers, Some(sent))?;
-    decide(cx, described.as_ref(), Vec::new())
+    decide(cx, described, Vec::new())
 }
 
 /// The request that all present sources agree on.
-fn described(
-    headers: &HeaderMap,
-    sent: Option<OriginalRequest>,
-) -> Result<Option<OriginalRequest>, Error> {
+fn described<'h>(
+    headers: &'h HeaderMap,
+    sent: Option<OriginalRequest<'h>>,
+) -> Result<Option<OriginalRequest<'h>>, Error> {
     let mut agreed = sent;
     for [method_name, uri_name] in &FAMILIES {
         let found = match (only(headers, method_name)?, only(headers, uri_name)?) {
@@ -112,17 +112,20 @@ fn unclear(problem: String) -> Error {
 
 fn decide(
     cx: &mut Cx<'_>,
-    request: Option<&OriginalRequest>,
+    request: Option<OriginalRequest<'_>>,
     asked: Vec<Scope>,
 ) -> Result<Allowed, Error> {
     let rules = &cx.services.rules;
-    let demand = request.map(|request| rules.demand(request));
-    if let Some(Ok(Demand::Public)) = demand
-        && asked.is_empty()
-    {
-        return Ok(Allowed::anyone());
+    let demand = request.map(|request| rules.demand(&request));
+    let presented = credential::presented(&cx.head.headers);
+    if let (Some(Ok(Demand::Public)), true) = (&demand, asked.is_empty()) {
+        // Whatever credential it carries is the upstream's business, unless it could be taken for two.
+        return match presented {
+            Err(Error::TwoCredentials) => Err(Error::TwoCredentials),
+            Ok(_) | Err(_) => Ok(Allowed::anyone()),
+        };
     }
-    let presented = match credential::presented(&cx.head.headers)? {
+    let presented = match presented? {
         None => return Err(Error::CredentialMissing),
         Some(Credential::AccessToken(_)) => return Err(Error::KeyInvalid),
         Some(Credential::Key(key)) => key,
@@ -137,10 +140,9 @@ fn decide(
         }
         None => {}
     }
-    meet(
-        &key,
-        &Requirement::All(asked.into_iter().map(Requirement::Scope).collect()),
-    )?;
+    for scope in asked {
+        meet(&key, &Requirement::Scope(scope))?;
+    }
     Ok(Allowed::key(&key))
 }
 

@@ -128,7 +128,11 @@ pub(crate) fn wrong_method(head: &Parts, allow: HeaderValue) -> Response<Bytes> 
 }
 
 /// The request did not arrive whole, or the server could not take it.
-pub(crate) fn not_received(problem: BodyProblem, head: Option<&Parts>) -> Response<Bytes> {
+pub(crate) fn not_received(
+    problem: BodyProblem,
+    dialect: Dialect,
+    head: Option<&Parts>,
+) -> Response<Bytes> {
     let shown = match problem {
         BodyProblem::TooLarge { limit } => Shown::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -155,7 +159,7 @@ pub(crate) fn not_received(problem: BodyProblem, head: Option<&Parts>) -> Respon
             "Something went wrong on the server",
         ),
     };
-    respond(shown, Dialect::Agentyk, head)
+    respond(shown, dialect, head)
 }
 
 fn bad_input(bad: &BadInput) -> Shown {
@@ -276,10 +280,7 @@ fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Byt
     let mut detail = Value::from(sentence.as_str());
     if dialect == Dialect::Nexora && status == StatusCode::BAD_REQUEST && field.is_some() {
         status = StatusCode::UNPROCESSABLE_ENTITY;
-        let path: Vec<&str> = std::iter::once("body")
-            .chain(field.iter().flat_map(|field| field.split('.')))
-            .collect();
-        detail = json!([{ "loc": path, "msg": sentence, "type": code }]);
+        detail = json!([{ "loc": location(field.as_deref().unwrap_or_default()), "msg": sentence, "type": code }]);
     }
     let problem = Problem {
         r#type: "about:blank",
@@ -325,6 +326,18 @@ fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Byt
         }
     }
     response
+}
+
+/// `body`, then each step of a path such as `scopes[1].name`; a fault of the body as a whole has no steps.
+fn location(field: &str) -> Vec<Value> {
+    let steps = field
+        .split(['.', '[', ']'])
+        .filter(|step| !step.is_empty() && *step != "body");
+    let steps = steps.map(|step| {
+        step.parse::<u64>()
+            .map_or_else(|_| Value::from(step), Value::from)
+    });
+    std::iter::once(Value::from("body")).chain(steps).collect()
 }
 
 /// RFC 9457 §3: only for clients that name the media type.

@@ -14,6 +14,7 @@ use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::KeyCache;
 use crate::domain::principal::Member;
 use crate::domain::rules::ScopeRules;
+use crate::domain::standing;
 use crate::gate::access::{Access, Authority};
 use crate::gate::limit::{Limit, Limiter};
 use crate::gate::permits::Permits;
@@ -99,13 +100,16 @@ impl<'a> Cx<'a> {
         self.services.store.read(f)
     }
 
-    /// Runs `f` in the writer's next transaction; returns when it is durable.
+    /// Runs `f` in the writer's next transaction, if the caller still stands there; returns when it is durable.
     pub(crate) fn write<T: Send + 'static>(
         &self,
         f: impl FnOnce(&Tx<'_>, UnixMillis, &Origin) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (now, origin) = (self.now, self.origin.clone());
-        self.services.store.write(move |tx| f(tx, now, &origin))
+        self.services.store.write(move |tx| {
+            standing::require(tx, now, &origin.principal)?;
+            f(tx, now, &origin)
+        })
     }
 }
 

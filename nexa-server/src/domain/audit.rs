@@ -41,6 +41,7 @@ pub(crate) fn record(
 ) -> Result<(), Error> {
     let (actor_kind, actor_id) = match &origin.principal {
         Principal::Anyone => ("anyone", None),
+        Principal::Machine => ("machine", None),
         Principal::Operator { key_id } => ("operator", Some(key_id.as_str())),
         Principal::Member(member) => match &member.via {
             Via::Session { .. } => ("user", Some(member.user_id.as_str())),

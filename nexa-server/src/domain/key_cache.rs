@@ -137,15 +137,16 @@ impl KeyCache {
     pub(crate) fn uses_written(&self, written: &[(Arc<CheckedKey>, UnixMillis)]) {
         let mut unwritten = lock(&self.unwritten);
         for (key, at) in written {
+            if !unwritten
+                .get(&key.id)
+                .is_some_and(|kept| Arc::ptr_eq(kept, key))
+            {
+                continue;
+            }
             // The flag falls first: a use that still saw it set has stored its time before this reads it.
             key.is_pending.store(false, Ordering::SeqCst);
             if key.last_used() == *at {
-                if unwritten
-                    .get(&key.id)
-                    .is_some_and(|kept| Arc::ptr_eq(kept, key))
-                {
-                    unwritten.remove(&key.id);
-                }
+                unwritten.remove(&key.id);
             } else {
                 key.is_pending.store(true, Ordering::SeqCst);
             }
@@ -157,7 +158,13 @@ impl KeyCache {
         if !key.is_pending.load(Ordering::SeqCst) {
             let mut unwritten = lock(&self.unwritten);
             key.is_pending.store(true, Ordering::SeqCst);
-            unwritten.insert(key.id.clone(), Arc::clone(key));
+            let displaced = unwritten.insert(key.id.clone(), Arc::clone(key));
+            // The same key, read twice: what the other one collected is kept, and it may come back.
+            if let Some(other) = displaced.filter(|other| !Arc::ptr_eq(other, key)) {
+                other.is_pending.store(false, Ordering::SeqCst);
+                key.last_used_ms
+                    .fetch_max(other.last_used().ms(), Ordering::SeqCst);
+            }
         }
     }
 }
@@ -239,5 +246,20 @@ mod tests {
         assert_eq!(cache.pending_use("id"), None);
         assert!(cache.find(at(6), &digest).is_some());
         assert_eq!(cache.pending_use("id"), Some(at(6)));
+    }
+
+    #[test]
+    fn a_key_that_was_read_twice_at_once_keeps_its_uses() {
+        let cache = KeyCache::new(8);
+        let digest = KeyDigest::from_bytes([7; 32]);
+        let overtaken = cache.epoch();
+        cache.forget(&[[9; 32]]);
+        assert!(cache.remember(cache.epoch(), at(3), key(None)).is_some());
+        assert!(cache.remember(overtaken, at(2), key(None)).is_some());
+        assert_eq!(cache.pending_use("id"), Some(at(3)), "the later of the two");
+        cache.uses_written(&cache.pending_uses());
+        assert_eq!(cache.pending_use("id"), None);
+        assert!(cache.find(at(9), &digest).is_some());
+        assert_eq!(cache.pending_use("id"), Some(at(9)));
     }
 }

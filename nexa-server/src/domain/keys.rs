@@ -163,10 +163,13 @@ pub(crate) fn flush_uses(store: &Store, cache: &KeyCache) -> Result<(), Error> {
     Ok(())
 }
 
-/// The scopes asked for, all of which must be known; none means full access.
+/// The scopes asked for: at least one, all of them known. Nobody gets full access by forgetting to ask for less.
 fn known(known_scopes: &ScopeSet, asked: &[String]) -> Result<ScopeSet, Error> {
     if asked.is_empty() {
-        return Ok(ScopeSet::full_access());
+        return Err(Error::invalid(
+            "scopes",
+            "must not be empty; full_access covers all",
+        ));
     }
     let asked = ScopeSet::parse(asked.iter().map(String::as_str))
         .map_err(|error| Error::invalid("scopes", error.to_string()))?;

@@ -16,5 +16,6 @@ pub(crate) mod password;
 pub(crate) mod principal;
 pub(crate) mod rules;
 pub(crate) mod sessions;
+pub(crate) mod standing;
 
 pub(crate) use error::Error;

@@ -54,7 +54,8 @@ pub(crate) fn list(tx: &Tx<'_>) -> Result<Vec<OperatorKey>, Error> {
 /// Deletes a key.
 ///
 /// # Errors
-/// `NotFound`; `Forbidden` for the key that asks, so that the last way in is not lost by mistake.
+/// `NotFound`; `Forbidden` for the key that asks. So the last one cannot go: its own request could only be
+/// for itself, and any other request needs a second key that still stands.
 pub(crate) fn delete(tx: &Tx<'_>, now: UnixMillis, origin: &Origin, id: &str) -> Result<(), Error> {
     if matches!(&origin.principal, super::principal::Principal::Operator { key_id } if key_id == id)
     {

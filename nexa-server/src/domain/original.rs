@@ -1,16 +1,18 @@
 //! The request that a gateway asks about: read literally, refused when it could be read in two ways.
 
+use std::borrow::Cow;
+
 use super::error::Error;
 
 /// Method and path of the request behind the gateway.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OriginalRequest {
-    pub(crate) method: String,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OriginalRequest<'r> {
+    pub(crate) method: &'r str,
     /// Without the query.
-    pub(crate) path: String,
+    pub(crate) path: &'r str,
 }
 
-impl OriginalRequest {
+impl<'r> OriginalRequest<'r> {
     /// Takes a method and an origin-form target (RFC 9112 §3.2.1): a path and perhaps a query.
     ///
     /// Nothing is normalized here, because the upstream normalizes by rules of its own. What has more
@@ -18,77 +20,89 @@ impl OriginalRequest {
     ///
     /// # Errors
     /// `OriginalRequest` for a malformed method, `AmbiguousPath` for the path.
-    pub(crate) fn new(method: &str, target: &str) -> Result<Self, Error> {
-        if method.is_empty()
-            || method.len() > 32
-            || !method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
-        {
+    pub(crate) fn new(method: &'r str, target: &'r str) -> Result<Self, Error> {
+        const METHOD_MAX: usize = 32;
+        let is_token = |byte: u8| byte.is_ascii_uppercase() || byte == b'-';
+        if method.is_empty() || method.len() > METHOD_MAX || !method.bytes().all(is_token) {
             return Err(Error::OriginalRequest {
                 problem: "the original method is not an upper-case token".to_owned(),
             });
         }
         let path = target.split_once('?').map_or(target, |(path, _)| path);
-        if let Some(problem) = ambiguity(path) {
-            return Err(Error::AmbiguousPath { problem });
+        match ambiguity(path) {
+            Some(problem) => Err(Error::AmbiguousPath { problem }),
+            None => Ok(Self { method, path }),
         }
-        Ok(Self {
-            method: method.to_owned(),
-            path: path.to_owned(),
-        })
     }
 }
 
-/// Why the path could be read in two ways, if it could.
-fn ambiguity(path: &str) -> Option<&'static str> {
-    let rest = match path.strip_prefix('/') {
-        Some(rest) => rest,
-        None => return Some("it does not start with a slash"),
+/// Why the path could be read in two ways whatever the rules say, if it could.
+pub(super) fn ambiguity(path: &str) -> Option<&'static str> {
+    let Some(rest) = path.strip_prefix('/') else {
+        return Some("it does not start with a slash");
     };
-    if path
+    if !rest
         .bytes()
-        .any(|b| !b.is_ascii_graphic() || matches!(b, b'\\' | b'#'))
+        .all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'#' | b'?' | b';'))
     {
-        return Some("it holds a backslash, a fragment, white space or bytes outside ASCII");
+        return Some(
+            "it holds a backslash, a semicolon, a fragment, white space or bytes outside ASCII",
+        );
     }
-    let segments = || rest.split('/');
-    let last = segments().count().saturating_sub(1);
-    for (index, segment) in segments().enumerate() {
-        // An empty last segment is a trailing slash.
-        if segment.is_empty() && index < last {
-            return Some("it holds an empty segment");
-        }
-        let bare = segment.split_once(';').map_or(segment, |(bare, _)| bare);
-        if matches!(bare, "." | "..") {
-            return Some("it holds a dot segment");
-        }
-        if let Some(problem) = escape_problem(segment) {
-            return Some(problem);
-        }
+    if path.contains("//") {
+        return Some("it holds an empty segment");
     }
-    None
+    if rest.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return Some("it holds a dot segment");
+    }
+    rest.split('%').skip(1).find_map(escape_problem)
 }
 
-/// Escapes that some servers decode before they choose a handler, and others after.
-fn escape_problem(segment: &str) -> Option<&'static str> {
-    for escape in segment.split('%').skip(1) {
-        let decoded = escape
-            .get(..2)
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        // from_str_radix also takes a sign.
-        let is_hex = escape.bytes().take(2).all(|b| b.is_ascii_hexdigit());
-        match decoded.filter(|_| is_hex) {
-            None => return Some("it holds a broken percent escape"),
-            Some(b'/' | b'\\') => return Some("it holds an escaped slash"),
-            Some(b'%') => return Some("it holds an escape of an escape"),
-            Some(b) if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~') => {
-                return Some("it escapes a character that needs no escape");
+/// Undoes escapes of characters that may stand bare in a path (RFC 3986 §3.3): a reader may, another may not.
+pub(super) fn unescape_bare(path: &str) -> Cow<'_, str> {
+    let mut parts = path.split('%');
+    let Some(first) = parts.next().filter(|first| first.len() < path.len()) else {
+        return Cow::Borrowed(path);
+    };
+    let mut plain = first.to_owned();
+    for part in parts {
+        match decoded(part)
+            .filter(|byte| matches!(byte, b'!' | b'$' | b'&'..=b',' | b':' | b'=' | b'@'))
+        {
+            Some(byte) => {
+                plain.push(char::from(byte));
+                plain.push_str(part.get(2..).unwrap_or_default());
             }
-            Some(b) if b.is_ascii_control() => return Some("it escapes a control character"),
-            Some(b'?' | b'#' | b';') => return Some("it escapes a delimiter"),
-            Some(_) => {}
+            None => {
+                plain.push('%');
+                plain.push_str(part);
+            }
         }
     }
-    None
+    Cow::Owned(plain)
+}
+
+/// What is wrong with an escape that some servers undo before they choose a handler, and others after;
+/// `escape` is what follows the percent sign.
+fn escape_problem(escape: &str) -> Option<&'static str> {
+    match decoded(escape) {
+        None => Some("it holds a broken percent escape"),
+        Some(b'/' | b'\\') => Some("it holds an escaped slash"),
+        Some(b'%') => Some("it holds an escape of an escape"),
+        Some(b'?' | b'#' | b';') => Some("it escapes a delimiter"),
+        Some(byte) if byte.is_ascii_control() => Some("it escapes a control character"),
+        Some(byte) if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') => {
+            Some("it escapes a character that never needs it")
+        }
+        Some(_) => None,
+    }
+}
+
+/// The byte that the first two characters spell in hexadecimal.
+fn decoded(escape: &str) -> Option<u8> {
+    let mut digits = escape.chars().map(|digit| digit.to_digit(16));
+    let (high, low) = (digits.next()??, digits.next()??);
+    u8::try_from(high * 16 + low).ok()
 }
 
 #[cfg(test)]
@@ -101,12 +115,13 @@ mod tests {
             ("/", "/"),
             ("/api/v1/trading-signals", "/api/v1/trading-signals"),
             (
-                "/api/v1/trading-signals?limit=5&x=../..",
+                "/api/v1/trading-signals?limit=5&x=../..;//",
                 "/api/v1/trading-signals",
             ),
             ("/a/b/", "/a/b/"),
-            ("/a%20b/%C3%A9", "/a%20b/%C3%A9"),
-            ("/a;v=1/b", "/a;v=1/b"),
+            ("/a%20b/%C3%A9/%c3%a9", "/a%20b/%C3%A9/%c3%a9"),
+            ("/a%40b.c:d@e", "/a%40b.c:d@e"),
+            ("/...", "/..."),
         ] {
             assert_eq!(OriginalRequest::new("GET", target)?.path, path);
         }
@@ -122,12 +137,16 @@ mod tests {
             "http://host/api",
             "//api",
             "/api//agents",
+            "/api//",
             "/api/./agents",
             "/api/../agents",
             "/api/..",
             "/api/.",
+            "/..",
             "/api/..;/agents",
             "/api/.;x/agents",
+            "/secret;x",
+            "/a;v=1/b",
             "/api/%2e%2e/agents",
             "/api/%2E/agents",
             "/api%2Fagents",
@@ -145,8 +164,10 @@ mod tests {
             "/api/agents#x",
             "/api/a b",
             "/api/\u{e9}",
+            "/api/%\u{e9}1",
             "/api/x%3Fy",
             "/api/x%3by",
+            "/api/x%7E",
         ] {
             assert!(
                 matches!(
@@ -155,6 +176,18 @@ mod tests {
                 ),
                 "{target:?} was taken"
             );
+        }
+    }
+
+    #[test]
+    fn escapes_of_bare_characters_are_undone_and_no_others() {
+        for (path, plain) in [
+            ("/a", "/a"),
+            ("/%40me", "/@me"),
+            ("/a%3ab%3Ac", "/a:b:c"),
+            ("/%C3%A9%20%28x%29", "/%C3%A9%20(x)"),
+        ] {
+            assert_eq!(unescape_bare(path), plain);
         }
     }
 

@@ -9,8 +9,10 @@ pub(crate) enum Principal {
     Anyone,
     /// A user of a tenant, by a session or by one of its keys.
     Member(Member),
-    /// The operator of this server.
+    /// The operator of this server, by its key.
     Operator { key_id: String },
+    /// Whoever can write to the data folder: the command line, and the first start.
+    Machine,
 }
 
 /// An active user of an active tenant.
@@ -27,11 +29,11 @@ pub(crate) struct Member {
 pub(crate) enum Via {
     Session {
         id: String,
+        /// Of the user's sessions, when the token was issued.
+        version: i64,
     },
     /// An API key with `full_access`.
-    Key {
-        id: String,
-    },
+    Key { id: String },
 }
 
 /// What a user may do in its tenant.
@@ -86,14 +88,11 @@ impl Principal {
     /// The member behind the call.
     ///
     /// # Errors
-    /// `Forbidden` for the operator, `CredentialMissing` for nobody.
+    /// `CredentialMissing` when the caller is no member.
     pub(crate) fn member(&self) -> Result<&Member, Error> {
         match self {
             Self::Member(member) => Ok(member),
-            Self::Operator { .. } => Err(Error::Forbidden {
-                rule: "This needs a user of a tenant, not the operator key",
-            }),
-            Self::Anyone => Err(Error::CredentialMissing),
+            Self::Anyone | Self::Operator { .. } | Self::Machine => Err(Error::CredentialMissing),
         }
     }
 }

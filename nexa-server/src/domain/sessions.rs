@@ -8,7 +8,8 @@ use super::email::EmailAddress;
 use super::error::Error;
 use super::issuing::Issuing;
 use super::password;
-use super::principal::{Member, Role, Via};
+use super::principal::{Member, Via};
+use super::standing;
 use crate::store::Tx;
 use crate::store::sessions::{self, Session};
 use crate::store::users::{self, User};
@@ -151,25 +152,16 @@ pub(crate) fn member(
         reason: refusal.code().to_owned(),
     })?;
     let claims = claims.claims();
-    let stale = |reason: &str| Error::TokenInvalid {
-        reason: reason.to_owned(),
+    let (tenant_id, user_id) = (claims.tenant().to_owned(), claims.subject().to_owned());
+    let via = Via::Session {
+        id: claims.session().to_owned(),
+        version: i64::try_from(claims.session_version()).unwrap_or(i64::MAX),
     };
-    let user = users::find(tx, claims.subject())?.ok_or_else(|| stale("user gone"))?;
-    if !user.is_active || user.tenant_id != claims.tenant() {
-        return Err(stale("user or tenant not active"));
-    }
-    if u64::try_from(user.session_version) != Ok(claims.session_version()) {
-        return Err(stale("sessions ended"));
-    }
-    if !sessions::is_open(tx, now, claims.session(), &user.id)? {
-        return Err(stale("session ended"));
-    }
+    let role = standing::role(tx, now, &tenant_id, &user_id, &via)?;
     Ok(Member {
-        role: Role::parse(&user.role)?,
-        via: Via::Session {
-            id: claims.session().to_owned(),
-        },
-        tenant_id: user.tenant_id,
-        user_id: user.id,
+        tenant_id,
+        user_id,
+        role,
+        via,
     })
 }

@@ -9,7 +9,7 @@ use crate::domain::principal::{Member, Principal, Via};
 use crate::domain::{Error, keys, operators, sessions};
 use crate::store::Store;
 use crate::time::UnixMillis;
-use nexa_core::Scope;
+use nexa_core::{KeyDigest, Scope};
 
 /// Who may call a route: a column that every route fills in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +49,15 @@ pub(crate) fn principal(
             Credential::AccessToken(token) => {
                 member_by_token(authority, now, &token).map(Principal::Member)
             }
-            Credential::Key(key) => {
-                let key = authority.key(now, &key)?;
-                full_access_owner(&key).map(Principal::Member)
-            }
+            Credential::Key(presented) => match authority.key(now, &presented) {
+                Ok(key) => full_access_owner(&key).map(Principal::Member),
+                Err(Error::KeyInvalid) if authority.operator(&presented)?.is_some() => {
+                    Err(Error::Forbidden {
+                        rule: "This needs a user of a tenant, not the operator key",
+                    })
+                }
+                Err(error) => Err(error),
+            },
         },
         Access::Operator => {
             const RULE: &str = "This needs the operator key";
@@ -61,13 +66,10 @@ pub(crate) fn principal(
                     member_by_token(authority, now, &token)?;
                     Err(Error::Forbidden { rule: RULE })
                 }
-                Credential::Key(key) => match authority
-                    .store
-                    .read(|tx| operators::find(tx, &key.digest()))?
-                {
+                Credential::Key(presented) => match authority.operator(&presented)? {
                     Some(key_id) => Ok(Principal::Operator { key_id }),
                     None => {
-                        authority.key(now, &key)?;
+                        authority.key(now, &presented)?;
                         Err(Error::Forbidden { rule: RULE })
                     }
                 },
@@ -84,14 +86,20 @@ impl Authority<'_> {
     pub(crate) fn key(
         &self,
         now: UnixMillis,
-        presented: &nexa_core::PlainKey,
+        presented: &KeyDigest,
     ) -> Result<Arc<CheckedKey>, Error> {
-        let digest = presented.digest();
-        match self.cache.find(now, &digest) {
+        match self.cache.find(now, presented) {
             Some(key) => Ok(key),
-            None if self.may_block => keys::check(self.store, self.cache, now, &digest),
+            None if self.may_block => keys::check(self.store, self.cache, now, presented),
             None => Err(Error::NotInMemory),
         }
+    }
+}
+
+impl Authority<'_> {
+    /// The id of the operator key that was presented, if it is one.
+    fn operator(&self, presented: &KeyDigest) -> Result<Option<String>, Error> {
+        self.store.read(|tx| operators::find(tx, presented))
     }
 }
 

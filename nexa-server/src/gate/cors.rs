@@ -3,29 +3,35 @@
 use hyper::body::Bytes;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
+    HeaderValue, ORIGIN, VARY,
 };
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode};
 
 use super::access::Access;
 
-/// Lets every page read public GETs, and pages of the configured origins everything.
+/// Lets every page read public GETs, and pages of the configured origins everything, refusals too.
 ///
-/// Credentials stand in headers that a page sets itself, never in cookies, so none are allowed.
+/// Credentials stand in headers that a page sets itself, never in cookies, so none are allowed. `access` is the
+/// route's, if there is one.
 pub(crate) fn allow(
     response: &mut Response<Bytes>,
     head: &Parts,
-    access: Access,
+    access: Option<Access>,
     origins: &[String],
 ) {
     let headers = response.headers_mut();
-    if access == Access::Public && matches!(head.method, Method::GET | Method::HEAD) {
+    if access == Some(Access::Public) && matches!(head.method, Method::GET | Method::HEAD) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     } else if !origins.is_empty() {
-        headers.append(VARY, HeaderValue::from_static("Origin"));
+        headers.insert(VARY, HeaderValue::from_static("Origin"));
         if let Some(origin) = configured(&head.headers, origins) {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(
+                ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static("retry-after, www-authenticate"),
+            );
         }
     }
 }

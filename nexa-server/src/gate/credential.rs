@@ -2,14 +2,15 @@
 
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderName};
-use nexa_core::PlainKey;
+use nexa_core::KeyDigest;
 use zeroize::Zeroizing;
 
 use crate::domain::Error;
 
 /// What the caller presented. Nothing about it has been checked.
 pub(crate) enum Credential {
-    Key(PlainKey),
+    /// Of an API key or an operator key: nothing below the gate needs the key itself.
+    Key(KeyDigest),
     AccessToken(Zeroizing<String>),
 }
 
@@ -29,6 +30,9 @@ pub(crate) fn presented(headers: &HeaderMap) -> Result<Option<Credential>, Error
         .flatten();
     let secret = match (header_key, bearer) {
         (Some(key), Some(bearer)) if key != bearer => return Err(Error::TwoCredentials),
+        (Some(secret), _) | (None, Some(secret)) if secret.is_empty() => {
+            return Err(Error::KeyInvalid);
+        }
         (Some(secret), _) | (None, Some(secret)) => secret,
         (None, None) => return Ok(None),
     };
@@ -37,10 +41,11 @@ pub(crate) fn presented(headers: &HeaderMap) -> Result<Option<Credential>, Error
             secret.to_owned(),
         ))));
     }
-    PlainKey::from_presented(secret)
-        .map(Credential::Key)
-        .map(Some)
-        .ok_or(Error::KeyInvalid)
+    const KEY_MAX: usize = 256;
+    if secret.len() > KEY_MAX || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::KeyInvalid);
+    }
+    Ok(Some(Credential::Key(KeyDigest::of(secret.as_bytes()))))
 }
 
 /// The header's value; bytes outside visible ASCII cannot be a credential.
@@ -86,7 +91,10 @@ mod tests {
             headers.append(*name, HeaderValue::from_str(value).unwrap());
         }
         Ok(presented(&headers)?.map(|credential| match credential {
-            Credential::Key(key) => format!("key {}", key.expose()),
+            Credential::Key(digest) => {
+                assert_eq!(digest, KeyDigest::of(b"nex_abc"));
+                "key nex_abc".to_owned()
+            }
             Credential::AccessToken(token) => format!("token {}", token.as_str()),
         }))
     }

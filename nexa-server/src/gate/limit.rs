@@ -21,14 +21,24 @@ pub(crate) enum Limit {
     LoginPerAddress,
     LoginPerAccount,
     RegisterPerAddress,
+    /// Forgotten passwords and repeated verification mails.
+    MailPerAccount,
+    /// Reset and accept-invite: guesses at mailed tokens.
+    MailedTokenPerAddress,
+    UsageReportPerAddress,
+    DownloadPerAddress,
 }
 
-/// How many calls an hour each limit allows; the whole allowance may come as one burst.
+/// How many calls each limit allows in its period; the whole allowance may come as one burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Allowances {
-    pub(crate) login_per_address: NonZeroU32,
-    pub(crate) login_per_account: NonZeroU32,
-    pub(crate) register_per_address: NonZeroU32,
+    pub(crate) login_per_address_an_hour: NonZeroU32,
+    pub(crate) login_per_account_an_hour: NonZeroU32,
+    pub(crate) register_per_address_an_hour: NonZeroU32,
+    pub(crate) mail_per_account_an_hour: NonZeroU32,
+    pub(crate) mailed_token_per_address_an_hour: NonZeroU32,
+    pub(crate) usage_report_per_address_a_minute: NonZeroU32,
+    pub(crate) download_per_address_a_minute: NonZeroU32,
 }
 
 /// Counts calls. It cannot be flooded: a table has at most [`BUCKETS`] entries, because keys are
@@ -36,9 +46,7 @@ pub(crate) struct Allowances {
 pub(crate) struct Limiter {
     seed: RandomState,
     clock: CallClock,
-    login_per_address: Table,
-    login_per_account: Table,
-    register_per_address: Table,
+    tables: [Table; Limit::ALL.len()],
 }
 
 type Table = RateLimiter<u32, DashMapStateStore<u32>, CallClock, NoOpMiddleware<Duration>>;
@@ -46,17 +54,43 @@ type Table = RateLimiter<u32, DashMapStateStore<u32>, CallClock, NoOpMiddleware<
 /// Two callers share a bucket with a chance of one in a million.
 const BUCKETS: u64 = 1 << 20;
 
+impl Limit {
+    const ALL: [Self; 7] = [
+        Self::LoginPerAddress,
+        Self::LoginPerAccount,
+        Self::RegisterPerAddress,
+        Self::MailPerAccount,
+        Self::MailedTokenPerAddress,
+        Self::UsageReportPerAddress,
+        Self::DownloadPerAddress,
+    ];
+
+    const fn quota(self, allowances: &Allowances) -> Quota {
+        match self {
+            Self::LoginPerAddress => Quota::per_hour(allowances.login_per_address_an_hour),
+            Self::LoginPerAccount => Quota::per_hour(allowances.login_per_account_an_hour),
+            Self::RegisterPerAddress => Quota::per_hour(allowances.register_per_address_an_hour),
+            Self::MailPerAccount => Quota::per_hour(allowances.mail_per_account_an_hour),
+            Self::MailedTokenPerAddress => {
+                Quota::per_hour(allowances.mailed_token_per_address_an_hour)
+            }
+            Self::UsageReportPerAddress => {
+                Quota::per_minute(allowances.usage_report_per_address_a_minute)
+            }
+            Self::DownloadPerAddress => Quota::per_minute(allowances.download_per_address_a_minute),
+        }
+    }
+}
+
 impl Limiter {
     pub(crate) fn new(allowances: &Allowances) -> Self {
         let clock = CallClock::default();
-        let table =
-            |an_hour| RateLimiter::dashmap_with_clock(Quota::per_hour(an_hour), clock.clone());
+        let tables = Limit::ALL
+            .map(|limit| RateLimiter::dashmap_with_clock(limit.quota(allowances), clock.clone()));
         Self {
             seed: RandomState::new(),
-            login_per_address: table(allowances.login_per_address),
-            login_per_account: table(allowances.login_per_account),
-            register_per_address: table(allowances.register_per_address),
             clock,
+            tables,
         }
     }
 
@@ -72,7 +106,11 @@ impl Limiter {
     ) -> Result<(), Error> {
         self.clock.move_to(now);
         let bucket = u32::try_from(self.seed.hash_one(key) % BUCKETS).unwrap_or(0);
-        self.table(limit).check_key(&bucket).map_err(|refused| {
+        let table = self
+            .tables
+            .get(limit as usize)
+            .expect("a table was made for every limit");
+        table.check_key(&bucket).map_err(|refused| {
             let wait = refused.wait_time_from(self.clock.now());
             Error::Limited {
                 retry_after_s: wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
@@ -83,20 +121,8 @@ impl Limiter {
     /// Drops callers whose allowance is whole again.
     pub(crate) fn sweep(&self, now: UnixMillis) {
         self.clock.move_to(now);
-        for limit in [
-            Limit::LoginPerAddress,
-            Limit::LoginPerAccount,
-            Limit::RegisterPerAddress,
-        ] {
-            self.table(limit).retain_recent();
-        }
-    }
-
-    fn table(&self, limit: Limit) -> &Table {
-        match limit {
-            Limit::LoginPerAddress => &self.login_per_address,
-            Limit::LoginPerAccount => &self.login_per_account,
-            Limit::RegisterPerAddress => &self.register_per_address,
+        for table in &self.tables {
+            table.retain_recent();
         }
     }
 }
@@ -124,13 +150,39 @@ impl Clock for CallClock {
 mod tests {
     use super::*;
 
-    fn limiter(an_hour: u32) -> Limiter {
-        let an_hour = NonZeroU32::new(an_hour).unwrap();
+    fn limiter(calls: u32) -> Limiter {
+        let calls = NonZeroU32::new(calls).unwrap();
         Limiter::new(&Allowances {
-            login_per_address: an_hour,
-            login_per_account: an_hour,
-            register_per_address: an_hour,
+            login_per_address_an_hour: calls,
+            login_per_account_an_hour: calls,
+            register_per_address_an_hour: calls,
+            mail_per_account_an_hour: calls,
+            mailed_token_per_address_an_hour: calls,
+            usage_report_per_address_a_minute: calls,
+            download_per_address_a_minute: calls,
         })
+    }
+
+    #[test]
+    fn every_limit_finds_its_own_table_and_period() {
+        let limiter = limiter(2);
+        for (index, limit) in Limit::ALL.into_iter().enumerate() {
+            assert_eq!(limit as usize, index);
+            assert!(
+                limiter.check(START, limit, &"a").is_ok()
+                    && limiter.check(START, limit, &"a").is_ok()
+            );
+            let is_by_the_minute = matches!(
+                limit,
+                Limit::UsageReportPerAddress | Limit::DownloadPerAddress
+            );
+            let expected = if is_by_the_minute { 30 } else { 1800 };
+            let refused = limiter.check(START, limit, &"a");
+            assert!(
+                matches!(refused, Err(Error::Limited { retry_after_s }) if retry_after_s == expected),
+                "{limit:?}: {refused:?}"
+            );
+        }
     }
 
     const START: UnixMillis = UnixMillis::from_ms(1_700_000_000_000);
@@ -209,8 +261,8 @@ mod tests {
         for caller in 0..100_000 {
             let _ = limiter.check(START, Limit::LoginPerAddress, &caller);
         }
-        assert!(limiter.login_per_address.len() as u64 <= BUCKETS);
+        assert!(limiter.tables[0].len() as u64 <= BUCKETS);
         limiter.sweep(START.plus_seconds(3600));
-        assert_eq!(limiter.login_per_address.len(), 0);
+        assert_eq!(limiter.tables[0].len(), 0);
     }
 }

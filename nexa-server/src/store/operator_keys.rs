@@ -46,6 +46,16 @@ pub(crate) fn list(tx: &Tx<'_>) -> Result<Vec<OperatorKey>, StoreError> {
     )
 }
 
+/// Whether there is a key of that id.
+pub(crate) fn exists(tx: &Tx<'_>, id: &str) -> Result<bool, StoreError> {
+    let found = tx.optional(
+        "SELECT id FROM operator_keys WHERE id = ?1",
+        &[id.into()],
+        |row| row.text(0),
+    )?;
+    Ok(found.is_some())
+}
+
 /// Removes a key; false when there is none of that id.
 pub(crate) fn delete(tx: &Tx<'_>, id: &str) -> Result<bool, StoreError> {
     Ok(tx.execute("DELETE FROM operator_keys WHERE id = ?1", &[id.into()])? > 0)

@@ -11,28 +11,30 @@ pub(crate) fn path(folder: &Path) -> PathBuf {
     folder.join("signing-key.pem")
 }
 
-/// Reads the key, or makes one and keeps it, synced before it is used.
+/// Reads the key; `None` when there is no file.
 ///
 /// # Errors
 /// What the file system says; `PermissionDenied` for a file that others than its owner can read.
-pub(crate) fn load_or_create(
-    folder: &Path,
-    make: impl FnOnce() -> io::Result<Zeroizing<String>>,
-) -> io::Result<Zeroizing<String>> {
+pub(crate) fn load(folder: &Path) -> io::Result<Option<Zeroizing<String>>> {
     let path = path(folder);
     match fs::read_to_string(&path) {
         Ok(pem) => {
+            let pem = Zeroizing::new(pem);
             refuse_if_shared(&path)?;
-            Ok(Zeroizing::new(pem))
+            Ok(Some(pem))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let pem = make()?;
-            write_private(&path, pem.as_bytes())?;
-            File::open(folder)?.sync_all()?;
-            Ok(pem)
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Keeps a new key, synced before it is used.
+///
+/// # Errors
+/// What the file system says.
+pub(crate) fn keep(folder: &Path, pem: &str) -> io::Result<()> {
+    write_private(&path(folder), pem.as_bytes())?;
+    File::open(folder)?.sync_all()
 }
 
 /// Writes a new file that only its owner may read: under another name first, so that a crash leaves
@@ -74,21 +76,19 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn the_key_is_made_once_kept_private_and_refused_when_shared() {
+    fn the_key_is_kept_private_and_refused_when_shared() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let made = load_or_create(folder.path(), || Ok(Zeroizing::new("one".to_owned()))).unwrap();
-        assert_eq!(made.as_str(), "one");
+        assert!(load(folder.path()).unwrap().is_none());
+        keep(folder.path(), "one").unwrap();
         let path = path(folder.path());
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
         );
-        let kept = load_or_create(folder.path(), || Ok(Zeroizing::new("two".to_owned()))).unwrap();
-        assert_eq!(kept.as_str(), "one");
+        assert_eq!(load(folder.path()).unwrap().unwrap().as_str(), "one");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let refused =
-            load_or_create(folder.path(), || Ok(Zeroizing::new("three".to_owned()))).unwrap_err();
+        let refused = load(folder.path()).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
     }
 }

@@ -389,6 +389,11 @@ fn nexora_logs_in_with_the_documented_request() {
         .send();
     assert_eq!(invalid.status, 422);
     assert_eq!(invalid.json["detail"][0]["loc"], json!(["body", "email"]));
+    let broken = server.post("/api/auth/login", "{").send();
+    assert_eq!(
+        (broken.status, &broken.json["detail"][0]["loc"]),
+        (422, &json!(["body"]))
+    );
     assert!(
         invalid.json["error"].as_str().unwrap().starts_with("email"),
         "{}",

@@ -16,8 +16,7 @@ use crate::time::UnixMillis;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KeyCreation {
     name: String,
-    /// Without any, the key has `full_access`.
-    #[serde(default)]
+    /// At least one; `full_access` covers all.
     scopes: Vec<String>,
     /// Without it, the key lasts until it is deleted.
     #[serde(default)]

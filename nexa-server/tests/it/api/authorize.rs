@@ -201,6 +201,16 @@ fn a_public_rule_passes_without_a_key_and_with_empty_headers() {
         ask(&server, "/api/authorize", &original("/files/secret")).refusal(),
         (401, "API key required")
     );
+    let doubled = [
+        &original("/files/a")[..],
+        &[("X-API-Key", "nex_a"), ("X-API-Key", "nex_b")],
+    ]
+    .concat();
+    assert_eq!(
+        ask(&server, "/api/authorize", &doubled).status,
+        400,
+        "two credentials, public or not"
+    );
     let twin = ask(
         &server,
         "/api/authorize",

@@ -118,6 +118,24 @@ fn pages_of_configured_origins_may_call_and_all_may_read_what_is_public() {
         Some("authorization, content-type, x-api-key")
     );
     assert_eq!(preflight(other).status, 405);
+    assert_eq!(
+        allowed(server.get("/nope"), ours).as_deref(),
+        Some(ours),
+        "a page may read refusals too"
+    );
+    let large = server
+        .post("/api/auth/register", &" ".repeat(70_000))
+        .header("Origin", ours)
+        .send();
+    assert_eq!(
+        (large.status, large.header("access-control-allow-origin")),
+        (413, Some(ours))
+    );
+    let gateway = server.post("/api/authorize", &" ".repeat(70_000)).send();
+    assert_eq!(
+        gateway.header("x-nexa-error"),
+        gateway.json["error"].as_str()
+    );
 }
 
 #[test]

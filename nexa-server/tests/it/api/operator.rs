@@ -37,6 +37,14 @@ fn only_the_operator_may() {
         list().bearer(&token).send().refusal(),
         (403, "This needs the operator key")
     );
+    let elsewhere = server
+        .get("/api/v1/api-keys")
+        .key(&server.operator_key())
+        .send();
+    assert_eq!(
+        elsewhere.refusal(),
+        (403, "This needs a user of a tenant, not the operator key")
+    );
     let mine = list().bearer(&server.operator_key()).send();
     assert_eq!(mine.status, 200);
     assert!(!mine.text.contains(&server.operator_key()));

@@ -9,9 +9,20 @@ fn bad_keys_name_the_field_and_the_rule() {
     let server = Server::start();
     let token = server.sign_up("keys@example.com");
     for (body, sentence) in [
-        (json!({}), "name: required"),
-        (json!({ "name": "" }), "name: must not be empty"),
-        (json!({ "name": null }), "name: must be a string"),
+        (json!({ "scopes": ["signals"] }), "name: required"),
+        (json!({ "name": "k" }), "scopes: required"),
+        (
+            json!({ "name": "k", "scopes": [] }),
+            "scopes: must not be empty; full_access covers all",
+        ),
+        (
+            json!({ "name": "", "scopes": ["signals"] }),
+            "name: must not be empty",
+        ),
+        (
+            json!({ "name": null, "scopes": ["signals"] }),
+            "name: must be a string",
+        ),
         (
             json!({ "name": "k", "scopes": "signals" }),
             "scopes: must be an array",
@@ -21,11 +32,11 @@ fn bad_keys_name_the_field_and_the_rule() {
             "scopes[0]: must be a string",
         ),
         (
-            json!({ "name": "k", "expiresAt": "2020-01-01T00:00:00Z" }),
+            json!({ "name": "k", "scopes": ["signals"], "expiresAt": "2020-01-01T00:00:00Z" }),
             "expiresAt: must lie in the future",
         ),
         (
-            json!({ "name": "k", "expiresAt": "soon" }),
+            json!({ "name": "k", "scopes": ["signals"], "expiresAt": "soon" }),
             "expiresAt: must be an RFC 3339 timestamp",
         ),
     ] {
@@ -104,10 +115,10 @@ fn a_key_manages_keys_only_with_full_access() {
     let server = Server::start();
     let token = server.sign_up("full@example.com");
     let (_, signals) = server.make_key(&token, &["signals"]);
-    let (_, full) = server.make_key(&token, &[]);
+    let (_, full) = server.make_key(&token, &["full_access"]);
     for request in [
         server.get("/api/v1/api-keys"),
-        server.post("/api/v1/api-keys", r#"{"name":"x"}"#),
+        server.post("/api/v1/api-keys", r#"{"name":"x","scopes":["signals"]}"#),
     ] {
         assert_eq!(
             request.key(&signals).send().refusal(),

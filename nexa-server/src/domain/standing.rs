@@ -1,0 +1,65 @@
+//! Whether a caller still stands: what every write asks again, in the transaction of its effect.
+
+use super::error::Error;
+use super::principal::{Principal, Role, Via};
+use crate::store::{Tx, api_keys, operator_keys, sessions, users};
+use crate::time::UnixMillis;
+
+/// Refuses a principal whose credential has died, or whose role has changed, since the gate let it pass.
+///
+/// Without this, a request that was on its way when its key was deleted could still leave something behind.
+///
+/// # Errors
+/// `TokenInvalid` or `KeyInvalid`.
+pub(crate) fn require(tx: &Tx<'_>, now: UnixMillis, principal: &Principal) -> Result<(), Error> {
+    match principal {
+        Principal::Anyone | Principal::Machine => Ok(()),
+        Principal::Operator { key_id } => match operator_keys::exists(tx, key_id)? {
+            true => Ok(()),
+            false => Err(Error::KeyInvalid),
+        },
+        Principal::Member(member) => {
+            match role(tx, now, &member.tenant_id, &member.user_id, &member.via)? {
+                role if role == member.role => Ok(()),
+                _ => Err(refused(&member.via, "role changed")),
+            }
+        }
+    }
+}
+
+/// The role that the user has now, if its credential still stands.
+///
+/// # Errors
+/// `TokenInvalid` for a session, `KeyInvalid` for a key.
+pub(super) fn role(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    tenant_id: &str,
+    user_id: &str,
+    via: &Via,
+) -> Result<Role, Error> {
+    let user = users::find(tx, user_id)?
+        .filter(|user| user.is_active && user.tenant_id == tenant_id)
+        .ok_or_else(|| refused(via, "user or tenant not active"))?;
+    let stands = match via {
+        Via::Session { id, version } => {
+            user.session_version == *version && sessions::is_open(tx, now, id, user_id)?
+        }
+        Via::Key { id } => api_keys::find(tx, tenant_id, id)?
+            .is_some_and(|key| key.expires_at.is_none_or(|at| now < at)),
+    };
+    if stands {
+        Role::parse(&user.role)
+    } else {
+        Err(refused(via, "session or key ended"))
+    }
+}
+
+fn refused(via: &Via, reason: &str) -> Error {
+    match via {
+        Via::Session { .. } => Error::TokenInvalid {
+            reason: reason.to_owned(),
+        },
+        Via::Key { .. } => Error::KeyInvalid,
+    }
+}
