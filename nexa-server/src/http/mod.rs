@@ -14,6 +14,7 @@ mod pairs;
 pub(crate) mod reply;
 pub(crate) mod router;
 mod serve;
+mod tree;
 
 #[cfg(test)]
 mod tests;

@@ -191,6 +191,96 @@ fn a_fault_in_a_body_names_its_place() {
     );
 }
 
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+struct Nest {
+    #[serde(default)]
+    one: Option<Device>,
+    #[serde(default)]
+    many: Vec<Device>,
+    #[serde(default)]
+    named: std::collections::BTreeMap<String, Device>,
+    #[serde(default)]
+    boxed: Option<Box<Nest>>,
+    #[serde(default)]
+    wrapped: Option<Wrapped>,
+    #[serde(default)]
+    pair: Option<(u8, Device)>,
+    #[serde(default)]
+    choice: Option<Choice>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+struct Wrapped(Device);
+
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Choice {
+    Plain,
+    Inner(Device),
+    Fields { fingerprint: String },
+}
+
+#[test]
+fn an_array_is_no_object_at_any_depth() {
+    let read = |text: &str| {
+        extract::<Body<Nest>>("/", &["application/json"], text.as_bytes()).map(|Body(nest)| nest)
+    };
+    let device = r#"{"fingerprint":"f"}"#;
+    for (shape, place) in [
+        (r#"{"one":@}"#, "one"),
+        (r#"{"many":[@]}"#, "many[0]"),
+        (r#"{"named":{"a":@}}"#, "named.a"),
+        (r#"{"boxed":{"boxed":{"one":@}}}"#, "boxed.boxed.one"),
+        (r#"{"wrapped":@}"#, "wrapped"),
+        (r#"{"pair":[1,@]}"#, "pair[1]"),
+        (r#"{"choice":{"inner":@}}"#, "choice"),
+        (r#"{"choice":{"fields":@}}"#, "choice"),
+    ] {
+        assert!(read(&shape.replace('@', device)).is_ok(), "{shape}");
+        let told = sentence(read(&shape.replace('@', r#"["f"]"#)));
+        assert_eq!(told, format!("{place}: must be an object"), "{shape}");
+    }
+    for (text, told) in [
+        (r#"[null,[],{}]"#, "body: must be an object"),
+        (r#"{"named":[["a","b"]]}"#, "named: must be an object"),
+        (r#"{"boxed":[]}"#, "boxed: must be an object"),
+        (r#"{"many":{}}"#, "many: must be an array"),
+        (r#"{"pair":{}}"#, "pair: must be an array"),
+        (
+            r#"{"choice":["plain"]}"#,
+            "choice: must be one of the documented values",
+        ),
+        (
+            r#"{"choice":{"plain":null,"inner":{}}}"#,
+            "choice: must be one of the documented values",
+        ),
+    ] {
+        assert_eq!(sentence(read(text)), told, "{text}");
+    }
+    let plain = read(r#"{"choice":"plain"}"#).unwrap();
+    assert_eq!(plain.choice, Some(Choice::Plain));
+    assert_eq!(
+        sentence(body(r#"["a",{"fingerprint":"f"},null,[]]"#)),
+        "body: must be an object"
+    );
+}
+
+#[test]
+fn a_body_of_countless_values_is_refused() {
+    // The object, the array, and what is in it.
+    let read = |items: usize| {
+        let zeros = vec!["0"; items].join(",");
+        let text = format!(r#"{{"fingerprint":"f","x":[{zeros}]}}"#);
+        sentence(extract::<Body<Device>>(
+            "/",
+            &["application/json"],
+            text.as_bytes(),
+        ))
+    };
+    assert!(read(16_384 - 3).starts_with("Body("));
+    assert_eq!(read(16_384 - 2), "body: holds too many values");
+}
+
 /// What was sent may be a secret, and what it is read into is nobody's business.
 #[test]
 fn a_fault_repeats_no_value_and_names_no_type() {
