@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::data_folder::DataFolder;
 use super::exit::{Exit, Failure};
-use super::input::print_line;
+use super::output::{print_line, remark};
 use crate::store;
 
 #[derive(Args)]
@@ -26,10 +26,10 @@ impl Backup {
             self.destination.display(),
             report.bytes
         ))?;
-        eprintln!(
+        remark(&format!(
             "nexa: the signing key is not in the copy; keep {} safe too",
             store::signing_key::path(&data).display()
-        );
+        ));
         Ok(Exit::Success)
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::input::print_line;
+use super::output::print_line;
 use super::serve::Settings;
 
 #[derive(Args)]

@@ -1,7 +1,7 @@
-//! Input and output that several subcommands share.
+//! What several subcommands read: files, keys, lines of standard input.
 
 use std::fs;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 use nexa_core::SigningKey;
@@ -69,14 +69,6 @@ pub(super) fn each_token(
     } else {
         each(token.as_bytes())
     }
-}
-
-/// Writes one line to standard output. Nobody reading any more is the end of the program's work.
-pub(super) fn print_line(line: &str) -> Result<(), Failure> {
-    let mut output = io::stdout().lock();
-    writeln!(output, "{line}")
-        .and_then(|()| output.flush())
-        .map_err(|error| Failure::failed(format!("standard output: {error}")))
 }
 
 fn unreadable(error: io::Error) -> Failure {

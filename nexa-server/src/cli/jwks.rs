@@ -7,7 +7,8 @@ use nexa_core::public_jwks;
 
 use super::data_folder::DataFolder;
 use super::exit::{Exit, Failure};
-use super::input::{print_line, read_signing_key};
+use super::input::read_signing_key;
+use super::output::print_line;
 use crate::serve::signing_key_of_environment;
 use crate::store;
 

@@ -5,7 +5,8 @@ use nexa_core::{KeyDigest, KeyFormat, KeyShape};
 use serde_json::json;
 
 use super::exit::{Exit, Failure};
-use super::input::{each_line, print_line};
+use super::input::each_line;
+use super::output::print_line;
 use crate::serve::rng;
 
 /// Longer lines are no keys.

@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::exit::{Exit, Failure};
-use super::input::{TOKEN_MAX, each_token, print_line};
+use super::input::{TOKEN_MAX, each_token};
+use super::output::{print_line, remark};
 use super::{license_issue, license_verify};
 
 #[derive(Args)]
@@ -39,7 +40,7 @@ impl License {
 }
 
 fn inspect(token: &str) -> Result<Exit, Failure> {
-    eprintln!("nexa: not verified: anybody can write such a token");
+    remark("nexa: not verified: anybody can write such a token");
     let mut exit = Exit::Success;
     each_token(token, |line| match contents(line) {
         Some(contents) => print_line(&contents.to_string()),

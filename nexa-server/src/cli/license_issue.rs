@@ -6,7 +6,8 @@ use clap::Args;
 use nexa_core::{DevicePolicy, LicenseIssuer, NewDevice, NewLicense, NewTerms, uuid_v7};
 
 use super::exit::{Exit, Failure};
-use super::input::{print_line, read_signing_key};
+use super::input::read_signing_key;
+use super::output::print_line;
 use crate::serve::{now, rng};
 
 #[derive(Args)]

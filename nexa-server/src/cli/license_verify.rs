@@ -10,7 +10,8 @@ use nexa_core::{
 use serde_json::{Map, Value, json};
 
 use super::exit::{Exit, Failure};
-use super::input::{each_token, print_line, read_file};
+use super::input::{each_token, read_file};
+use super::output::print_line;
 use crate::serve::now;
 use crate::time::UnixMillis;
 

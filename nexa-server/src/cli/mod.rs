@@ -12,12 +12,14 @@ mod license_issue;
 mod license_verify;
 mod openapi;
 mod operator_key;
+mod output;
 mod serve;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use exit::{Exit, Failure};
+use output::remark;
 
 /// Authentication and licensing in one binary.
 #[derive(Parser)]
@@ -61,7 +63,7 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("nexa: {failure}");
+            remark(&format!("nexa: {failure}"));
             failure.exit().into()
         }
     }

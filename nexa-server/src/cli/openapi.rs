@@ -1,7 +1,7 @@
 //! `nexa openapi`.
 
 use super::exit::{Exit, Failure};
-use super::input::print_line;
+use super::output::print_line;
 use crate::api;
 
 pub(super) fn run() -> Result<Exit, Failure> {

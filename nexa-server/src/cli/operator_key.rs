@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::data_folder::DataFolder;
 use super::exit::{Exit, Failure};
-use super::input::{print_line, read_text};
+use super::input::read_text;
+use super::output::print_line;
 use crate::serve::{new_operator_key, open_store};
 
 #[derive(Args)]

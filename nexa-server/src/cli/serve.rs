@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::input::print_line;
+use super::output::{print_line, remark};
 use crate::config::{Config, Overrides};
 use crate::serve::{ServeError, Server};
 
@@ -73,12 +73,13 @@ async fn serve(config: Config) -> Result<Exit, Failure> {
         | ServeError::Io(_) => Failure::failed(error),
     })?;
     let address = server.address();
+    // Before anything that can fail: the key is in the store already, and nowhere else.
     if let Some(key) = server.take_first_operator_key() {
         let key = key.expose();
-        eprintln!(
-            "First start. This is the operator key; it is not shown again:\n\n  {key}\n\nTry it:\n"
-        );
-        eprintln!("  curl -H 'X-API-Key: {key}' http://{address}/api/operator/keys\n");
+        remark(&format!(
+            "First start. This is the operator key; it is not shown again:\n\n  {key}\n\nTry it:\n\n  \
+             curl -H 'X-API-Key: {key}' http://{address}/api/operator/keys\n"
+        ));
     }
     print_line(&format!("listening on http://{address}"))?;
     server

@@ -450,6 +450,50 @@ fn a_port_in_use_and_a_folder_in_use_end_with_three() {
 }
 
 #[test]
+fn a_standard_error_that_nobody_reads_stops_nothing() {
+    use std::io::{BufRead, BufReader};
+    let unread = || std::io::pipe().unwrap().1;
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = crate::harness::nexa()
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(["--public-url", "http://127.0.0.1"])
+        .arg("--data")
+        .arg(folder.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(unread())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let health = line
+        .trim_end()
+        .strip_prefix("listening on ")
+        .map(|url| ureq::get(format!("{url}/healthz")).call().unwrap().status());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(
+        health.map(|status| status.as_u16()),
+        Some(200),
+        "the first start has an operator key to show: {line:?}"
+    );
+    for (arguments, code) in [
+        (&["license", "inspect", "x"][..], 1),
+        (&["license", "inspect"], 2),
+        (&["check-config", "--config", "nowhere.toml"], 2),
+    ] {
+        let status = crate::harness::nexa()
+            .args(arguments)
+            .stdout(std::process::Stdio::null())
+            .stderr(unread())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[test]
 fn settings_go_flag_before_environment_before_file() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(
@@ -515,6 +559,27 @@ fn a_backup_of_a_running_server_serves() {
         Some(3),
         "never over a file"
     );
+    let alone = run(
+        &[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            data.to_str().unwrap(),
+        ],
+        "",
+    );
+    assert_eq!(alone.code, Some(2), "without its signing key: {alone:?}");
+    assert!(
+        alone.stderr.contains("signing-key.pem is missing"),
+        "{}",
+        alone.stderr
+    );
+    std::fs::copy(
+        server.data().join("signing-key.pem"),
+        data.join("signing-key.pem"),
+    )
+    .unwrap();
     let second = Server::start_on(restored, &[]);
     assert_eq!(
         second
