@@ -323,7 +323,7 @@ fn apps(entries: Vec<FileApp>) -> Result<Vec<App>, String> {
 }
 
 /// An origin with an optional path, without a trailing slash: it is compared byte for byte as `iss`.
-fn public_url(url: &str) -> Result<String, String> {
+pub(crate) fn public_url(url: &str) -> Result<String, String> {
     let rest = url
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"));

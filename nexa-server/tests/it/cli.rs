@@ -494,6 +494,45 @@ fn a_standard_error_that_nobody_reads_stops_nothing() {
 }
 
 #[test]
+fn an_issuer_follows_the_rule_of_the_public_url() {
+    let offline = Offline::new();
+    let issue = |issuer: &str| {
+        let arguments = [
+            "license",
+            "issue",
+            "--signing-key",
+            "key.pem",
+            "--issuer",
+            issuer,
+            "--app",
+            "a",
+            "--fingerprint",
+            "f",
+        ];
+        run_in(offline.folder.path(), &arguments, b"")
+    };
+    for issuer in [
+        "notaurl",
+        "ftp://x",
+        "https://",
+        "https://x/",
+        "https://x?y",
+        "https://x#y",
+    ] {
+        let issued = issue(issuer);
+        assert_eq!(
+            (issued.code, issued.stdout.as_str()),
+            (Some(2), ""),
+            "{issuer}"
+        );
+        assert!(issued.stderr.contains("--issuer"), "{}", issued.stderr);
+        let served = run(&["check-config", "--public-url", issuer], "");
+        assert_eq!(served.code, Some(2), "{issuer}: one rule for both");
+    }
+    assert_eq!(issue("http://localhost:8080/auth").code, Some(0));
+}
+
+#[test]
 fn settings_go_flag_before_environment_before_file() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(
