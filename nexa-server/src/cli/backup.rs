@@ -19,7 +19,7 @@ pub(super) struct Backup {
 
 impl Backup {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let data = self.data.path()?;
+        let data = self.data.with_store()?;
         let report = store::backup(&data, &self.destination).map_err(Failure::failed)?;
         print_line(&format!(
             "{}: {} bytes, checked",

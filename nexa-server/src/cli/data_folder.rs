@@ -7,6 +7,9 @@ use clap::Args;
 use super::exit::Failure;
 use crate::config::{Config, Overrides};
 
+/// What the store calls its file.
+const DATABASE_FILE: &str = "nexa.db";
+
 /// Flag, environment, configuration file, default.
 #[derive(Args)]
 pub(super) struct DataFolder {
@@ -27,5 +30,18 @@ impl DataFolder {
         Ok(Config::load(self.config.as_deref(), overrides)
             .map_err(Failure::usage)?
             .data)
+    }
+
+    /// The data folder of a server that has been started before: a mistyped folder must not become a new one.
+    pub(super) fn with_store(&self) -> Result<PathBuf, Failure> {
+        let data = self.path()?;
+        if data.join(DATABASE_FILE).is_file() {
+            Ok(data)
+        } else {
+            Err(Failure::Usage(format!(
+                "there is no Nexa store in {}",
+                data.display()
+            )))
+        }
     }
 }

@@ -28,7 +28,7 @@ impl OperatorKey {
         match &self.server {
             Some(server) => self.ask(server),
             None => {
-                let store = open_store(&self.data.path()?).map_err(|error| {
+                let store = open_store(&self.data.with_store()?).map_err(|error| {
                     Failure::Failed(format!(
                         "{error}; of a running server, ask with --server URL"
                     ))

@@ -533,6 +533,33 @@ fn an_issuer_follows_the_rule_of_the_public_url() {
 }
 
 #[test]
+fn a_folder_without_a_store_is_named_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["operator-key", "--data", "typo"][..],
+        &["backup", "copy.db", "--data", "typo"],
+    ] {
+        let finished = run_in(folder.path(), arguments, b"");
+        assert_eq!(finished.code, Some(2), "{arguments:?}: {finished:?}");
+        assert_eq!(
+            (finished.stdout.as_str(), finished.stderr.as_str()),
+            ("", "nexa: there is no Nexa store in typo\n")
+        );
+    }
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        0,
+        "nothing was made"
+    );
+    let mut server = Server::start();
+    assert_eq!(server.stop("-TERM"), Some(0));
+    let data = server.data();
+    let made = run(&["operator-key", "--data", data.to_str().unwrap()], "");
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert!(made.stdout.starts_with("nex_"));
+}
+
+#[test]
 fn settings_go_flag_before_environment_before_file() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(
