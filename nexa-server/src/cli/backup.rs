@@ -20,6 +20,12 @@ pub(super) struct Backup {
 impl Backup {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let data = self.data.with_store()?;
+        if self.destination.symlink_metadata().is_ok() {
+            return Err(Failure::Usage(format!(
+                "{} exists already",
+                self.destination.display()
+            )));
+        }
         let report = store::backup(&data, &self.destination).map_err(Failure::failed)?;
         print_line(&format!(
             "{}: {} bytes, checked",

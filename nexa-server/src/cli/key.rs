@@ -1,7 +1,7 @@
 //! `nexa key new|hash|check`.
 
 use clap::{Args, Subcommand};
-use nexa_core::{KeyDigest, KeyFormat, KeyShape};
+use nexa_core::{KeyDigest, KeyFormat, KeyShape, PlainKey};
 use serde_json::json;
 
 use super::exit::{Exit, Failure};
@@ -29,10 +29,12 @@ enum KeyCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Read keys from standard input, one a line, and print the SHA-256 of each in hex.
+    /// Read keys from standard input, one a line, and print the SHA-256 of each in hex. A line that
+    /// no request could present as a key (blanks, a carriage return) ends it with exit code 2.
     Hash,
     /// Read keys from standard input, one a line, and say of each whether it has the shape and the
-    /// checksum of a key; with --sha256, whether it is the key behind that hash.
+    /// checksum of a key; with --sha256, whether it is the key behind that hash. Exit code 1 when
+    /// some are not; empty input holds none that is not, so it ends with 0.
     Check {
         /// What the keys start with.
         #[arg(long, value_enum, default_value_t = Prefix::Nexa)]
@@ -67,12 +69,16 @@ fn new(prefix: Prefix, as_json: bool) -> Result<Exit, Failure> {
 
 fn hash() -> Result<Exit, Failure> {
     each_line(KEY_MAX, |line| {
-        if line.is_empty() || line.len() > KEY_MAX {
-            return Err(Failure::Usage(format!(
-                "a key is 1 to {KEY_MAX} bytes long"
-            )));
-        }
-        print_line(&KeyDigest::of(line).to_hex())
+        // The rule of the server: what no request could present must not get a hash that looks like one of a key.
+        let key = std::str::from_utf8(line)
+            .ok()
+            .and_then(PlainKey::from_presented);
+        let key = key.ok_or_else(|| {
+            Failure::Usage(format!(
+                "a key is 1 to {KEY_MAX} printable ASCII characters, without blanks and carriage returns"
+            ))
+        })?;
+        print_line(&key.digest().to_hex())
     })?;
     Ok(Exit::Success)
 }

@@ -17,7 +17,8 @@ use crate::time::UnixMillis;
 
 #[derive(Args)]
 pub(super) struct Verify {
-    /// The token, or - for one token a line on standard input, answered line by line.
+    /// The token, or - for one token a line on standard input, answered line by line. Exit code 1
+    /// when some are not valid; empty input holds none that is not, so it ends with 0.
     token: String,
     /// The keys that may have signed: a JWK set or one JWK.
     #[arg(long, value_name = "FILE")]

@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use nexa_core::PlainKey;
 use serde_json::Value;
+use ureq::http::{HeaderValue, Uri};
 
 use super::data_folder::DataFolder;
 use super::exit::{Exit, Failure};
 use super::input::read_text;
 use super::output::print_line;
+use crate::config::public_url;
 use crate::serve::{new_operator_key, open_store};
 
 #[derive(Args)]
@@ -47,7 +50,9 @@ impl OperatorKey {
             None => std::env::var("NEXA_OPERATOR_KEY")
                 .map_err(|_| Failure::usage("set NEXA_OPERATOR_KEY or name a --key-file"))?,
         };
-        let url = format!("{}/api/operator/keys", server.trim_end_matches('/'));
+        let key = operator_key_header(key.trim())?;
+        let server = server.trim_end_matches('/');
+        let url = format!("{}/api/operator/keys", http_url(server)?);
         let agent = ureq::Agent::new_with_config(
             ureq::Agent::config_builder()
                 .http_status_as_error(false)
@@ -55,7 +60,7 @@ impl OperatorKey {
         );
         let mut response = agent
             .post(&url)
-            .header("X-API-Key", key.trim())
+            .header("X-API-Key", key)
             .send_empty()
             .map_err(|error| Failure::Failed(format!("{url}: {error}")))?;
         let body = response
@@ -79,5 +84,28 @@ impl OperatorKey {
                 )))
             }
         }
+    }
+}
+
+/// A URL that a request can be sent to.
+fn http_url(url: &str) -> Result<String, Failure> {
+    let url =
+        public_url(url).map_err(|problem| Failure::Usage(format!("--server, as {problem}")))?;
+    match url.parse::<Uri>() {
+        Ok(_) => Ok(url),
+        Err(error) => Err(Failure::Usage(format!("--server: {url:?}: {error}"))),
+    }
+}
+
+/// The operator key as a header value; what cannot be one is not repeated, it may be some other secret.
+fn operator_key_header(key: &str) -> Result<HeaderValue, Failure> {
+    match PlainKey::from_presented(key).map(|key| HeaderValue::from_str(key.expose())) {
+        Some(Ok(mut value)) => {
+            value.set_sensitive(true);
+            Ok(value)
+        }
+        Some(Err(_)) | None => Err(Failure::usage(
+            "the operator key must be 1 to 256 printable ASCII characters without spaces",
+        )),
     }
 }

@@ -560,6 +560,96 @@ fn a_folder_without_a_store_is_named_and_left_alone() {
 }
 
 #[test]
+fn what_no_request_could_carry_is_wrong_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("good"), "nex_0123\n").unwrap();
+    for (name, content) in [
+        ("two-lines", "nex_a\nnex_b\n"),
+        ("accent", "nex_\u{e9}"),
+        ("blank", " \n"),
+    ] {
+        std::fs::write(folder.path().join(name), content).unwrap();
+        let asked = ["operator-key", "--server", "http://127.0.0.1:9"];
+        let finished = run_in(
+            folder.path(),
+            &[&asked[..], &["--key-file", name]].concat(),
+            b"",
+        );
+        assert_eq!(finished.code, Some(2), "{name}: {finished:?}");
+        assert!(finished.stderr.contains("the operator key must be"));
+        assert!(!finished.stderr.contains("nex_"), "{}", finished.stderr);
+    }
+    for url in [
+        "notaurl",
+        "127.0.0.1:9",
+        "ftp://127.0.0.1:9",
+        "http://",
+        "http://a b",
+        "http://a?b",
+        "http://a#b",
+        "http://[a",
+        "",
+    ] {
+        let arguments = ["operator-key", "--server", url, "--key-file", "good"];
+        let finished = run_in(folder.path(), &arguments, b"");
+        assert_eq!(finished.code, Some(2), "{url}: {finished:?}");
+        assert!(finished.stderr.contains("--server"), "{}", finished.stderr);
+    }
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}/", port.local_addr().unwrap());
+    drop(port);
+    let arguments = ["operator-key", "--server", &nobody, "--key-file", "good"];
+    let finished = run_in(folder.path(), &arguments, b"");
+    assert_eq!(
+        finished.code,
+        Some(3),
+        "a server that does not answer is no wrong usage: {finished:?}"
+    );
+
+    let long = "k".repeat(257);
+    for line in [
+        "nex_a\r\n",
+        " nex_a\n",
+        "nex_a \n",
+        "nex a\n",
+        "nex_a\t\n",
+        "\n",
+        "\u{e9}\n",
+        &long,
+    ] {
+        let finished = run(&["key", "hash"], line);
+        assert_eq!(
+            (finished.code, finished.stdout.as_str()),
+            (Some(2), ""),
+            "{line:?}"
+        );
+    }
+    assert_eq!(run(&["key", "hash"], &"k".repeat(256)).code, Some(0));
+}
+
+#[test]
+fn no_lines_are_no_failure_as_the_help_says() {
+    let offline = Offline::new();
+    for finished in [
+        offline.verify(&["-"], b""),
+        run(&["key", "check"], ""),
+        run(&["key", "hash"], ""),
+    ] {
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), ""));
+    }
+    for command in [["license", "verify"], ["key", "check"]] {
+        let help = run(&[&command[..], &["--help"]].concat(), "").stdout;
+        let words: Vec<&str> = help.split_whitespace().collect();
+        assert!(
+            words
+                .join(" ")
+                .contains("empty input holds none that is not"),
+            "{help}"
+        );
+    }
+}
+
+#[test]
 fn settings_go_flag_before_environment_before_file() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(
@@ -622,7 +712,7 @@ fn a_backup_of_a_running_server_serves() {
             ""
         )
         .code,
-        Some(3),
+        Some(2),
         "never over a file"
     );
     let alone = run(
