@@ -71,8 +71,12 @@ pub(crate) fn empty(
     status: StatusCode,
     headers: impl IntoIterator<Item = (HeaderName, String)>,
 ) -> Response<Bytes> {
+    /// Whoever passes the reply on may add a few, in the same allocation.
+    const MORE: usize = 4;
+    let headers = headers.into_iter();
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = status;
+    response.headers_mut().reserve(headers.size_hint().0 + MORE);
     for (name, value) in headers {
         match HeaderValue::try_from(value) {
             Ok(value) => {
