@@ -134,6 +134,11 @@ pub(crate) fn not_received(
     head: Option<&Parts>,
 ) -> Response<Bytes> {
     let shown = match problem {
+        BodyProblem::Host => Shown::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_host",
+            "A request needs exactly one Host field, and a valid one",
+        ),
         BodyProblem::TooLarge { limit } => Shown::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",

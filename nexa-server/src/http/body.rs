@@ -20,9 +20,6 @@ pub(super) async fn read(
     limit: usize,
     time_limit: Duration,
 ) -> Result<Bytes, BodyProblem> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
     let declared = body.size_hint().lower();
     if usize::try_from(declared).is_ok_and(|declared| declared <= limit) {
         let whole = collect(body, limit);

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -56,9 +56,13 @@ pub(super) enum Phase {
     Refused,
 }
 
-/// The phase of a connection, shared by its socket and its service.
+/// The phase of a connection, shared by its socket, its service and whoever looks for room.
 #[derive(Debug, Default)]
-pub(super) struct PhaseCell(AtomicU8);
+pub(super) struct PhaseCell {
+    phase: AtomicU8,
+    /// Whether part of an answer waits for the peer to take it.
+    is_sending: AtomicBool,
+}
 
 struct Linger {
     until: Instant,
@@ -67,11 +71,19 @@ struct Linger {
 
 impl PhaseCell {
     pub(super) fn set(&self, phase: Phase) {
-        self.0.store(phase as u8, Ordering::Relaxed);
+        self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
-    fn phase(&self) -> Phase {
-        let value = self.0.load(Ordering::Relaxed);
+    /// Whether the peer owes a request and is owed nothing.
+    pub(super) fn is_waiting(&self) -> bool {
+        match self.phase() {
+            Phase::New | Phase::Head | Phase::Idle => !self.is_sending.load(Ordering::Relaxed),
+            Phase::Busy | Phase::Refused => false,
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        let value = self.phase.load(Ordering::Relaxed);
         [Phase::Head, Phase::Busy, Phase::Idle, Phase::Refused]
             .into_iter()
             .find(|phase| *phase as u8 == value)
@@ -122,6 +134,9 @@ impl PacedStream {
         cx: &mut Context<'_>,
         result: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
+        self.phase
+            .is_sending
+            .store(result.is_pending(), Ordering::Relaxed);
         match result {
             Poll::Ready(result) => {
                 self.last_moved = Instant::now();

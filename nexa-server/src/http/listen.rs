@@ -1,5 +1,6 @@
 //! The accept loop: connections in, bounded in number, size and time, and a graceful end.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
@@ -11,18 +12,20 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONNECTION, HeaderValue};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, Version};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
 use super::body;
+use super::handles::affordable;
 use super::io::{Pace, PacedStream, Phase, PhaseCell};
+use super::room::{Place, Room};
 use super::serve::{BodyProblem, Outcome, Run, Serve};
 
 /// Serves `service` on `listener` until `shutdown` completes and the connections have drained.
@@ -41,7 +44,8 @@ pub(crate) async fn listen<S: Serve>(
 ) -> io::Result<()> {
     limits.check()?;
     let (stop, stop_seen) = watch::channel(());
-    let connections = Arc::new(Semaphore::new(limits.connections));
+    let connections = affordable(limits.connections);
+    let room = Room::new(connections);
     let shared = Arc::new(Shared {
         service,
         running: Arc::new(Semaphore::new(limits.blocking_max)),
@@ -50,20 +54,16 @@ pub(crate) async fn listen<S: Serve>(
         limits,
     });
     let mut shutdown = pin!(shutdown);
-    while let Some((permit, stream, peer)) =
-        unless(shutdown.as_mut(), accept(&listener, &connections)).await
+    while let Some((place, stream, peer)) =
+        unless(shutdown.as_mut(), accept(&listener, &room)).await
     {
         let (shared, stop) = (Arc::clone(&shared), stop_seen.clone());
-        tokio::spawn(async move {
-            converse(shared, stream, peer, stop).await;
-            drop(permit);
-        });
+        tokio::spawn(converse(shared, stream, peer, place, stop));
     }
     drop(listener);
     stop.send_replace(());
-    // Every permit back means every connection gone.
-    let all = u32::try_from(shared.limits.connections).unwrap_or(u32::MAX);
-    let drained = tokio::time::timeout(shared.limits.drain_timeout, connections.acquire_many(all));
+    let drained = room.until_empty(connections);
+    let drained = tokio::time::timeout(shared.limits.drain_timeout, drained);
     if drained.await.is_err() {
         tracing::warn!("connections were cut: they did not finish within the drain timeout");
     }
@@ -73,7 +73,8 @@ pub(crate) async fn listen<S: Serve>(
 /// What the listener allows.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
-    /// Open connections; more wait in the backlog of the system.
+    /// Open connections, if the system allows as many files. One more makes room for itself where
+    /// a peer owes a request (see `Room`), else it waits.
     pub(crate) connections: usize,
     /// From the first byte of a head (or the accept) to the end of the head.
     pub(crate) header_timeout: Duration,
@@ -142,7 +143,9 @@ fn builder(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.keep_alive(true)
         .pipeline_flush(false)
-        .half_close(false)
+        // A peer that has sent its request and has closed its end still wants the answer. One that
+        // is gone looks the same until the answer is written; then its connection ends.
+        .half_close(true)
         // The deadlines of `PacedStream` take its place.
         .header_read_timeout(None)
         .max_header_size(limits.head_bytes)
@@ -151,20 +154,14 @@ fn builder(limits: &Limits) -> http1::Builder {
 }
 
 /// The next connection, once there is room for it.
-async fn accept(
-    listener: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> (OwnedSemaphorePermit, TcpStream, SocketAddr) {
+async fn accept(listener: &TcpListener, room: &Arc<Room>) -> (Place, TcpStream, SocketAddr) {
     const PAUSE_MIN: Duration = Duration::from_millis(10);
     const PAUSE_MAX: Duration = Duration::from_secs(1);
-    let permit = Arc::clone(connections)
-        .acquire_owned()
-        .await
-        .expect("the semaphore of the connections is never closed");
     let mut pause = PAUSE_MIN;
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => return (permit, stream, peer),
+            // Accepted before it has a place: nobody has to go for a connection that is not there.
+            Ok((stream, peer)) => return (room.enter().await, stream, peer),
             // The peer gave up while it was queued: nothing of ours is short.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -183,31 +180,44 @@ async fn converse<S: Serve>(
     shared: Arc<Shared<S>>,
     stream: TcpStream,
     peer: SocketAddr,
+    place: Place,
     mut stop: watch::Receiver<()>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let phase = Arc::new(PhaseCell::default());
+    let (shared, place) = (&shared, &place);
     let pace = Pace {
         head: shared.limits.header_timeout,
         idle: shared.limits.idle_timeout,
         write_stall: shared.limits.write_stall_timeout,
     };
-    let io = TokioIo::new(PacedStream::new(stream, Arc::clone(&phase), pace));
-    let http = shared.http.clone();
+    let io = TokioIo::new(PacedStream::new(stream, Arc::clone(place.phase()), pace));
+    let has_asked = Cell::new(false);
     let service = service_fn(move |request| {
-        let (shared, phase) = (Arc::clone(&shared), Arc::clone(&phase));
+        if !has_asked.replace(true) {
+            place.has_asked();
+        }
         async move {
-            let response = answer(&shared, peer, request, &phase).await;
+            let response = answer(shared, peer, request, place.phase()).await;
             Ok::<_, Infallible>(response.map(Full::new))
         }
     });
-    let mut connection = pin!(http.serve_connection(io, service));
-    if let Some(end) = unless(pin!(stop.changed()), connection.as_mut()).await {
-        if let Err(error) = end {
-            tracing::debug!(%peer, %error, "connection ended");
-        }
+    let mut connection = pin!(shared.http.serve_connection(io, service));
+    let told = {
+        let (stopped, wanted) = (pin!(stop.changed()), pin!(place.wanted()));
+        unless(wanted, unless(stopped, connection.as_mut())).await
+    };
+    match told {
+        Some(None) => {}
+        Some(Some(Ok(()))) => return,
+        Some(Some(Err(error))) => return tracing::debug!(%peer, %error, "connection ended"),
+        None => return tracing::debug!(%peer, "connection cut: its place was wanted"),
+    }
+    // What has come by now counts; a head that is still not whole never becomes a request.
+    let has_ended = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await;
+    let is_unasked = matches!(place.phase().phase(), Phase::New | Phase::Head);
+    if has_ended || is_unasked {
         return;
     }
     connection.as_mut().graceful_shutdown();
@@ -225,18 +235,25 @@ async fn answer<S: Serve>(
     phase.set(Phase::Busy);
     let (head, body) = request.into_parts();
     let service = &*shared.service;
-    let Some(plan) = unpanicked(|| service.plan(&head)) else {
+    let refuse = |problem| {
         phase.set(Phase::Refused);
-        return closing(service.refuse(Some(&head), BodyProblem::Panicked));
+        closing(service.refuse(Some(&head), problem))
     };
-    let body = match body::read(body, plan.body_limit, shared.limits.body_timeout).await {
-        Ok(body) => body,
-        Err(problem) => {
-            phase.set(Phase::Refused);
-            return closing(service.refuse(Some(&head), problem));
+    if !names_its_host(&head) {
+        return refuse(BodyProblem::Host);
+    }
+    let (run, body) = if body.is_end_stream() {
+        (Run::Inline, Bytes::new())
+    } else {
+        let Some(plan) = unpanicked(|| service.plan(&head)) else {
+            return refuse(BodyProblem::Panicked);
+        };
+        match body::read(body, plan.body_limit, shared.limits.body_timeout).await {
+            Ok(body) => (plan.run, body),
+            Err(problem) => return refuse(problem),
         }
     };
-    let response = match plan.run {
+    let response = match run {
         Run::Inline => match unpanicked(|| service.handle(peer, &head, &body, false)) {
             Some(Outcome::Reply(response)) => response,
             Some(Outcome::Miss) => block(shared, peer, head, body).await,
@@ -246,6 +263,20 @@ async fn answer<S: Serve>(
     };
     phase.set(Phase::Idle);
     response
+}
+
+/// Exactly one `Host` with HTTP/1.1, at most one with 1.0, of bytes that a host and a port may have.
+fn names_its_host(head: &Parts) -> bool {
+    let mut hosts = head.headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => head.version < Version::HTTP_11,
+        // RFC 3986 §3.2.2, without user information.
+        (Some(host), None) => host
+            .as_bytes()
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte)),
+        (Some(_), Some(_)) => false,
+    }
 }
 
 /// Handles a request on the blocking pool, behind a bounded queue.

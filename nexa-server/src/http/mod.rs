@@ -6,12 +6,14 @@
 
 mod body;
 pub(crate) mod extract;
+mod handles;
 mod io;
 mod json;
 mod listen;
 pub(crate) mod openapi;
 mod pairs;
 pub(crate) mod reply;
+mod room;
 pub(crate) mod router;
 mod serve;
 mod tree;

@@ -8,9 +8,11 @@ use hyper::http::request::Parts;
 
 /// The app behind the sockets: synchronous, bytes in and bytes out.
 ///
-/// Per request the shell calls [`plan`](Serve::plan), reads the body within it, then calls
-/// [`handle`](Serve::handle). All three methods may be called from many threads at once. A panic
-/// in `plan` or `handle` becomes [`BodyProblem::Panicked`]; the server goes on.
+/// Per request with a body the shell calls [`plan`](Serve::plan), reads the body within it, then
+/// calls [`handle`](Serve::handle). A request without a body needs no plan and is handled at once,
+/// on the async worker whatever its plan would be, so that its route is looked up once. All three
+/// methods may be called from many threads at once. A panic in `plan` or `handle` becomes
+/// [`BodyProblem::Panicked`]; the server goes on.
 pub(crate) trait Serve: Send + Sync + 'static {
     /// Where the request runs and how large its body may be, decided before the body is read.
     fn plan(&self, head: &Parts) -> Plan;
@@ -18,8 +20,8 @@ pub(crate) trait Serve: Send + Sync + 'static {
     /// Answers one request with its whole body; `peer` is the address of the socket.
     ///
     /// `may_block` is false on the async worker: the call must then neither wait nor compute for
-    /// long, and answers [`Outcome::Miss`] when it would have to. It is then called again with
-    /// true on the blocking pool, where `Miss` is a bug and answers as
+    /// long, and answers [`Outcome::Miss`], with nothing done or counted, when it would have to. It
+    /// is then called again with true on the blocking pool, where `Miss` is a bug and answers as
     /// [`BodyProblem::Panicked`].
     fn handle(&self, peer: SocketAddr, head: &Parts, body: &Bytes, may_block: bool) -> Outcome;
 
@@ -57,6 +59,8 @@ pub(crate) struct Plan {
 /// Why a request got no answer from the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyProblem {
+    /// Not exactly one `Host` field, or one that cannot name a host (400; RFC 9112 §3.2).
+    Host,
     /// The body is, or says it is, longer than the limit (413).
     TooLarge {
         /// The limit, in bytes.

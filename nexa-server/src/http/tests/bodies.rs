@@ -8,7 +8,7 @@ fn the_limit_is_exact_with_a_length_and_in_chunks() {
     for (size, status) in [(0, 200), (1, 200), (BODY_LIMIT, 200), (BODY_LIMIT + 1, 413)] {
         let body = "x".repeat(size);
         let answer = server.ask(&format!(
-            "POST /echo HTTP/1.1\r\nContent-Length: {size}\r\n\r\n{body}"
+            "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: {size}\r\n\r\n{body}"
         ));
         assert_eq!(answer.status, status, "{size}");
         let chunk = if size == 0 {
@@ -16,8 +16,9 @@ fn the_limit_is_exact_with_a_length_and_in_chunks() {
         } else {
             format!("{size:x}\r\n{body}\r\n")
         };
-        let chunked =
-            format!("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n");
+        let chunked = format!(
+            "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n"
+        );
         let answer = server.ask(&chunked);
         assert_eq!(answer.status, status, "{size} in chunks");
         assert_eq!(
@@ -35,7 +36,7 @@ fn the_limit_is_exact_with_a_length_and_in_chunks() {
 fn many_small_chunks_are_one_body() {
     let server = Server::start(Limits::default());
     let chunks = "1\r\na\r\n".repeat(BODY_LIMIT);
-    let head = "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n";
     let answer = server.ask(&format!("{head}{chunks}0\r\n\r\n"));
     assert_eq!((answer.status, answer.body), (200, "a".repeat(BODY_LIMIT)));
     assert_eq!(
@@ -55,7 +56,9 @@ fn a_refused_upload_still_gets_its_answer() {
         "Transfer-Encoding: chunked".to_owned(),
     ] {
         let mut client = server.connect();
-        client.send(format!("POST /echo HTTP/1.1\r\n{framing}\r\n\r\n"));
+        client.send(format!(
+            "POST /echo HTTP/1.1\r\nHost: test\r\n{framing}\r\n\r\n"
+        ));
         client.send(format!("{size:x}\r\n"));
         // All of it is sent before the answer is looked at.
         client.send(vec![b'x'; size - 9]);
@@ -74,7 +77,7 @@ fn an_absurd_length_is_refused_unread() {
     let server = Server::start(Limits::default());
     for length in ["1001", "4294967296", "18446744073709551000"] {
         let answer = server.ask(&format!(
-            "POST /echo HTTP/1.1\r\nContent-Length: {length}\r\n\r\n"
+            "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n"
         ));
         assert_eq!(answer.status, 413, "{length}");
     }
@@ -84,7 +87,9 @@ fn an_absurd_length_is_refused_unread() {
 fn continue_is_sent_only_to_bodies_that_are_wanted() {
     let server = Server::start(Limits::default());
     let head = |length| {
-        format!("POST /echo HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n")
+        format!(
+            "POST /echo HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+        )
     };
     let mut client = server.connect();
     client.send(head(2));
@@ -104,9 +109,9 @@ fn a_body_that_stops_coming_is_408() {
         ..Limits::default()
     });
     for start in [
-        "POST /echo HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf",
-        "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",
-        "POST /echo HTTP/1.1\r\nContent-Length: 10\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nhalf",
+        "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",
+        "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n",
     ] {
         let mut client = server.connect();
         client.send(start);
@@ -124,7 +129,7 @@ fn broken_chunks_are_400() {
     let server = Server::start(Limits::default());
     for chunk in ["zz\r\n", "2\r\nabc\r\n", "fffffffffffffffff\r\n", "-1\r\n"] {
         let answer = server.ask(&format!(
-            "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n"
+            "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n"
         ));
         assert_eq!(answer.status, 400, "{chunk:?}");
     }

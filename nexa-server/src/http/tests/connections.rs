@@ -65,14 +65,14 @@ fn a_malformed_head_is_400_and_the_end() {
         "\x16\x03\x01\x02\x00\x01\x00\x01\x7c\x03\x03\r\n\r\n",
         "hello there\r\n\r\n",
         "GET  /hello HTTP/1.1\r\n\r\n",
-        "GET /hello HTTP/1.1\r\nno colon\r\n\r\n",
-        "GET /hello HTTP/1.1\r\nfolded: a\r\n b\r\n\r\n",
-        "GET /hello HTTP/1.1\r\nspaced : a\r\n\r\n",
-        "POST /echo HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-        "POST /echo HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-        "POST /echo HTTP/1.1\r\nContent-Length: +1\r\n\r\na",
-        "POST /echo HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
-        "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+        "GET /hello HTTP/1.1\r\nHost: test\r\nno colon\r\n\r\n",
+        "GET /hello HTTP/1.1\r\nHost: test\r\nfolded: a\r\n b\r\n\r\n",
+        "GET /hello HTTP/1.1\r\nHost: test\r\nspaced : a\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: -1\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: +1\r\n\r\na",
+        "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: gzip\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
         "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ] {
         let mut client = server.connect();
@@ -93,7 +93,7 @@ fn a_length_beside_chunks_is_ignored_and_ends_the_connection() {
     ] {
         let mut client = server.connect();
         client.send(format!(
-            "POST /echo HTTP/1.1\r\n{lines}\r\n\r\n2\r\nok\r\n0\r\n\r\n{}",
+            "POST /echo HTTP/1.1\r\nHost: test\r\n{lines}\r\n\r\n2\r\nok\r\n0\r\n\r\n{}",
             get("/hello")
         ));
         let answer = client.answer();
@@ -105,9 +105,15 @@ fn a_length_beside_chunks_is_ignored_and_ends_the_connection() {
 #[test]
 fn an_oversized_head_is_431() {
     let server = Server::start(Limits::default());
-    let long = format!("GET /hello HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000));
-    let many = format!("GET /hello HTTP/1.1\r\n{}\r\n", "X: x\r\n".repeat(101));
-    let endless = "GET /hello HTTP/1.1\r\nX: ".to_owned() + &"x".repeat(1 << 20);
+    let long = format!(
+        "GET /hello HTTP/1.1\r\nHost: test\r\nX: {}\r\n\r\n",
+        "x".repeat(20_000)
+    );
+    let many = format!(
+        "GET /hello HTTP/1.1\r\nHost: test\r\n{}\r\n",
+        "X: x\r\n".repeat(101)
+    );
+    let endless = "GET /hello HTTP/1.1\r\nHost: test\r\nX: ".to_owned() + &"x".repeat(1 << 20);
     for head in [long, many, endless] {
         let mut client = server.connect();
         // The server may close while the rest is still being sent.
@@ -115,33 +121,148 @@ fn an_oversized_head_is_431() {
         assert_eq!(client.answer().status, 431);
         assert!(client.is_cut());
     }
-    let fits = format!("GET /hello HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(15_000));
+    let fits = format!(
+        "GET /hello HTTP/1.1\r\nHost: test\r\nX: {}\r\n\r\n",
+        "x".repeat(15_000)
+    );
     assert_eq!(server.ask(&fits).status, 200);
 }
 
-/// One connection at a time: the second client is served only because the first is cut.
 #[test]
-fn a_peer_that_never_finishes_makes_room() {
-    let limits = Limits {
-        connections: 1,
+fn a_peer_that_never_finishes_is_cut() {
+    let server = Server::start(Limits {
         header_timeout: SHORT,
         idle_timeout: SHORT,
-        write_stall_timeout: SHORT,
         ..Limits::default()
-    };
-    let server = Server::start(limits);
-    for sent in [
-        "",
-        "G",
-        "GET /hello HTTP/1.1\r\nHost: te",
-        &get("/hello"),
-        &get("/huge"),
-    ] {
+    });
+    for sent in ["", "G", "GET /hello HTTP/1.1\r\nHost: te"] {
         let mut slow = server.connect();
         slow.send(sent);
-        let mut next = server.connect();
-        next.send(get("/hello"));
-        assert_eq!(next.answer().body, "hello", "{sent:?}");
+        assert!(slow.is_cut(), "{sent:?}");
+    }
+    let mut idle = server.connect();
+    idle.send(get("/hello"));
+    assert_eq!(idle.answer().status, 200);
+    assert!(idle.is_cut());
+}
+
+/// The second client is served only because the first is cut.
+#[test]
+fn a_peer_that_takes_no_answer_is_cut() {
+    let server = Server::start(Limits {
+        connections: 1,
+        write_stall_timeout: SHORT,
+        ..Limits::default()
+    });
+    let mut slow = server.connect();
+    slow.send(get("/huge"));
+    let mut next = server.connect();
+    next.send(get("/hello"));
+    assert_eq!(next.answer().body, "hello");
+}
+
+fn patient(connections: usize) -> Server {
+    Server::start(Limits {
+        connections,
+        header_timeout: LONG,
+        idle_timeout: LONG,
+        write_stall_timeout: LONG,
+        ..Limits::default()
+    })
+}
+
+#[test]
+fn the_oldest_unfinished_head_makes_room() {
+    let server = patient(3);
+    let mut slow: Vec<Client> = (0..3).map(|_| server.connect()).collect();
+    slow.iter_mut().for_each(|client| client.send("G"));
+    let mut late = server.connect();
+    late.send(get("/hello"));
+    assert_eq!(late.answer().body, "hello");
+    assert!(slow.remove(0).is_cut());
+    for mut client in slow {
+        client.send(&get("/hello")[1..]);
+        assert_eq!(client.answer().body, "hello");
+    }
+}
+
+#[test]
+fn who_has_asked_stays_as_long_as_somebody_has_not() {
+    let server = patient(2);
+    let mut known = server.connect();
+    known.send(get("/hello"));
+    assert_eq!(known.answer().status, 200);
+    let mut slow: Vec<Client> = (0..10).map(|_| server.connect()).collect();
+    slow.iter_mut().for_each(|client| client.send("G"));
+    known.send(get("/hello"));
+    assert_eq!(known.answer().status, 200);
+    let mut late = server.connect();
+    late.send(get("/hello"));
+    assert_eq!(late.answer().status, 200);
+    known.send(get("/hello"));
+    assert_eq!(known.answer().status, 200);
+    // Both have asked; the older one goes.
+    let mut later = server.connect();
+    later.send(get("/hello"));
+    assert_eq!(later.answer().status, 200);
+    assert!(known.is_cut());
+    late.send(get("/hello"));
+    assert_eq!(late.answer().status, 200);
+}
+
+#[test]
+fn who_is_owed_an_answer_gets_it_before_making_room() {
+    let server = patient(1);
+    let mut busy = server.connect();
+    busy.send(get("/wait"));
+    server.doors.wait_for(1);
+    let mut next = server.connect();
+    next.send(get("/hello"));
+    std::thread::sleep(SHORT * 2);
+    server.doors.open();
+    assert_eq!(busy.answer().body, "passed");
+    assert_eq!(next.answer().body, "hello");
+
+    let mut taking = server.connect();
+    taking.send(get("/huge"));
+    let head = taking.answer_head();
+    let mut last = server.connect();
+    last.send(get("/hello"));
+    std::thread::sleep(SHORT * 2);
+    while taking.read.len() < HUGE {
+        taking.more();
+    }
+    assert_eq!(head.status, 200);
+    assert_eq!(last.answer().body, "hello");
+}
+
+#[test]
+fn a_request_names_one_host() {
+    let server = Server::start(Limits::default());
+    for (version, hosts, status) in [
+        ("1.1", "Host: test\r\n", 200),
+        ("1.1", "Host:\r\n", 200),
+        ("1.1", "host: [::1]:8080\r\n", 200),
+        ("1.1", "", 400),
+        ("1.1", "Host: a\r\nHost: a\r\n", 400),
+        ("1.1", "Host: a\r\nhost: b\r\n", 400),
+        ("1.1", "Host: a b\r\n", 400),
+        ("1.1", "Host: a, b\r\n", 400),
+        ("1.1", "Host: a@b\r\n", 400),
+        ("1.1", "Host: a/b\r\n", 400),
+        ("1.0", "", 200),
+        ("1.0", "Host: a\r\n", 200),
+        ("1.0", "Host: a\r\nHost: b\r\n", 400),
+    ] {
+        let mut client = server.connect();
+        client.send(format!("GET /hello HTTP/{version}\r\n{hosts}\r\n"));
+        let answer = client.answer();
+        assert_eq!(answer.status, status, "{version} {hosts:?}");
+        if status == 400 {
+            assert_eq!(answer.body, "Host");
+            client.finish_sending();
+            assert!(client.is_cut());
+        }
     }
 }
 
@@ -156,7 +277,7 @@ fn a_head_that_drips_is_cut() {
         .stream
         .set_read_timeout(Some(Duration::from_millis(1)))
         .unwrap();
-    client.send("GET /hello HTTP/1.1\r\nX: ");
+    client.send("GET /hello HTTP/1.1\r\nHost: test\r\nX: ");
     loop {
         // Each byte is progress, and none of them buys time.
         if client.stream.write_all(b"x").is_err() || client.is_cut() {
@@ -174,7 +295,7 @@ fn a_body_that_takes_its_time_is_not_a_slow_head() {
         ..Limits::default()
     });
     let mut client = server.connect();
-    client.send("POST /echo HTTP/1.1\r\nContent-Length: 3\r\n\r\nab");
+    client.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\r\nab");
     std::thread::sleep(SHORT * 3);
     client.send("c");
     assert_eq!(client.answer().body, "abc");

@@ -13,7 +13,8 @@ fn a_panic_is_500_and_the_connection_lives() {
         client.send(get("/hello"));
         assert_eq!(client.answer().status, 200);
     }
-    assert_eq!(server.ask(&get("/plan-panic")).status, 500);
+    let with_body = "POST /plan-panic HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\na";
+    assert_eq!(server.ask(with_body).status, 500);
     assert_eq!(server.ask(&get("/hello")).status, 200);
 }
 
@@ -21,6 +22,14 @@ fn a_panic_is_500_and_the_connection_lives() {
 fn a_miss_is_run_again_where_it_may_wait() {
     let server = Server::start(Limits::default());
     assert_eq!(server.ask(&get("/miss")).body, "waited");
+}
+
+#[test]
+fn without_a_body_nothing_is_planned() {
+    let server = Server::start(Limits::default());
+    assert_eq!(server.ask(&get("/plan-panic")).status, 404);
+    let empty = "POST /plan-panic HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(server.ask(empty).status, 404);
 }
 
 #[test]
@@ -82,6 +91,62 @@ fn a_stop_lets_requests_finish_and_closes_what_is_idle() {
     assert!(busy.is_cut());
     server.wait_for_end();
     assert!(TcpStream::connect(server.address).is_err());
+}
+
+#[test]
+fn a_stop_does_not_wait_for_half_a_head() {
+    let mut server = Server::start(Limits {
+        header_timeout: LONG,
+        idle_timeout: LONG,
+        drain_timeout: LONG,
+        ..Limits::default()
+    });
+    let mut first = server.connect();
+    first.send("GET /hello HTTP/1.1\r\nHost: te");
+    let mut second = server.connect();
+    second.send(get("/hello"));
+    assert_eq!(second.answer().status, 200);
+    second.send("GET /hello HTTP/1.1\r\nHost: te");
+    server.begin_stop();
+    assert!(first.is_cut());
+    assert!(second.is_cut());
+    server.wait_for_end();
+}
+
+#[test]
+fn a_peer_that_has_said_all_still_gets_its_answer() {
+    let server = Server::start(Limits {
+        header_timeout: LONG,
+        idle_timeout: LONG,
+        ..Limits::default()
+    });
+    let mut waiting = server.connect();
+    waiting.send(get("/wait"));
+    waiting.finish_sending();
+    server.doors.wait_for(1);
+    server.doors.open();
+    assert_eq!(waiting.answer().body, "passed");
+    assert!(waiting.is_cut());
+
+    let echo = "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\r\n";
+    let mut whole = server.connect();
+    whole.send(format!("{echo}abc"));
+    whole.finish_sending();
+    assert_eq!(whole.answer().body, "abc");
+    assert!(whole.is_cut());
+
+    let mut half = server.connect();
+    half.send(format!("{echo}ab"));
+    half.finish_sending();
+    assert_eq!(half.answer().status, 400);
+    assert!(half.is_cut());
+
+    for head in ["", "GET /hello HTTP/1.1\r\nHost: te"] {
+        let mut unasked = server.connect();
+        unasked.send(head);
+        unasked.finish_sending();
+        assert!(unasked.is_cut(), "{head:?}");
+    }
 }
 
 #[test]

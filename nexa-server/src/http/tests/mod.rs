@@ -66,6 +66,9 @@ impl Serve for Sample {
             }
             Found::Missing => return Outcome::Reply(text(404, "nothing")),
         };
+        if ROWS[index].2 == Run::Blocking && !may_block {
+            return Outcome::Miss;
+        }
         Outcome::Reply(match ROWS[index].1 {
             "/hello" => text(200, "hello"),
             "/echo" => text(200, body.clone()),
@@ -87,7 +90,7 @@ impl Serve for Sample {
                 413
             }
             BodyProblem::Timeout => 408,
-            BodyProblem::Broken => 400,
+            BodyProblem::Host | BodyProblem::Broken => 400,
             BodyProblem::Overloaded => 503,
             BodyProblem::Panicked => 500,
         };
@@ -303,3 +306,6 @@ fn get(path: &str) -> String {
 }
 
 const SHORT: Duration = Duration::from_millis(50);
+
+/// Longer than any test waits: what has to happen must not happen by a timeout.
+const LONG: Duration = Duration::from_secs(3_600);
