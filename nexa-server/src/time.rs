@@ -1,5 +1,8 @@
 //! The server's one notion of an instant: Unix milliseconds, RFC 3339 on the wire.
 
+use std::str::FromStr;
+
+use jiff::civil::DateTime;
 use nexa_core::UnixSeconds;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -36,22 +39,132 @@ impl UnixMillis {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
-    /// RFC 3339 in UTC with milliseconds: `2024-01-15T10:30:00.000Z`.
+    /// RFC 3339 in UTC with milliseconds: `2024-01-15T10:30:00.000Z`; instants beyond what that can say count as
+    /// its first or last one.
     pub(crate) fn to_rfc3339(self) -> String {
-        let beyond = if self.0 < 0 {
-            jiff::Timestamp::MIN
-        } else {
-            jiff::Timestamp::MAX
-        };
-        let timestamp = jiff::Timestamp::from_millisecond(self.0).unwrap_or(beyond);
-        format!("{timestamp:.3}")
+        let shown = jiff::Timestamp::from_millisecond(self.0.clamp(EARLIEST_MS, LATEST_MS))
+            .expect("both ends and all between are in range");
+        format!("{shown:.3}")
     }
 
-    /// Reads any RFC 3339 instant; finer fractions are cut to milliseconds.
+    /// Reads an RFC 3339 date-time, see [`UnixMillis::from_str`]; `None` for everything else.
     pub(crate) fn parse_rfc3339(text: &str) -> Option<Self> {
-        let timestamp: jiff::Timestamp = text.parse().ok()?;
-        Some(Self(timestamp.as_millisecond()))
+        text.parse().ok()
     }
+}
+
+/// The start of year 0, the first that RFC 3339 can write.
+const EARLIEST_MS: i64 = -62_167_219_200_000;
+/// The last instant that can be shown: two hours before the end of year 9999, so that it can be shown in every zone.
+const LATEST_MS: i64 = 253_402_207_200_000;
+
+/// Why a text is no instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TimeProblem {
+    /// Not a date-time of RFC 3339.
+    #[error("must be an RFC 3339 timestamp")]
+    NotRfc3339,
+    /// A blank where the sign of the offset belongs: a plus sign that a query string has turned into one.
+    #[error("must be an RFC 3339 timestamp; in a URL the + of its offset is written %2B")]
+    UnescapedPlus,
+}
+
+/// RFC 3339 §5.6, the whole of it and nothing else: `2024-01-15T11:30:00.5+01:00`.
+///
+/// `t` and a blank stand for `T`, `z` for `Z`; what is finer than milliseconds is cut; a leap second counts as the
+/// second before it. What lies beyond the ends counts as the end, above all `9999-12-31T00:00:00Z`, a common "never".
+impl FromStr for UnixMillis {
+    type Err = TimeProblem;
+
+    fn from_str(text: &str) -> Result<Self, TimeProblem> {
+        let (local, zone) = Local::read(text.as_bytes()).ok_or(TimeProblem::NotRfc3339)?;
+        let offset_minutes = match zone {
+            b"Z" | b"z" => Some(0),
+            [b'+', offset @ ..] => minutes(offset),
+            [b'-', offset @ ..] => minutes(offset).map(|minutes| -minutes),
+            [b' ', offset @ ..] if minutes(offset).is_some() => {
+                return Err(TimeProblem::UnescapedPlus);
+            }
+            _ => None,
+        };
+        let ms = local.ms - offset_minutes.ok_or(TimeProblem::NotRfc3339)? * 60_000;
+        let is_last_of_day = ms.div_euclid(1000).rem_euclid(86_400) == 86_399;
+        if local.is_leap_second && !is_last_of_day {
+            return Err(TimeProblem::NotRfc3339);
+        }
+        Ok(Self(ms.clamp(EARLIEST_MS, LATEST_MS)))
+    }
+}
+
+/// What stands before the zone.
+struct Local {
+    /// Milliseconds since 1970-01-01T00:00:00 of the same zone.
+    ms: i64,
+    is_leap_second: bool,
+}
+
+impl Local {
+    /// The date and time, and the bytes that follow them.
+    fn read(text: &[u8]) -> Option<(Self, &[u8])> {
+        let (date_time, rest) = text.split_at_checked(19)?;
+        #[rustfmt::skip]
+        let &[
+            y1, y2, y3, y4, b'-', o1, o2, b'-', d1, d2, b'T' | b't' | b' ',
+            h1, h2, b':', m1, m2, b':', s1, s2,
+        ] = date_time else {
+            return None;
+        };
+        let (fraction_ms, zone) = match rest {
+            [b'.', rest @ ..] => fraction_ms(rest)?,
+            zone => (0, zone),
+        };
+        let second = number(&[s1, s2])?;
+        let is_leap_second = second == 60;
+        let whole = DateTime::new(
+            number(&[y1, y2, y3, y4])?,
+            i8::try_from(number(&[o1, o2])?).ok()?,
+            i8::try_from(number(&[d1, d2])?).ok()?,
+            i8::try_from(number(&[h1, h2])?).ok()?,
+            i8::try_from(number(&[m1, m2])?).ok()?,
+            i8::try_from(if is_leap_second { 59 } else { second }).ok()?,
+            0,
+        );
+        let since_epoch = whole.ok()?.duration_since(EPOCH);
+        let local = Self {
+            ms: since_epoch.as_secs() * 1000 + i64::from(fraction_ms),
+            is_leap_second,
+        };
+        Some((local, zone))
+    }
+}
+
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
+/// The first three of one or more digits, and the bytes that follow them all.
+fn fraction_ms(text: &[u8]) -> Option<(i16, &[u8])> {
+    let end = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = text.split_at_checked(end).filter(|_| end > 0)?;
+    let padded: Vec<u8> = digits.iter().chain(b"00").copied().take(3).collect();
+    Some((number(&padded)?, rest))
+}
+
+/// `hh:mm` as minutes, up to 23:59.
+fn minutes(text: &[u8]) -> Option<i64> {
+    let &[h1, h2, b':', m1, m2] = text else {
+        return None;
+    };
+    let (hours, minutes) = (number(&[h1, h2])?, number(&[m1, m2])?);
+    (hours < 24 && minutes < 60).then(|| i64::from(hours) * 60 + i64::from(minutes))
+}
+
+/// Up to four decimal digits.
+fn number(digits: &[u8]) -> Option<i16> {
+    digits.iter().try_fold(0, |number: i16, digit| {
+        let digit = char::from(*digit).to_digit(10)?;
+        number
+            .checked_mul(10)?
+            .checked_add(i16::try_from(digit).ok()?)
+    })
 }
 
 impl From<UnixSeconds> for UnixMillis {
@@ -81,15 +194,100 @@ mod tests {
                 Some(UnixMillis::from_ms(ms))
             );
         }
-        assert_eq!(
-            UnixMillis::parse_rfc3339("2024-01-15T11:30:00+01:00"),
-            Some(UnixMillis::from_ms(1_705_314_600_000))
-        );
-        assert_eq!(UnixMillis::parse_rfc3339("yesterday"), None);
-        for ms in [i64::MIN, i64::MAX] {
-            let text = UnixMillis::from_ms(ms).to_rfc3339();
-            assert!(UnixMillis::parse_rfc3339(&text).is_some(), "{text}");
-            assert_ne!(text, "1970-01-01T00:00:00.000Z");
+        for (ms, text) in [
+            (i64::MIN, "0000-01-01T00:00:00.000Z"),
+            (EARLIEST_MS, "0000-01-01T00:00:00.000Z"),
+            (LATEST_MS, "9999-12-30T22:00:00.000Z"),
+            (i64::MAX, "9999-12-30T22:00:00.000Z"),
+        ] {
+            assert_eq!(UnixMillis::from_ms(ms).to_rfc3339(), text);
+            assert_eq!(
+                UnixMillis::parse_rfc3339(text),
+                Some(UnixMillis::from_ms(ms.clamp(EARLIEST_MS, LATEST_MS)))
+            );
+        }
+    }
+
+    #[test]
+    fn every_form_of_rfc_3339_is_read() -> Result<(), TimeProblem> {
+        const MORNING: i64 = 1_705_314_600_000;
+        for (text, ms) in [
+            ("2024-01-15T10:30:00Z", MORNING),
+            ("2024-01-15t10:30:00z", MORNING),
+            ("2024-01-15 10:30:00Z", MORNING),
+            ("2024-01-15T11:30:00+01:00", MORNING),
+            ("2024-01-15T10:15:00-00:15", MORNING),
+            ("2024-01-15T10:30:00-00:00", MORNING),
+            ("2024-01-16T10:29:00+23:59", MORNING),
+            ("2024-01-15T10:30:00.5Z", MORNING + 500),
+            ("2024-01-15T10:30:00.0079999999999Z", MORNING + 7),
+            ("1969-12-31T23:59:59.999Z", -1),
+            ("2016-12-31T23:59:60Z", 1_483_228_799_000),
+            ("2017-01-01T00:59:60.25+01:00", 1_483_228_799_250),
+            ("2024-02-29T00:00:00Z", 1_709_164_800_000),
+            ("9999-12-31T00:00:00Z", LATEST_MS),
+            ("9999-12-31T23:59:59.999-23:59", LATEST_MS),
+            ("0000-01-01T00:00:00+23:59", EARLIEST_MS),
+        ] {
+            assert_eq!(text.parse::<UnixMillis>()?.ms(), ms, "{text}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_else_is_read() {
+        for text in [
+            "",
+            "yesterday",
+            "20990101T00Z",
+            "20990101T000000Z",
+            "2099-01-01",
+            "2099-01-01T00Z",
+            "2099-01-01T00:00Z",
+            "2099-01-01T00:00:00",
+            "2099-01-01T00:00:00Z[Europe/Berlin]",
+            "2099-01-01T00:00:00+01:00[Europe/Berlin]",
+            "2099-01-01T00:00:00 Z",
+            "2099-01-01T00:00:00Z ",
+            " 2099-01-01T00:00:00Z",
+            "2099-01-01_00:00:00Z",
+            "2099-01-01T00:00:00.Z",
+            "2099-01-01T00:00:00.5",
+            "2099-01-01T00:00:00,5Z",
+            "2099-01-01T00:00:00+0100",
+            "2099-01-01T00:00:00+01",
+            "2099-01-01T00:00:00+01:00:00",
+            "2099-01-01T00:00:00+24:00",
+            "2099-01-01T00:00:00+00:60",
+            "2099-01-01T00:00:00++1:00",
+            "2099-01-01T00:00:00\u{2212}01:00",
+            "2099-13-01T00:00:00Z",
+            "2099-02-29T00:00:00Z",
+            "2099-01-00T00:00:00Z",
+            "2099-01-01T24:00:00Z",
+            "2099-01-01T00:60:00Z",
+            "2099-01-01T00:00:61Z",
+            "2099-01-01T12:00:60Z",
+            "+2099-01-01T00:00:00Z",
+            "-009999-01-02T01:59:59Z",
+            "209a-01-01T00:00:00Z",
+            "2099-01-01T+1:00:00Z",
+            "2099-01-01T00:00:00 1:00",
+        ] {
+            assert_eq!(
+                text.parse::<UnixMillis>(),
+                Err(TimeProblem::NotRfc3339),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_plus_sign_that_became_a_blank_is_named() {
+        for text in ["2024-01-15T11:30:00 01:00", "2024-01-15 11:30:00.5 01:00"] {
+            let problem = text.parse::<UnixMillis>();
+            assert_eq!(problem, Err(TimeProblem::UnescapedPlus), "{text}");
+            assert!(TimeProblem::UnescapedPlus.to_string().contains("%2B"));
         }
     }
 }

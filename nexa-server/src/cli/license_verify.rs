@@ -13,7 +13,7 @@ use super::exit::{Exit, Failure};
 use super::input::{each_token, read_file};
 use super::output::print_line;
 use crate::serve::now;
-use crate::time::UnixMillis;
+use crate::time::{TimeProblem, UnixMillis};
 
 #[derive(Args)]
 pub(super) struct Verify {
@@ -49,8 +49,9 @@ impl Verify {
             .map_err(|error| Failure::Usage(format!("{}: {error}", self.jwks.display())))?;
         let at = match &self.at {
             None => now(),
-            Some(text) => UnixMillis::parse_rfc3339(text)
-                .ok_or_else(|| Failure::Usage(format!("--at: {text:?} is not an RFC 3339 time")))?,
+            Some(text) => text.parse().map_err(|problem: TimeProblem| {
+                Failure::Usage(format!("--at: {text:?} {problem}"))
+            })?,
         };
         let feed_json = self.revocations.as_deref().map(read_file).transpose()?;
         let feed = feed_json.as_deref().map(RevocationFeed::read).transpose();

@@ -140,6 +140,17 @@ fn a_license_is_issued_verified_and_inspected_offline() {
         assert_eq!(report["code"], code, "{report}");
         assert_eq!(verified.code, Some(i32::from(code != "valid")));
     }
+    let never = offline.verify(&[token, "--json", "--at", "9999-12-31T00:00:00Z"], b"");
+    assert!(never.stdout.contains(r#""expired""#), "{never:?}");
+    for at in ["20990101T00Z", "2099-01-01T00:00:00Z[Europe/Berlin]"] {
+        let refused = offline.verify(&[token, "--at", at], b"");
+        assert_eq!(
+            (refused.code, refused.stdout.as_str()),
+            (Some(2), ""),
+            "{at}"
+        );
+        assert!(refused.stderr.contains("--at"), "{}", refused.stderr);
+    }
 }
 
 #[test]
