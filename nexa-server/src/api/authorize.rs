@@ -5,7 +5,7 @@
 
 use hyper::HeaderMap;
 use hyper::body::Bytes;
-use hyper::header::HeaderName;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use nexa_core::{Requirement, Scope};
 use schemars::{JsonSchema, SchemaGenerator};
@@ -19,10 +19,10 @@ use crate::domain::rules::Demand;
 use crate::gate::credential::{self, Credential};
 use crate::http::extract::Query;
 use crate::http::openapi::Operation;
-use crate::http::reply::{self, Respond};
+use crate::http::reply::Respond;
 
 /// The headers that describe the request behind the gateway: two families, each complete or absent.
-const FAMILIES: [[HeaderName; 2]; 2] = [
+static FAMILIES: [[HeaderName; 2]; 2] = [
     [
         HeaderName::from_static("x-original-method"),
         HeaderName::from_static("x-original-uri"),
@@ -155,47 +155,41 @@ fn meet(key: &CheckedKey, requirement: &Requirement) -> Result<(), Error> {
     }
 }
 
-/// The request may pass. Every `X-Nexa-*` header is sent each time, even when it is empty, so that
-/// one which the caller made up never passes through the gateway.
-pub(crate) struct Allowed {
-    tenant: String,
-    user: String,
-    key: String,
-    scopes: String,
-}
+/// The request may pass; the headers say on whose behalf.
+pub(crate) struct Allowed(HeaderMap);
 
 impl Allowed {
     fn anyone() -> Self {
-        Self {
-            tenant: String::new(),
-            user: String::new(),
-            key: String::new(),
-            scopes: String::new(),
-        }
+        Self(identity("", "", "", ""))
     }
 
     fn key(key: &CheckedKey) -> Self {
-        Self {
-            tenant: key.tenant_id.clone(),
-            user: key.user_id.clone(),
-            key: key.id.clone(),
-            scopes: key.scopes_text.clone(),
-        }
+        Self(key.derived(|key| identity(&key.tenant_id, &key.user_id, &key.id, &key.scopes_text)))
     }
+}
+
+/// Every `X-Nexa-*` header, each time, even when it is empty: one that the caller made up must never pass through
+/// the gateway.
+fn identity(tenant: &str, user: &str, key: &str, scopes: &str) -> HeaderMap {
+    let named = [
+        ("x-nexa-tenant", tenant),
+        ("x-nexa-user", user),
+        ("x-nexa-key", key),
+        ("x-nexa-scopes", scopes),
+        ("x-nexa-error", ""),
+    ];
+    let value = |text| HeaderValue::from_str(text).expect("ids and scopes are visible ASCII");
+    named
+        .into_iter()
+        .map(|(name, text)| (HeaderName::from_static(name), value(text)))
+        .collect()
 }
 
 impl Respond for Allowed {
     fn respond(self) -> Response<Bytes> {
-        reply::empty(
-            StatusCode::OK,
-            [
-                (HeaderName::from_static("x-nexa-tenant"), self.tenant),
-                (HeaderName::from_static("x-nexa-user"), self.user),
-                (HeaderName::from_static("x-nexa-key"), self.key),
-                (HeaderName::from_static("x-nexa-scopes"), self.scopes),
-                (HeaderName::from_static("x-nexa-error"), String::new()),
-            ],
-        )
+        let mut response = Response::new(Bytes::new());
+        *response.headers_mut() = self.0;
+        response
     }
 
     fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {

@@ -1,8 +1,9 @@
 //! Checked keys in memory: a bounded cache that never outlives a revocation, and uses not yet written.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nexa_core::{KeyDigest, ScopeSet};
 use quick_cache::sync::Cache;
@@ -21,6 +22,8 @@ pub(crate) struct CheckedKey {
     /// The scopes as a header shows them.
     pub(crate) scopes_text: String,
     expires_at: Option<UnixMillis>,
+    /// What a caller has worked out from this key and wants again; see [`CheckedKey::derived`].
+    derived: OnceLock<Box<dyn Any + Send + Sync>>,
     last_used_ms: AtomicI64,
     /// Whether the use stands in `unwritten`.
     is_pending: AtomicBool,
@@ -57,9 +60,22 @@ impl CheckedKey {
             scopes_text: scopes.to_strings().join(" "),
             scopes,
             expires_at,
+            derived: OnceLock::new(),
             last_used_ms: AtomicI64::new(0),
             is_pending: AtomicBool::new(false),
         }
+    }
+
+    /// Something that depends on nothing but this key, worked out once for as long as the key stays in memory.
+    /// One type only: with a second one the value is worked out anew each time.
+    pub(crate) fn derived<T: Clone + Send + Sync + 'static>(
+        &self,
+        work_out: impl Fn(&Self) -> T,
+    ) -> T {
+        let kept = self.derived.get_or_init(|| Box::new(work_out(self)));
+        kept.downcast_ref()
+            .cloned()
+            .unwrap_or_else(|| work_out(self))
     }
 
     fn has_expired(&self, now: UnixMillis) -> bool {

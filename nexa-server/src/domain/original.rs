@@ -41,16 +41,25 @@ pub(super) fn ambiguity(path: &str) -> Option<&'static str> {
     let Some(rest) = path.strip_prefix('/') else {
         return Some("it does not start with a slash");
     };
-    if !rest
-        .bytes()
-        .all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'#' | b'?' | b';'))
-    {
-        return Some(
-            "it holds a backslash, a semicolon, a fragment, white space or bytes outside ASCII",
-        );
+    // Once over the bytes, because every request behind the gateway pays for it.
+    let (mut is_segment_start, mut needs_look) = (true, false);
+    for byte in rest.bytes() {
+        match byte {
+            b'/' if is_segment_start => return Some("it holds an empty segment"),
+            b'\\' | b'#' | b'?' | b';' => {
+                return Some("it holds a backslash, a semicolon, a fragment or a query");
+            }
+            b'%' => needs_look = true,
+            b'.' if is_segment_start => needs_look = true,
+            _ if !byte.is_ascii_graphic() => {
+                return Some("it holds white space or bytes outside ASCII");
+            }
+            _ => {}
+        }
+        is_segment_start = byte == b'/';
     }
-    if path.contains("//") {
-        return Some("it holds an empty segment");
+    if !needs_look {
+        return None;
     }
     if rest.split('/').any(|segment| matches!(segment, "." | "..")) {
         return Some("it holds a dot segment");

@@ -3,7 +3,10 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use hyper::HeaderMap;
+use hyper::header::HeaderName;
 use ipnet::IpNet;
+
+static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The address of whoever sent the request.
 ///
@@ -15,7 +18,7 @@ pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Ip
     if !is_trusted(client) {
         return client;
     }
-    let lines = headers.get_all("x-forwarded-for").iter().rev();
+    let lines = headers.get_all(&X_FORWARDED_FOR).iter().rev();
     for hop in lines
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.rsplit(','))
@@ -34,7 +37,7 @@ pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Ip
 /// Whether a peer we do not trust claims to forward for somebody: behind an undeclared proxy
 /// everybody would share one limit, which the operator should hear of.
 pub(crate) fn is_undeclared_proxy(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
-    headers.contains_key("x-forwarded-for")
+    headers.contains_key(&X_FORWARDED_FOR)
         && !trusted.iter().any(|net| net.contains(&peer.to_canonical()))
 }
 

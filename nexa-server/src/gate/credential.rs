@@ -14,7 +14,7 @@ pub(crate) enum Credential {
     AccessToken(Zeroizing<String>),
 }
 
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Takes the credential from `X-API-Key` or `Authorization: Bearer`.
 ///
