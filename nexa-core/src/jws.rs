@@ -136,14 +136,11 @@ fn split(token: &[u8]) -> Result<Segments<'_>, Refusal> {
 /// looked for only here.
 #[cold]
 fn why_undecodable(token: &[u8], part: TokenPart, fault: Base64Fault) -> Refusal {
-    // Tab, line feed, vertical tab, form feed and carriage return follow each other.
-    let is_space = |b: &u8| *b == b' ' || (b'\t'..=b'\r').contains(b);
-    // Looked through without an early end first: the compiler makes wide instructions of that.
-    if token.iter().fold(false, |found, b| found | is_space(b)) {
-        let position = token.iter().position(is_space).unwrap_or_default();
-        return Refusal::Whitespace { position };
+    let is_space = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r');
+    match token.iter().position(is_space) {
+        Some(position) => Refusal::Whitespace { position },
+        None => Refusal::Base64 { part, fault },
     }
-    Refusal::Base64 { part, fault }
 }
 
 /// The header's rules: exactly `alg`, `typ` and `kid`, judged in this order with foreign members before `typ`.
