@@ -13,7 +13,7 @@ use std::sync::Arc;
 use getrandom::SysRng;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, HeaderMap};
+use hyper::header::{HeaderMap, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -34,20 +34,30 @@ impl Keys {
         key
     }
 
-    /// The documented three refusals, or nothing.
+    /// The documented refusals, or nothing.
     fn refusal(
         &self,
         headers: &HeaderMap,
         requirement: &Requirement,
     ) -> Option<(StatusCode, String)> {
-        let Some(presented) = presented(headers) else {
-            return Some((StatusCode::UNAUTHORIZED, "API key required".to_owned()));
+        let refuse = |status, text: &str| Some((status, text.to_owned()));
+        let presented = match presented(headers) {
+            Ok(Some(presented)) => presented,
+            Ok(None) => return refuse(StatusCode::UNAUTHORIZED, "API key required"),
+            Err(TwoCredentials) => {
+                return refuse(
+                    StatusCode::BAD_REQUEST,
+                    "Send one credential, once: in X-API-Key or in Authorization",
+                );
+            }
         };
-        let known = PlainKey::from_presented(presented)
+        let known = std::str::from_utf8(presented)
+            .ok()
+            .and_then(PlainKey::from_presented)
             .and_then(|key| self.0.get(&key.digest().to_bytes()));
         // Found by a hash map, compared in constant time: the map's own comparison must not decide.
-        match known.filter(|(digest, _)| digest.verify(presented.as_bytes())) {
-            None => Some((StatusCode::UNAUTHORIZED, "Invalid API key".to_owned())),
+        match known.filter(|(digest, _)| digest.verify(presented)) {
+            None => refuse(StatusCode::UNAUTHORIZED, "Invalid API key"),
             Some((_, scopes)) => {
                 let missing = scopes.missing(requirement)?;
                 Some((
@@ -59,15 +69,35 @@ impl Keys {
     }
 }
 
-fn presented(headers: &HeaderMap) -> Option<&str> {
-    match headers.get("x-api-key") {
-        Some(value) => value.to_str().ok(),
-        None => headers
-            .get(AUTHORIZATION)?
-            .to_str()
-            .ok()?
-            .strip_prefix("Bearer "),
+/// A header field that stands twice, or two that disagree: something on the way may have read the other one.
+#[derive(Debug, PartialEq, Eq)]
+struct TwoCredentials;
+
+/// The one credential of a request, in bytes: a key that is no text is a wrong key, not none.
+fn presented(headers: &HeaderMap) -> Result<Option<&[u8]>, TwoCredentials> {
+    let key = only(headers, "x-api-key")?;
+    let bearer = only(headers, "authorization")?.and_then(bearer_token);
+    match (key, bearer) {
+        (Some(key), Some(bearer)) if key != bearer => Err(TwoCredentials),
+        (key, bearer) => Ok(key.or(bearer)),
     }
+}
+
+fn only<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h [u8]>, TwoCredentials> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next().map(HeaderValue::as_bytes);
+    match values.next() {
+        Some(_) => Err(TwoCredentials),
+        None => Ok(first),
+    }
+}
+
+/// RFC 6750 §2.1; the scheme in any case (RFC 9110 §11.1). Other schemes are not for this service.
+fn bearer_token(authorization: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = authorization.split_at_checked(7)?;
+    scheme
+        .eq_ignore_ascii_case(b"bearer ")
+        .then(|| token.trim_ascii_start())
 }
 
 fn answer(
@@ -117,5 +147,87 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 eprintln!("connection: {error}");
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_credential_passes_and_all_else_is_refused() -> Result<(), Box<dyn std::error::Error>> {
+        let mut keys = Keys(HashMap::new());
+        let key = keys.issue(ScopeSet::parse(["signals"])?);
+        let other = keys.issue(ScopeSet::parse(["agents"])?);
+        let (key, other) = (key.expose(), other.expose());
+        let signals = Requirement::Scope(Scope::parse("signals")?);
+        let bearer = |scheme: &str| format!("{scheme} {key}");
+        for (headers, status) in [
+            (vec![("x-api-key", key.to_owned())], None),
+            (vec![("authorization", bearer("Bearer"))], None),
+            (vec![("authorization", bearer("bearer"))], None),
+            (vec![("authorization", bearer("BEARER "))], None),
+            (
+                vec![
+                    ("x-api-key", key.to_owned()),
+                    ("authorization", bearer("Bearer")),
+                ],
+                None,
+            ),
+            (
+                vec![
+                    ("x-api-key", key.to_owned()),
+                    ("authorization", "Basic eDp5".to_owned()),
+                ],
+                None,
+            ),
+            (vec![], Some(401)),
+            (vec![("authorization", "Basic eDp5".to_owned())], Some(401)),
+            (vec![("authorization", "Bearer".to_owned())], Some(401)),
+            (vec![("authorization", "Bearerish x".to_owned())], Some(401)),
+            (vec![("x_api_key", key.to_owned())], Some(401)),
+            (vec![("x-api-key", String::new())], Some(401)),
+            (vec![("x-api-key", format!("{key}x"))], Some(401)),
+            (vec![("x-api-key", key.to_lowercase())], Some(401)),
+            (vec![("x-api-key", other.to_owned())], Some(403)),
+            (
+                vec![
+                    ("x-api-key", other.to_owned()),
+                    ("authorization", bearer("Bearer")),
+                ],
+                Some(400),
+            ),
+            (
+                vec![("x-api-key", key.to_owned()), ("x-api-key", key.to_owned())],
+                Some(400),
+            ),
+            (
+                vec![
+                    ("authorization", bearer("Bearer")),
+                    ("authorization", "Basic eDp5".to_owned()),
+                ],
+                Some(400),
+            ),
+        ] {
+            let mut map = HeaderMap::new();
+            for (name, value) in &headers {
+                map.append(*name, HeaderValue::from_str(value)?);
+            }
+            let refusal = keys.refusal(&map, &signals);
+            assert_eq!(
+                refusal.map(|(status, _)| status.as_u16()),
+                status,
+                "{headers:?}"
+            );
+        }
+        for bytes in ["nex_é".as_bytes(), b"nex_\xff"] {
+            let mut map = HeaderMap::new();
+            map.append("x-api-key", HeaderValue::from_bytes(bytes)?);
+            assert_eq!(
+                keys.refusal(&map, &signals),
+                Some((StatusCode::UNAUTHORIZED, "Invalid API key".to_owned()))
+            );
+        }
+        Ok(())
     }
 }
