@@ -1,6 +1,6 @@
 //! HTTP, and nothing of Nexa: sockets in, typed inputs out, replies back.
 //!
-//! [`listen`] turns bytes into bounded requests and hands them to a [`Serve`]; [`router`] finds the
+//! [`listen()`] turns bytes into bounded requests and hands them to a [`Serve`]; [`router`] finds the
 //! row of a request; [`extract`] and [`reply`] are the typed ends of a handler, and both describe
 //! themselves for [`openapi`].
 
