@@ -151,7 +151,7 @@ fn the_server_says_that_it_is_well_and_stops_when_it_is_told() {
 
 #[test]
 fn secrets_stand_nowhere_on_disk() {
-    let mut server = Server::start();
+    let mut server = Server::start_with(&["--log", "trace"]);
     let token = server.sign_up("disk@example.com");
     let (_, key) = server.make_key(&token, &["full_access"]);
     let body = r#"{"appId":"agentyk-engine","device":{"fingerprint":"very-unique-fingerprint","platform":"linux"}}"#;
@@ -165,6 +165,44 @@ fn secrets_stand_nowhere_on_disk() {
             r#"{"email":"disk@example.com","password":"correct horse"}"#,
         )
         .send();
+    // What is refused is somebody's secret too: mistyped, expired, meant for another server.
+    let refused_key = "nex_refused0refused0refused0refused0";
+    let forged = {
+        let (signed, _) = token.rsplit_once('.').unwrap();
+        format!("{signed}.{}", "forged0".repeat(12) + "AA")
+    };
+    let refused = [
+        server.get("/api/authorize?scope=signals").key(refused_key),
+        server
+            .get("/api/authorize?scope=signals")
+            .bearer(refused_key),
+        server.get("/api/auth/me").bearer(&forged),
+        server.get("/api/auth/me").key(&forged),
+        server
+            .get("/api/auth/me")
+            .bearer(&token)
+            .key("nex_second0credential"),
+        server.post(
+            "/api/auth/login",
+            r#"{"email":"disk@example.com","password":"wrong staple"}"#,
+        ),
+        server.post(
+            "/api/auth/login",
+            r#"{"email":"nobody@example.com","password":"nobodys staple"}"#,
+        ),
+        server.post(
+            "/api/auth/login",
+            r#"{"email":"disk@example.com","password":["misplaced staple"]}"#,
+        ),
+        server.post(
+            "/api/auth/login",
+            r#"{"email":"disk@example.com","password":"cut-off staple"#,
+        ),
+    ];
+    for request in refused {
+        let answer = request.send();
+        assert!((400..500).contains(&answer.status), "{}", answer.text);
+    }
     let operator = server.operator_key();
     let backup = server.folder.path().join("data/copy.db");
     let made = crate::harness::run(
@@ -185,9 +223,21 @@ fn secrets_stand_nowhere_on_disk() {
         "very-unique-fingerprint",
         license.json["license"].as_str().unwrap(),
         login.json["refreshToken"].as_str().unwrap(),
+        refused_key,
+        &forged,
+        "forged0forged0",
+        "nex_second0credential",
+        "wrong staple",
+        "nobodys staple",
+        "misplaced staple",
+        "cut-off staple",
     ];
     let scan = |server: &Server| {
         let log = server.stderr().replacen(&operator, "", 2);
+        assert!(
+            log.contains("TRACE") || log.contains("DEBUG"),
+            "requests leave their traces: {log}"
+        );
         for entry in std::fs::read_dir(server.data()).unwrap() {
             let path = entry.unwrap().path();
             let bytes = std::fs::read(&path).unwrap();
