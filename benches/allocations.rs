@@ -45,30 +45,35 @@ fn licenses() -> Result<(), Box<dyn Error>> {
         .with_device(DeviceExpectation::Components(&LicenseSample::DEVICE));
     let mut scratch = Scratch::new();
     let tabled = sample.key.clone().with_table();
-    for (name, key, token, decision) in [
+    for (name, key, token, decision, aim) in [
         (
             "`check_license`, good",
             sample.key.clone(),
             sample.token.clone(),
             Decision::Allow,
+            Some(0),
         ),
         (
             "`check_license`, good, `tables`",
             tabled,
             sample.token.clone(),
             Decision::Allow,
+            Some(0),
         ),
         (
             "`check_license`, a wrong signature",
             sample.key.clone(),
             sample.with_signature(&[1; 64]),
             Decision::Deny,
+            // ed25519-dalek boxes the error where there is an allocator.
+            None,
         ),
         (
             "`check_license`, not a token",
             sample.key.clone(),
             "not a token".to_owned(),
             Decision::Deny,
+            Some(0),
         ),
     ] {
         let keys = KeySet::from_keys(&[key])?;
@@ -77,7 +82,7 @@ fn licenses() -> Result<(), Box<dyn Error>> {
             let report = check_license(&keys, &expect, sample.issued_at, token, &mut scratch);
             assert_eq!(report.decision(), decision);
         });
-        row(name, found, Some(0));
+        row(name, found, aim);
     }
 
     let key = jsonwebtoken::DecodingKey::from_ed_der(&sample.key.to_bytes());

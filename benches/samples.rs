@@ -11,7 +11,7 @@ use nexa_core::{
 
 /// A licence and what is needed to check it.
 pub struct LicenseSample {
-    /// The whole token, 792 bytes.
+    /// The whole token, 763 bytes.
     pub token: String,
     /// Its signature, decoded.
     pub signature: [u8; 64],
