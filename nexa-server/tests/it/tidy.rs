@@ -1,5 +1,6 @@
 //! The house rules that a reader of ARCHITECTURE.md relies on, as tests over the source text.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["time"]),
     ("http", &[]),
     ("time", &[]),
-    ("app_tests", &["config", "job", "store", "testing", "time"]),
+    (
+        "app_tests",
+        &["app", "config", "domain", "job", "store", "testing", "time"],
+    ),
     ("testing", &[]),
     ("lib", &["cli", "config", "serve"]),
     ("main", &[]),
@@ -59,8 +63,8 @@ fn arrows_point_down() {
                     relative.display()
                 )
             });
-        let text = fs::read_to_string(&file).unwrap();
-        for used in without_tests(&text).flat_map(used_layers) {
+        let code = without_tests(&fs::read_to_string(&file).unwrap()).join("\n");
+        for used in used_layers(&module_of(&root, relative), &code) {
             if used != layer && !allowed.contains(&used.as_str()) {
                 upward.push(format!("{}: uses crate::{used}", relative.display()));
             }
@@ -95,7 +99,7 @@ fn every_file_says_its_job_and_stays_short() {
             || file
                 .file_stem()
                 .is_some_and(|stem| stem.to_string_lossy().ends_with("_tests"));
-        let lines = without_tests(&text).count();
+        let lines = without_tests(&text).len();
         if lines > LINES_MAX && !is_test {
             faults.push(format!("{}: {lines} lines", file.display()));
         }
@@ -118,7 +122,7 @@ fn the_rules_hold_no_sql_and_no_http() {
             let text = fs::read_to_string(&file).unwrap();
             for word in foreign {
                 assert!(
-                    !without_tests(&text).any(|line| line.contains(word)),
+                    !without_tests(&text).iter().any(|line| line.contains(word)),
                     "{} holds {word:?}",
                     file.display()
                 );
@@ -161,43 +165,205 @@ fn every_invariant_names_a_test_that_exists() {
 
 #[test]
 fn the_tidy_test_sees_what_it_should() {
-    let used: Vec<String> = [
-        "use crate::api::Cx;",
-        "    crate::store::open()",
-        "use crate::{app, gate::limit};",
-        "// none",
-    ]
-    .iter()
-    .flat_map(|line| used_layers(line))
-    .collect();
-    assert_eq!(used, ["api", "store", "app", "gate"]);
+    for (module, code, expected) in [
+        ("gate", "use crate::api::Cx;", &["api"][..]),
+        ("gate", "    crate::store::open()", &["store"]),
+        ("gate", "use crate::{app, gate::limit};", &["app", "gate"]),
+        (
+            "gate",
+            "use crate::{\n    app::App,\n    store,\n};",
+            &["app", "store"],
+        ),
+        (
+            "gate",
+            "use crate::{api::{v1::{keys, users}, error}, job as jobs, time};",
+            &["api", "job", "time"],
+        ),
+        (
+            "gate",
+            "fn f(app: &crate::app::App) -> Vec<crate::store::Row>",
+            &["app", "store"],
+        ),
+        ("gate", "use crate::*;", &["*"]),
+        ("gate", "use crate as all;", &["crate"]),
+        ("gate", "use crate::Config;", &["Config"]),
+        ("gate::limit", "use super::super::api::Cx;", &["api"]),
+        (
+            "gate::limit",
+            "use super::{super::{api, job}, access};",
+            &["api", "gate", "job"],
+        ),
+        ("gate::limit", "use super::access::Access;", &["gate"]),
+        ("gate::limit", "use self::inner::Thing;", &["gate"]),
+        (
+            "gate::limit::fast",
+            "super::super::super::app::run(super::slow)",
+            &["app", "gate"],
+        ),
+        ("gate", "use super::api;", &["api"]),
+        ("gate", "use super::*;", &["*"]),
+        (
+            "",
+            "pub use store::Store;\nuse std::time::Duration;",
+            &["store"],
+        ),
+        ("gate", "pub(crate) fn f(self) { self.store() }", &[]),
+        ("gate", "use std::{self, fmt::{self, Write}};", &[]),
+        ("gate", "use nexa_core::crate_name;", &[]),
+    ] {
+        let module: Vec<String> = module
+            .split("::")
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect();
+        let used: Vec<String> = used_layers(&module, code).into_iter().collect();
+        assert_eq!(used, expected, "{code}");
+    }
+
+    let root = workspace().join("nexa-server/src");
+    for (file, module) in [
+        ("lib.rs", &[][..]),
+        ("app.rs", &["app"]),
+        ("gate/mod.rs", &["gate"]),
+        ("api/v1/api_keys.rs", &["api", "v1", "api_keys"]),
+        ("app_tests.rs", &["app", "tests"]),
+        ("store/kill_tests.rs", &["store", "kill_tests"]),
+    ] {
+        assert_eq!(module_of(&root, Path::new(file)), module, "{file}");
+    }
+
+    let text = "//! Job.\n#[cfg(test)]\nmod testing;\nuse a;\n#[cfg(test)]\n#[expect(\n    lint\n)]\nmod tests {\n    \
+                use b;\n    fn f() {\n    }\n}\nuse c;\n#[cfg(test)]\nmod more {\n";
+    assert_eq!(
+        without_tests(text),
+        ["#[cfg(test)]", "mod testing;", "use a;", "use c;"]
+    );
 }
 
-/// The first path segment after each `crate::` of a line.
-fn used_layers(line: &str) -> Vec<String> {
-    let mut used = Vec::new();
-    for rest in line.split("crate::").skip(1) {
-        let list = match rest.strip_prefix('{') {
-            Some(group) => group.split(',').map(str::trim).collect(),
-            None => vec![rest],
+/// The layers that the code of a module reaches, by paths that start at `crate`, `super` or `self`; in the root also
+/// by the layers' own names. `*` and names that are no layers are answered too: nothing else stands in the root.
+fn used_layers(module: &[String], code: &str) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    let mut rest = code;
+    while let Some(start) = rest.find(is_of_name) {
+        let text = &rest[start..];
+        let (word, after) = split_name(text);
+        let is_layer = module.is_empty() && LAYERS.iter().any(|(name, _)| *name == word);
+        let is_path = match word {
+            "crate" => after.starts_with("::") || after.starts_with(" as "),
+            "super" | "self" => after.starts_with("::"),
+            _ => is_layer && after.starts_with("::"),
         };
-        for path in list {
-            let name: String = path
-                .chars()
-                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
-                .collect();
-            if !name.is_empty() {
-                used.push(name);
-            }
-        }
+        rest = if is_path {
+            read_path(module, text, &mut used)
+        } else {
+            after_plain_path(after)
+        };
     }
     used
 }
 
-fn without_tests(text: &str) -> impl Iterator<Item = &str> {
-    text.lines()
-        .take_while(|line| !line.starts_with("#[cfg(test)]"))
-        .filter(|line| !line.trim_start().starts_with("//"))
+/// Reads a path or a group of them as it stands in `module`; answers what follows it.
+fn read_path<'t>(module: &[String], text: &'t str, used: &mut BTreeSet<String>) -> &'t str {
+    let text = text.trim_start();
+    if let Some(group) = text.strip_prefix('{') {
+        let mut rest = group.trim_start();
+        while !rest.is_empty() && !rest.starts_with('}') {
+            rest = read_path(module, rest, used).trim_start_matches(|c| c != ',' && c != '}');
+            rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
+        }
+        return rest.strip_prefix('}').unwrap_or(rest);
+    }
+    let (name, after) = split_name(text);
+    let inside = match name {
+        "crate" => &[],
+        "self" => module,
+        "super" => &module[..module.len().saturating_sub(1)],
+        _ => {
+            let first = if name.is_empty() { "*" } else { name };
+            let layer = module.first().map_or(first, String::as_str).to_owned();
+            used.insert(layer.clone());
+            return match after.strip_prefix("::") {
+                Some(tail) => read_path(&[layer], tail, used),
+                None => after,
+            };
+        }
+    };
+    match after.strip_prefix("::") {
+        Some(tail) => read_path(inside, tail, used),
+        None => {
+            used.insert(inside.first().map_or(name, String::as_str).to_owned());
+            after
+        }
+    }
+}
+
+/// Skips the further names of a path that starts at none of ours.
+fn after_plain_path(mut rest: &str) -> &str {
+    while let Some(tail) = rest.strip_prefix("::") {
+        rest = split_name(tail).1;
+    }
+    rest
+}
+
+fn split_name(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c| !is_of_name(c)).unwrap_or(text.len()))
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// The path of the module that a file holds: known from its place, but for `x_tests.rs` that `x.rs` takes in.
+fn module_of(root: &Path, relative: &Path) -> Vec<String> {
+    let mut module: Vec<String> = relative
+        .with_extension("")
+        .iter()
+        .map(|part| part.to_str().unwrap().to_owned())
+        .collect();
+    let stem = module.pop().unwrap();
+    let taken_in = stem.strip_suffix("_tests").filter(|owner| {
+        fs::read_to_string(root.join(relative).with_file_name(format!("{owner}.rs")))
+            .is_ok_and(|text| text.contains(&format!("#[path = \"{stem}.rs\"]")))
+    });
+    match (stem.as_str(), taken_in) {
+        ("mod", _) => {}
+        ("lib" | "main", _) if module.is_empty() => {}
+        (_, Some(owner)) => module.extend([owner.to_owned(), "tests".to_owned()]),
+        (_, None) => module.push(stem),
+    }
+    module
+}
+
+/// The lines that are neither comments nor part of an inline test module.
+fn without_tests(text: &str) -> Vec<&str> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut kept = Vec::new();
+    let mut rest = lines.as_slice();
+    while let Some((line, after)) = rest.split_first() {
+        if is_inline_test_module(rest) {
+            let end = rest.iter().position(|line| *line == "}");
+            rest = end.map_or(&[], |end| &rest[end + 1..]);
+        } else {
+            kept.push(*line);
+            rest = after;
+        }
+    }
+    kept.retain(|line| !line.trim_start().starts_with("//"));
+    kept
+}
+
+/// Whether a module with a body follows `#[cfg(test)]`, perhaps after more attributes.
+fn is_inline_test_module(lines: &[&str]) -> bool {
+    let item = lines
+        .iter()
+        .find(|line| !line.starts_with(['#', ' ', ')', '/']));
+    lines
+        .first()
+        .is_some_and(|line| line.starts_with("#[cfg(test)]"))
+        && item.is_some_and(|line| {
+            line.split_whitespace().any(|word| word == "mod") && line.ends_with('{')
+        })
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
