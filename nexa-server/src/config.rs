@@ -89,6 +89,7 @@ impl Config {
             problem,
         };
         let file: File = toml::from_str(text).map_err(|error| refuse(error.to_string()))?;
+        file.limits.check().map_err(refuse)?;
         let config = Self {
             listen: match (overrides.listen, file.listen) {
                 (Some(listen), _) => listen,
@@ -103,10 +104,7 @@ impl Config {
                 .map(|url| public_url(&url))
                 .transpose()
                 .map_err(refuse)?,
-            data: overrides
-                .data
-                .or(file.data)
-                .unwrap_or_else(|| PathBuf::from("./nexa-data")),
+            data: data_folder(overrides.data.or(file.data)).map_err(refuse)?,
             trusted_proxies: file.trusted_proxies,
             cors_origins: file
                 .cors_origins
@@ -194,6 +192,22 @@ impl Default for FileLimits {
 }
 
 impl FileLimits {
+    /// What fits into an address space and into the counters of the layers below, with room to spare.
+    fn check(&self) -> Result<(), String> {
+        for (name, value, least, most) in [
+            ("connections", self.connections, 1, 1_000_000),
+            ("body_bytes", self.body_bytes, 1_024, 16 * 1024 * 1024),
+            ("cached_keys", self.cached_keys, 1, 10_000_000),
+        ] {
+            if !(least..=most).contains(&value) {
+                return Err(format!(
+                    "limits: {name} must be from {least} to {most}, not {value}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn allowances(&self) -> Allowances {
         Allowances {
             login_per_address_an_hour: self.login_per_address_an_hour,
@@ -322,6 +336,16 @@ fn apps(entries: Vec<FileApp>) -> Result<Vec<App>, String> {
     Ok(apps)
 }
 
+fn data_folder(given: Option<PathBuf>) -> Result<PathBuf, String> {
+    match given {
+        None => Ok(PathBuf::from("./nexa-data")),
+        Some(folder) if folder.as_os_str().is_empty() => {
+            Err("data: must name a folder, and is empty".to_owned())
+        }
+        Some(folder) => Ok(folder),
+    }
+}
+
 /// An origin with an optional path, without a trailing slash: it is compared byte for byte as `iss`.
 pub(crate) fn public_url(url: &str) -> Result<String, String> {
     let rest = url
@@ -360,5 +384,47 @@ fn cors_origin(origin: &str) -> Result<String, String> {
         _ => Err(format!(
             "cors_origins: {origin:?} must be an origin such as https://app.example.com"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse("here", text, Overrides::default()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_limit_that_cannot_be_served_is_named() {
+        for (name, least, most) in [
+            ("connections", 1_usize, 1_000_000_usize),
+            ("body_bytes", 1_024, 16 << 20),
+            ("cached_keys", 1, 10_000_000),
+        ] {
+            let with = |value: usize| parse(&format!("[limits]\n{name} = {value}\n"));
+            for value in [least, most] {
+                assert!(with(value).is_ok(), "{name} = {value}");
+            }
+            for value in [0, least - 1, most + 1, i64::MAX as usize] {
+                let expected =
+                    format!("here: limits: {name} must be from {least} to {most}, not {value}");
+                assert_eq!(with(value).unwrap_err(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_data_folder_has_a_name() {
+        let refused = "here: data: must name a folder, and is empty";
+        assert_eq!(parse("data = \"\"").unwrap_err(), refused);
+        let flag = Overrides {
+            data: Some(PathBuf::new()),
+            ..Overrides::default()
+        };
+        let error = Config::parse("here", "data = \"d\"", flag).unwrap_err();
+        assert_eq!(error.to_string(), refused);
+        assert_eq!(parse("data = \"d\"").unwrap().data, Path::new("d"));
+        assert_eq!(parse("").unwrap().data, Path::new("./nexa-data"));
     }
 }
