@@ -145,21 +145,21 @@ pub(crate) fn check(
     cache.remember(epoch, now, checked).ok_or(Error::KeyInvalid)
 }
 
-/// Writes the uses that the cache has collected.
+/// Writes the uses that the cache has collected, in turns of the writer that keep nobody waiting for long.
 pub(crate) fn flush_uses(store: &Store, cache: &KeyCache) -> Result<(), Error> {
-    let uses = cache.pending_uses();
-    if uses.is_empty() {
-        return Ok(());
+    /// Rows in one turn.
+    const CHUNK: usize = 500;
+    for uses in cache.pending_uses().chunks(CHUNK) {
+        let rows: Vec<(String, UnixMillis)> =
+            uses.iter().map(|(key, at)| (key.id.clone(), *at)).collect();
+        store.write(move |tx| -> Result<(), Error> {
+            for (id, at) in &rows {
+                api_keys::touch(tx, id, *at)?;
+            }
+            Ok(())
+        })?;
+        cache.uses_written(uses);
     }
-    let rows: Vec<(String, UnixMillis)> =
-        uses.iter().map(|(key, at)| (key.id.clone(), *at)).collect();
-    store.write(move |tx| -> Result<(), Error> {
-        for (id, at) in &rows {
-            api_keys::touch(tx, id, *at)?;
-        }
-        Ok(())
-    })?;
-    cache.uses_written(&uses);
     Ok(())
 }
 
@@ -185,5 +185,39 @@ fn known(known_scopes: &ScopeSet, asked: &[String]) -> Result<ScopeSet, Error> {
             ),
         )),
         None => Ok(asked),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MIGRATIONS;
+
+    #[test]
+    fn many_uses_are_written_in_several_turns() {
+        let scratch = tempfile::tempdir().unwrap();
+        let store = Store::open(scratch.path(), MIGRATIONS).unwrap();
+        let cache = KeyCache::new(2_000);
+        let now = UnixMillis::from_ms(1);
+        for number in 0_u64..1_001 {
+            let mut digest = [0; 32];
+            digest[..8].copy_from_slice(&number.to_be_bytes());
+            let key = CheckedKey::new(
+                digest,
+                number.to_string(),
+                "tenant".to_owned(),
+                "user".to_owned(),
+                Role::Owner,
+                ScopeSet::full_access(),
+                None,
+            );
+            assert!(cache.remember(cache.epoch(), now, key).is_some());
+        }
+        let before = store.commits();
+        flush_uses(&store, &cache).unwrap();
+        assert_eq!(store.commits() - before, 3);
+        assert!(cache.pending_uses().is_empty());
+        flush_uses(&store, &cache).unwrap();
+        assert_eq!(store.commits() - before, 3);
     }
 }
