@@ -25,6 +25,7 @@ mod engine;
 mod error;
 mod group;
 mod health;
+pub(crate) mod health_probe;
 pub(crate) mod licenses;
 mod lock;
 mod migrate;

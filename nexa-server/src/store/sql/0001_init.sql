@@ -87,3 +87,9 @@ CREATE TABLE audit_events (
     address    TEXT
 ) STRICT;
 CREATE INDEX audit_events_by_tenant ON audit_events (tenant_id, seq);
+
+-- One row, written again and again: an empty transaction would succeed on a full disk.
+CREATE TABLE health_probe (
+    id    INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    at_ms INTEGER NOT NULL
+) STRICT;
