@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use super::{
     connection::{LOCK_WAIT, open_writer},
     error::{OpenError, Severity, severity},
-    health::Health,
+    health::{Health, log},
     lock::at,
 };
 
@@ -78,7 +78,9 @@ fn serve(connection: &Connection, nudged: &Receiver<()>, health: &Health) {
         match run(connection, "PRAGMA wal_checkpoint(PASSIVE)") {
             Ok(_) => {}
             Err(error) if is_fatal(&error) => return health.fail(&format!("checkpoint: {error}")),
-            Err(error) => tracing::warn!(%error, "a checkpoint failed; the log keeps its content"),
+            Err(error) => {
+                log(|| tracing::warn!(%error, "a checkpoint failed; the log keeps its content"));
+            }
         }
     }
 }

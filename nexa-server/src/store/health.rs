@@ -37,11 +37,11 @@ impl Health {
             }
             mem::take(&mut *listeners)
         };
-        tracing::error!(cause, "the store has failed and takes no more writes");
         for listener in listeners {
             // One bad listener must not keep the news from the others.
             let _ = catch_unwind(AssertUnwindSafe(listener));
         }
+        log(|| tracing::error!(cause, "the store has failed and takes no more writes"));
     }
 
     /// Calls `listener` when the store fails; at once if it has.
@@ -60,11 +60,51 @@ impl Health {
     }
 }
 
+/// Logs from a thread that the store cannot lose: the log may stand on the very disk that is full.
+pub(super) fn log(event: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(event));
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::{Arc, atomic::AtomicU32};
 
     use super::*;
+
+    /// A log that panics at every event.
+    pub(in crate::store) struct DeadLog;
+
+    impl tracing::Subscriber for DeadLog {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+        fn event(&self, _: &tracing::Event<'_>) {
+            panic!("the log is dead")
+        }
+
+        fn enter(&self, _: &tracing::span::Id) {}
+
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn listeners_hear_though_the_log_is_dead() {
+        let health = Health::default();
+        let (heard, hears) = std::sync::mpsc::channel();
+        health.on_failure(Box::new(move || heard.send(()).unwrap()));
+        tracing::subscriber::with_default(DeadLog, || health.fail("fsync"));
+        assert!(health.has_failed());
+        hears.try_recv().unwrap();
+    }
 
     #[test]
     fn every_listener_hears_once() {

@@ -19,7 +19,7 @@ use super::{
     checkpoint::{self, Checkpointer},
     error::{OpenError, StoreError},
     group::{Command, Refused, command, run_group},
-    health::Health,
+    health::{Health, log},
     lock::{FolderLock, at},
     tx::Tx,
 };
@@ -213,7 +213,7 @@ impl Worker {
         if !health.has_failed()
             && let Err(error) = checkpoint::truncate(&connection)
         {
-            tracing::warn!(%error, "the last checkpoint failed; the log keeps its content");
+            log(|| tracing::warn!(%error, "the last checkpoint failed; its log keeps everything"));
         }
         drop(connection);
         drop(lock);
@@ -244,7 +244,8 @@ impl Worker {
                     error,
                     is_fatal: false,
                 }) => {
-                    tracing::warn!(%error, commands = group.len(), "a group of writes was rolled back");
+                    let commands = group.len();
+                    log(|| tracing::warn!(%error, commands, "a group of writes was rolled back"));
                     Err(error)
                 }
             };
@@ -328,5 +329,51 @@ impl Worker {
                 later_bytes
             }
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{
+        connection::{DATABASE_FILE, open_writer},
+        health::tests::DeadLog,
+    };
+
+    #[test]
+    fn writes_go_on_though_the_log_is_dead() {
+        let scratch = tempfile::tempdir().unwrap();
+        let database = scratch.path().join(DATABASE_FILE);
+        std::fs::write(&database, b"").unwrap();
+        let health = Arc::new(Health::default());
+        let (queue, commands) = mpsc::sync_channel(QUEUE_MAX);
+        let worker = Worker {
+            resources: Resources {
+                connection: open_writer(&database).unwrap(),
+                checkpointer: Checkpointer::start(&database, Arc::clone(&health)).unwrap(),
+                policy: CheckpointPolicy::default(),
+                health: Arc::clone(&health),
+                log: scratch.path().join("nexa.db-wal"),
+                is_log_old: false,
+                lock: Arc::new(FolderLock::take(scratch.path()).unwrap()),
+            },
+            commands,
+            counts: Arc::default(),
+            groups: 0,
+            truncate_at_bytes: u64::MAX,
+        };
+        worker.counts.waiting.store(2, Ordering::Release);
+        let caller = thread::spawn(move || {
+            ["ROLLBACK", "CREATE TABLE thing (id INTEGER) STRICT"].map(|sql| {
+                let (command, answer) = command(move |tx: &Tx<'_>| tx.execute(sql, &[]).map(drop));
+                queue.send(command).unwrap();
+                answer.recv().unwrap()
+            })
+        });
+        tracing::subscriber::with_default(DeadLog, || worker.run());
+        let [rolled_back, kept] = caller.join().unwrap();
+        assert!(rolled_back.is_err(), "{rolled_back:?}");
+        assert_eq!(kept, Ok(Ok(())));
+        assert!(!health.has_failed());
     }
 }
