@@ -225,3 +225,33 @@ fn deleted_content_is_gone_from_the_file() {
     assert!(!has(&database));
     assert!(!has(&scratch.path().join("nexa.db-wal")));
 }
+
+#[test]
+fn reads_open_no_files() {
+    let (scratch, store) = open();
+    store.write(|tx| insert(tx, 1)).unwrap();
+    for name in ["nexa.db", "nexa.db-wal", "nexa.db-shm"] {
+        std::fs::rename(
+            scratch.path().join(name),
+            scratch.path().join(format!("{name}.away")),
+        )
+        .unwrap();
+    }
+    // All at once, so that each has a connection of its own.
+    let inside = std::sync::Barrier::new(8);
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    store.read(|tx| {
+                        inside.wait();
+                        tx.one("SELECT count(*) FROM thing", &[], |row| row.int(0))
+                    })
+                })
+            })
+            .collect();
+        for reader in readers {
+            assert_eq!(reader.join().unwrap(), Ok(1));
+        }
+    });
+}

@@ -88,7 +88,7 @@ impl Store {
             is_log_old,
             lock: Arc::clone(&lock),
         })?;
-        let pool = Pool::new(database, lock);
+        let pool = Pool::open(database, lock)?;
         Ok(Store {
             inner: Arc::new(Inner {
                 pool,

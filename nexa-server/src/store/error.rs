@@ -39,6 +39,12 @@ pub(crate) enum StoreError {
     /// Too much is waiting already; trying again later is safe, since nothing was done.
     #[error("the store is busy")]
     Busy,
+    /// A file of the store could not be opened: no file handle, as a rule.
+    #[error("a file of the store could not be opened: {message}")]
+    CannotOpen {
+        /// SQLite's text.
+        message: String,
+    },
     /// The store has stopped: it was closed, or an IO error made it unsafe to go on.
     #[error("the store has stopped")]
     Unavailable,
@@ -65,7 +71,10 @@ impl StoreError {
     /// Whether the same call may succeed later: the store is short of something, the call itself is well.
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
-            StoreError::Full | StoreError::Busy | StoreError::Unavailable => true,
+            StoreError::Full
+            | StoreError::Busy
+            | StoreError::CannotOpen { .. }
+            | StoreError::Unavailable => true,
             StoreError::UniqueViolation { .. }
             | StoreError::ForeignKey
             | StoreError::Constraint { .. }
@@ -178,6 +187,7 @@ impl From<rusqlite::Error> for StoreError {
         match failure.code {
             ErrorCode::ConstraintViolation => constraint(failure.extended_code, message),
             ErrorCode::DiskFull => StoreError::Full,
+            ErrorCode::CannotOpen => StoreError::CannotOpen { message },
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Busy,
             _ => StoreError::Sqlite {
                 code: failure.extended_code,
@@ -247,6 +257,13 @@ mod tests {
             ),
             (ffi::SQLITE_BUSY, "database is locked", StoreError::Busy),
             (
+                ffi::SQLITE_CANTOPEN,
+                "unable to open database file",
+                StoreError::CannotOpen {
+                    message: "unable to open database file".to_owned(),
+                },
+            ),
+            (
                 ffi::SQLITE_IOERR_FSYNC,
                 "disk I/O error",
                 StoreError::Sqlite {
@@ -261,6 +278,20 @@ mod tests {
             StoreError::from(rusqlite::Error::QueryReturnedNoRows),
             StoreError::NoRow
         );
+    }
+
+    #[test]
+    fn what_is_short_may_be_there_later() {
+        for (code, expected) in [
+            (ffi::SQLITE_FULL, true),
+            (ffi::SQLITE_BUSY, true),
+            (ffi::SQLITE_CANTOPEN, true),
+            (ffi::SQLITE_CORRUPT, false),
+            (ffi::SQLITE_CONSTRAINT_UNIQUE, false),
+        ] {
+            let error = StoreError::from(failure(code, ""));
+            assert_eq!(error.is_temporary(), expected, "code {code}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
@@ -15,8 +15,8 @@ use super::{
     tx::Tx,
 };
 
-/// Connections are opened when first needed and kept. Each one costs memory and file handles; more of them than
-/// cores only helps while some wait for the disk.
+/// Connections are opened at the start: later there may be no file handle left. Each one costs memory and file
+/// handles; more of them than cores only helps while some wait for the disk.
 const READERS: usize = 8;
 
 /// The pool.
@@ -40,19 +40,37 @@ struct Reader {
     _lock: Arc<FolderLock>,
 }
 
+impl Reader {
+    fn open(database: &Path, lock: Arc<FolderLock>) -> Result<Reader, StoreError> {
+        let connection = open_reader(database)?;
+        // SQLite opens the log when it is first read.
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        Ok(Reader {
+            connection,
+            _lock: lock,
+        })
+    }
+}
+
 impl Pool {
-    /// An empty pool for `database`.
-    pub(super) fn new(database: PathBuf, lock: Arc<FolderLock>) -> Pool {
+    /// A pool for `database` with all its connections.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub(super) fn open(database: PathBuf, lock: Arc<FolderLock>) -> Result<Pool, StoreError> {
+        let idle = (0..READERS)
+            .map(|_| Reader::open(&database, Arc::clone(&lock)))
+            .collect::<Result<Vec<_>, _>>()?;
         let state = State {
-            idle: Vec::new(),
-            open: 0,
+            open: idle.len(),
+            idle,
             lock: Some(lock),
         };
-        Pool {
+        Ok(Pool {
             database,
             state: Mutex::new(state),
             returned: Condvar::new(),
-        }
+        })
     }
 
     /// Runs `closure` in a read transaction, which sees what was committed when its first statement ran.
@@ -67,10 +85,8 @@ impl Pool {
         let mut lease = self.lend()?;
         let reader = match lease.reader.take() {
             Some(reader) => reader,
-            None => Reader {
-                connection: open_reader(&self.database)?,
-                _lock: Arc::clone(&lease.lock),
-            },
+            // The last one was no longer fit for use.
+            None => Reader::open(&self.database, Arc::clone(&lease.lock))?,
         };
         run(&reader.connection, "BEGIN")?;
         let result = catch_unwind(AssertUnwindSafe(|| closure(&Tx::new(&reader.connection))));
