@@ -1,5 +1,6 @@
 //! `nexa serve`.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -52,6 +53,10 @@ impl Serve {
         tracing_subscriber::fmt()
             .with_max_level(self.log)
             .with_writer(std::io::stderr)
+            // Colours are for people; a file or a collector would keep them as escape codes.
+            .with_ansi(std::io::stderr().is_terminal())
+            // It would report a log line that cannot be written on stderr too, and panic there.
+            .log_internal_errors(false)
             .init();
         let config = self.settings.load()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -11,4 +11,5 @@ mod cli;
 mod documents;
 mod harness;
 mod readme;
+mod resources;
 mod tidy;
