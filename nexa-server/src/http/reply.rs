@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use hyper::body::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
@@ -60,35 +60,6 @@ pub(crate) fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Resp
     let body = serde_json::to_vec(value)
         .expect("wire shapes have string keys and impls of Serialize that do not fail");
     json_bytes(status, body.into())
-}
-
-/// A reply without a body, with `headers`.
-///
-/// # Security
-/// A value that no header field can hold makes the whole reply a bare 500: a reply that lacks one of
-/// its fields could let through the one that the caller made up.
-pub(crate) fn empty(
-    status: StatusCode,
-    headers: impl IntoIterator<Item = (HeaderName, String)>,
-) -> Response<Bytes> {
-    /// Whoever passes the reply on may add a few, in the same allocation.
-    const MORE: usize = 4;
-    let headers = headers.into_iter();
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = status;
-    response.headers_mut().reserve(headers.size_hint().0 + MORE);
-    for (name, value) in headers {
-        match HeaderValue::try_from(value) {
-            Ok(value) => {
-                response.headers_mut().insert(name, value);
-            }
-            Err(_) => {
-                tracing::error!(%name, "a header value has bytes that no header can hold");
-                return empty(StatusCode::INTERNAL_SERVER_ERROR, []);
-            }
-        }
-    }
-    response
 }
 
 impl<T: Serialize + JsonSchema> Respond for Ok200<T> {

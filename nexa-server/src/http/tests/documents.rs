@@ -1,13 +1,12 @@
 //! Replies as bytes, and the OpenAPI document of a small table.
 
-use hyper::header::HeaderName;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::extract::{Body, Extract, OptionalBody, Path, Query};
 use super::super::openapi::{Document, Operation};
-use super::super::reply::{self, Created, Ok200, RawJson, Respond, Secret, Success};
+use super::super::reply::{Created, Ok200, RawJson, Respond, Secret, Success};
 use super::*;
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
@@ -71,26 +70,6 @@ fn replies_carry_status_type_and_caching() {
     assert_eq!(seen(raw.respond()), (200, public, "{}".to_owned()));
     let success = r#"{"success":true}"#.to_owned();
     assert_eq!(seen(Ok200(Success).respond()), (200, vec![json], success));
-}
-
-#[test]
-fn a_bare_reply_has_all_its_headers_or_none() {
-    let name = HeaderName::from_static;
-    let fields = |last: &str| {
-        [
-            (name("x-a"), "1".to_owned()),
-            (name("x-b"), last.to_owned()),
-        ]
-    };
-    let both = vec!["x-a: 1".to_owned(), "x-b: ".to_owned()];
-    assert_eq!(
-        seen(reply::empty(StatusCode::OK, fields(""))),
-        (200, both, String::new())
-    );
-    assert_eq!(
-        seen(reply::empty(StatusCode::OK, fields("a\nb"))),
-        (500, vec![], String::new())
-    );
 }
 
 fn document() -> Document {
