@@ -466,8 +466,7 @@ fn a_standard_error_that_nobody_reads_stops_nothing() {
     let unread = || std::io::pipe().unwrap().1;
     let folder = tempfile::tempdir().unwrap();
     let mut child = crate::harness::nexa()
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .args(["--public-url", "http://127.0.0.1"])
+        .args(["serve", "--listen", "127.0.0.1:0", "--log", "trace"])
         .arg("--data")
         .arg(folder.path())
         .stdout(std::process::Stdio::piped())
