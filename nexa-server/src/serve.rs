@@ -103,11 +103,12 @@ impl Server {
         let is_first_start = store.read(operators::list).map_err(setting)?.is_empty();
         let signing_key = signing_key(&config.data, is_first_start)?;
         let issuing = Issuing::new(&signing_key, &public_url).map_err(setting)?;
+        let app = App::new(&config, store, issuing).map_err(setting)?;
+        // Last: a key that is made and never shown would be lost.
         let first_operator_key = match is_first_start {
-            true => Some(new_operator_key(&store).map_err(setting)?),
+            true => Some(new_operator_key(&app.services().store).map_err(setting)?),
             false => None,
         };
-        let app = App::new(&config, store, issuing).map_err(setting)?;
         Ok(Self {
             listener,
             shell: Arc::new(Shell { app }),

@@ -16,7 +16,7 @@ impl Serialize for UnixMillis {
 impl<'de> Deserialize<'de> for UnixMillis {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        Self::parse_rfc3339(&text).ok_or_else(|| de::Error::custom("must be an RFC 3339 timestamp"))
+        text.parse().map_err(de::Error::custom)
     }
 }
 

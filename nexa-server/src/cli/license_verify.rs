@@ -60,10 +60,11 @@ impl Verify {
             .fingerprint
             .as_deref()
             .map(|fingerprint| [("fingerprint", fingerprint)]);
-        let mut expect = LicenseExpectations::new(&self.issuer, &self.audience);
-        if let Some(components) = &components {
-            expect = expect.with_device(DeviceExpectation::Components(components));
-        }
+        let device = match &components {
+            Some(components) => DeviceExpectation::Components(components),
+            None => DeviceExpectation::NotChecked,
+        };
+        let mut expect = LicenseExpectations::new(&self.issuer, &self.audience, device);
         if let Some(feed) = &feed {
             expect = expect.with_revocations(feed);
         }

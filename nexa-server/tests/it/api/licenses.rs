@@ -154,3 +154,20 @@ fn revocations_are_stamped_in_strict_order() {
         .send();
     assert_eq!(bad.refusal(), (400, "since: must be an RFC 3339 timestamp"));
 }
+
+#[test]
+fn a_plus_sign_in_since_is_escaped() {
+    let server = Server::start();
+    let since = |offset: &str| {
+        server
+            .get(&format!(
+                "/api/licenses/revocations?since=2024-01-15T11:30:00{offset}"
+            ))
+            .send()
+    };
+    assert_eq!(since("%2B02:00").status, 200);
+    assert_eq!(since("Z").status, 200);
+    let refused = since("+02:00");
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    assert!(refused.text.contains("%2B"), "{}", refused.text);
+}
