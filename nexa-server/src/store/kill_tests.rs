@@ -62,12 +62,12 @@ fn acknowledged_writes_survive_sigkill() {
         if kill % 2 == 0 {
             let copy = scratch.path().join(format!("copy-{kill}"));
             backup(scratch.path(), &copy).unwrap();
-            check(&Connection::open(copy).unwrap(), &acknowledged);
+            check(&Connection::open(copy).unwrap(), &mut acknowledged);
         }
         drop(Store::open(scratch.path(), SCHEMA).unwrap());
         check(
             &Connection::open(scratch.path().join("nexa.db")).unwrap(),
-            &acknowledged,
+            &mut acknowledged,
         );
     }
     assert!(acknowledged.values().sum::<i64>() > 0);
@@ -95,7 +95,7 @@ fn an_io_error_stops_the_store_and_a_restart_is_clean() {
         drop(Store::open(scratch.path(), SCHEMA).unwrap());
         check(
             &Connection::open(scratch.path().join("nexa.db")).unwrap(),
-            &acknowledged,
+            &mut acknowledged,
         );
     }
     assert!(acknowledged.values().sum::<i64>() > 0);
@@ -209,8 +209,9 @@ fn read_acknowledgements(
 }
 
 /// Everything acknowledged is there, nothing is missing in between, and beyond it there is at most the one write of
-/// each thread that was under way.
-fn check(connection: &Connection, acknowledged: &BTreeMap<i64, i64>) {
+/// each thread that was under way. That one counts as acknowledged from now on: it has been seen, and the next child
+/// goes on behind it.
+fn check(connection: &Connection, acknowledged: &mut BTreeMap<i64, i64>) {
     let sound: String = connection
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .unwrap();
@@ -229,5 +230,6 @@ fn check(connection: &Connection, acknowledged: &BTreeMap<i64, i64>) {
             (known..=known + 1).contains(&max),
             "thread {thread}: {known} acknowledged, {max} found"
         );
+        acknowledged.insert(thread, max);
     }
 }
