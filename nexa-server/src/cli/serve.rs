@@ -15,9 +15,6 @@ use crate::serve::{ServeError, Server};
 pub(super) struct Serve {
     #[command(flatten)]
     settings: Settings,
-    /// How much to log on stderr: error, warn, info, debug or trace.
-    #[arg(long, env = "NEXA_LOG", default_value = "info")]
-    log: tracing::Level,
 }
 
 /// The settings that can also be given as flags.
@@ -35,6 +32,9 @@ pub(super) struct Settings {
     /// The URL that clients reach the server by [default: http:// and the address].
     #[arg(long, env = "NEXA_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
+    /// How much to log on stderr: error, warn, info, debug or trace [default: info].
+    #[arg(long, env = "NEXA_LOG", value_name = "LEVEL")]
+    log: Option<tracing::Level>,
 }
 
 impl Settings {
@@ -43,6 +43,7 @@ impl Settings {
             listen: self.listen,
             public_url: self.public_url,
             data: self.data,
+            log: self.log,
         };
         Config::load(self.config.as_deref(), overrides).map_err(Failure::usage)
     }
@@ -50,15 +51,15 @@ impl Settings {
 
 impl Serve {
     pub(super) fn run(self) -> Result<Exit, Failure> {
+        let config = self.settings.load()?;
         tracing_subscriber::fmt()
-            .with_max_level(self.log)
+            .with_max_level(config.log)
             .with_writer(std::io::stderr)
             // Colours are for people; a file or a collector would keep them as escape codes.
             .with_ansi(std::io::stderr().is_terminal())
             // It would report a log line that cannot be written on stderr too, and panic there.
             .log_internal_errors(false)
             .init();
-        let config = self.settings.load()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

@@ -371,6 +371,24 @@ fn a_wrong_configuration_stops_the_start_with_a_clear_line() {
     for (text, problem) in [
         ("nonsense = 1", "unknown field `nonsense`"),
         ("listen = \"here\"", "listen: \"here\" is not ADDRESS:PORT"),
+        ("log = \"loud\"", "log: \"loud\" is not one of"),
+        (
+            "cors_origins = [\"https://App.example.com\"]",
+            "cors_origins",
+        ),
+        (
+            "cors_origins = [\"https://app.example.com:443\"]",
+            "cors_origins",
+        ),
+        ("log = \"loud\"", "log: \"loud\" is not one of"),
+        (
+            "cors_origins = [\"https://App.example.com\"]",
+            "cors_origins",
+        ),
+        (
+            "cors_origins = [\"https://app.example.com:443\"]",
+            "cors_origins",
+        ),
         ("public_url = \"https://x/\"", "must not end with a slash"),
         ("public_url = \"ftp://x\"", "must be an http or https URL"),
         ("trusted_proxies = [\"10.0.0.0/33\"]", "trusted_proxies"),

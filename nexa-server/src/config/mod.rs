@@ -1,20 +1,21 @@
 //! Settings: flag, environment, file, default, in that order.
 
+mod file;
+
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
-use nexa_core::{Requirement, Scope, ScopeSet};
-use serde::Deserialize;
+use nexa_core::ScopeSet;
 
-use crate::domain::apps::{App, TtlDays};
-use crate::domain::rules::{Demand, Rule, ScopeRules};
+use crate::domain::apps::App;
+use crate::domain::rules::{Rule, ScopeRules};
 use crate::gate::limit::Allowances;
 use crate::http::Limits;
+use file::{File, apps};
 
 /// The sample configuration: what a server without a configuration file runs on.
-pub const SAMPLE: &str = include_str!("../../examples/nexa.toml");
+pub const SAMPLE: &str = include_str!("../../../examples/nexa.toml");
 
 /// Everything a server is told before it starts, checked.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// The data folder.
     pub data: PathBuf,
+    /// How much the program is to log.
+    pub log: tracing::Level,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) allowances: Allowances,
@@ -45,6 +48,8 @@ pub struct Overrides {
     pub public_url: Option<String>,
     /// See [`Config::data`].
     pub data: Option<PathBuf>,
+    /// See [`Config::log`].
+    pub log: Option<tracing::Level>,
 }
 
 /// Why a configuration cannot be used; names the setting and the rule.
@@ -104,6 +109,7 @@ impl Config {
                 .map(|url| public_url(&url))
                 .transpose()
                 .map_err(refuse)?,
+            log: log_level(overrides.log, file.log.as_deref()).map_err(refuse)?,
             data: data_folder(overrides.data.or(file.data)).map_err(refuse)?,
             trusted_proxies: file.trusted_proxies,
             cors_origins: file
@@ -133,207 +139,6 @@ impl Config {
         ScopeRules::new(rules.clone()).map_err(|error| refuse(error.to_string()))?;
         Ok(Self { rules, ..config })
     }
-}
-
-/// The file as it is written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    listen: Option<String>,
-    public_url: Option<String>,
-    data: Option<PathBuf>,
-    #[serde(default)]
-    trusted_proxies: Vec<IpNet>,
-    #[serde(default)]
-    cors_origins: Vec<String>,
-    #[serde(default)]
-    limits: FileLimits,
-    #[serde(default)]
-    scopes: Vec<String>,
-    #[serde(default)]
-    apps: Vec<FileApp>,
-    #[serde(default)]
-    rules: Vec<FileRule>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileLimits {
-    login_per_address_an_hour: NonZeroU32,
-    login_per_account_an_hour: NonZeroU32,
-    register_per_address_an_hour: NonZeroU32,
-    mail_per_account_an_hour: NonZeroU32,
-    mailed_token_per_address_an_hour: NonZeroU32,
-    usage_report_per_address_a_minute: NonZeroU32,
-    download_per_address_a_minute: NonZeroU32,
-    connections: usize,
-    body_bytes: usize,
-    cached_keys: usize,
-}
-
-impl Default for FileLimits {
-    fn default() -> Self {
-        const fn calls(calls: u32) -> NonZeroU32 {
-            NonZeroU32::new(calls).expect("a limit of at least one call")
-        }
-        Self {
-            login_per_address_an_hour: const { calls(30) },
-            login_per_account_an_hour: const { calls(10) },
-            register_per_address_an_hour: const { calls(20) },
-            mail_per_account_an_hour: const { calls(5) },
-            mailed_token_per_address_an_hour: const { calls(20) },
-            usage_report_per_address_a_minute: const { calls(600) },
-            download_per_address_a_minute: const { calls(30) },
-            connections: Limits::default().connections,
-            body_bytes: 64 * 1024,
-            cached_keys: 100_000,
-        }
-    }
-}
-
-impl FileLimits {
-    /// What fits into an address space and into the counters of the layers below, with room to spare.
-    fn check(&self) -> Result<(), String> {
-        for (name, value, least, most) in [
-            ("connections", self.connections, 1, 1_000_000),
-            ("body_bytes", self.body_bytes, 1_024, 16 * 1024 * 1024),
-            ("cached_keys", self.cached_keys, 1, 10_000_000),
-        ] {
-            if !(least..=most).contains(&value) {
-                return Err(format!(
-                    "limits: {name} must be from {least} to {most}, not {value}"
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn allowances(&self) -> Allowances {
-        Allowances {
-            login_per_address_an_hour: self.login_per_address_an_hour,
-            login_per_account_an_hour: self.login_per_account_an_hour,
-            register_per_address_an_hour: self.register_per_address_an_hour,
-            mail_per_account_an_hour: self.mail_per_account_an_hour,
-            mailed_token_per_address_an_hour: self.mailed_token_per_address_an_hour,
-            usage_report_per_address_a_minute: self.usage_report_per_address_a_minute,
-            download_per_address_a_minute: self.download_per_address_a_minute,
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileApp {
-    id: String,
-    ttl_days_min: u32,
-    ttl_days_max: u32,
-    ttl_days_default: u32,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileRule {
-    path: String,
-    #[serde(default)]
-    methods: Vec<String>,
-    #[serde(default)]
-    public: bool,
-    #[serde(default)]
-    any_key: bool,
-    #[serde(default)]
-    all_scopes: Vec<String>,
-    #[serde(default)]
-    any_scope: Vec<String>,
-}
-
-impl FileRule {
-    fn checked(self, known: &ScopeSet) -> Result<Rule, String> {
-        let refuse = |problem: &str| format!("rules: path {:?}: {problem}", self.path);
-        let parse = |names: &[String]| -> Result<Vec<Requirement>, String> {
-            names
-                .iter()
-                .map(|name| {
-                    let scope = Scope::parse(name).map_err(|error| refuse(&error.to_string()))?;
-                    if scope.is_full_access() || known.contains(&scope) {
-                        Ok(Requirement::Scope(scope))
-                    } else {
-                        Err(refuse(&format!(
-                            "scope {name:?} is not listed under scopes"
-                        )))
-                    }
-                })
-                .collect()
-        };
-        let demands = [
-            self.public,
-            self.any_key,
-            !self.all_scopes.is_empty(),
-            !self.any_scope.is_empty(),
-        ];
-        if demands.iter().filter(|is_set| **is_set).count() != 1 {
-            return Err(refuse(
-                "say exactly one of public, any_key, all_scopes, any_scope",
-            ));
-        }
-        if let Some(method) = self
-            .methods
-            .iter()
-            .find(|m| m.is_empty() || !m.bytes().all(|b| b.is_ascii_uppercase()))
-        {
-            return Err(refuse(&format!("method {method:?} must be in upper case")));
-        }
-        let demand = if self.public {
-            Demand::Public
-        } else if self.any_key {
-            Demand::Key(Requirement::AnyKey)
-        } else if self.any_scope.is_empty() {
-            Demand::Key(Requirement::All(parse(&self.all_scopes)?))
-        } else {
-            Demand::Key(Requirement::Any(parse(&self.any_scope)?))
-        };
-        Ok(Rule {
-            methods: self.methods,
-            path: self.path,
-            demand,
-        })
-    }
-}
-
-fn apps(entries: Vec<FileApp>) -> Result<Vec<App>, String> {
-    /// What a verifier accepts by default.
-    const TTL_DAYS_MAX: u32 = 400;
-    let mut apps: Vec<App> = Vec::new();
-    for FileApp {
-        id,
-        ttl_days_min,
-        ttl_days_max,
-        ttl_days_default,
-    } in entries
-    {
-        if id.is_empty() || id.len() > 100 || !id.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(format!(
-                "apps: id {id:?} must be 1 to 100 visible ASCII characters"
-            ));
-        }
-        if apps.iter().any(|app| app.id == id) {
-            return Err(format!("apps: id {id:?} stands twice"));
-        }
-        let is_ordered = 1 <= ttl_days_min
-            && ttl_days_min <= ttl_days_default
-            && ttl_days_default <= ttl_days_max;
-        if !is_ordered || ttl_days_max > TTL_DAYS_MAX {
-            return Err(format!(
-                "apps: {id:?} needs 1 <= ttl_days_min <= ttl_days_default <= ttl_days_max <= {TTL_DAYS_MAX}"
-            ));
-        }
-        let ttl_days = TtlDays {
-            min: ttl_days_min,
-            max: ttl_days_max,
-            default: ttl_days_default,
-        };
-        apps.push(App { id, ttl_days });
-    }
-    Ok(apps)
 }
 
 fn data_folder(given: Option<PathBuf>) -> Result<PathBuf, String> {
@@ -367,24 +172,33 @@ pub(crate) fn public_url(url: &str) -> Result<String, String> {
     Ok(url.to_owned())
 }
 
-/// RFC 6454 §6.2: scheme, host, port.
-fn cors_origin(origin: &str) -> Result<String, String> {
-    let rest = origin
-        .strip_prefix("https://")
-        .or_else(|| origin.strip_prefix("http://"));
-    match rest {
-        Some(rest)
-            if !rest.is_empty()
-                && rest
-                    .bytes()
-                    .all(|b| b.is_ascii_graphic() && !matches!(b, b'/' | b'?' | b'#' | b'*')) =>
-        {
-            Ok(origin.to_owned())
-        }
-        _ => Err(format!(
-            "cors_origins: {origin:?} must be an origin such as https://app.example.com"
-        )),
+fn log_level(first: Option<tracing::Level>, file: Option<&str>) -> Result<tracing::Level, String> {
+    match (first, file) {
+        (Some(level), _) => Ok(level),
+        (None, None) => Ok(tracing::Level::INFO),
+        (None, Some(text)) => text
+            .parse()
+            .map_err(|_| format!("log: {text:?} is not one of error, warn, info, debug, trace")),
     }
+}
+
+/// Scheme, host, port.
+fn cors_origin(origin: &str) -> Result<String, String> {
+    let (rest, default_port) = match origin.strip_prefix("https://") {
+        Some(rest) => (rest, ":443"),
+        None => (origin.strip_prefix("http://").unwrap_or_default(), ":80"),
+    };
+    // As browsers write it (RFC 6454 §6.2): anything else could never match.
+    let is_written_so = |b: u8| {
+        b.is_ascii_lowercase()
+            || b.is_ascii_digit()
+            || matches!(b, b'.' | b'-' | b':' | b'[' | b']')
+    };
+    if rest.is_empty() || rest.ends_with(default_port) || !rest.bytes().all(is_written_so) {
+        let rule = "must be an origin as browsers write it, such as https://app.example.com";
+        return Err(format!("cors_origins: {origin:?} {rule}"));
+    }
+    Ok(origin.to_owned())
 }
 
 #[cfg(test)]

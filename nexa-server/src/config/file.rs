@@ -1,0 +1,216 @@
+//! The configuration file as it is written, and the rules of its tables.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use nexa_core::{Requirement, Scope, ScopeSet};
+use serde::Deserialize;
+
+use crate::domain::apps::{App, TtlDays};
+use crate::domain::rules::{Demand, Rule};
+use crate::gate::limit::Allowances;
+use crate::http::Limits;
+
+/// The file as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) listen: Option<String>,
+    pub(super) public_url: Option<String>,
+    pub(super) data: Option<PathBuf>,
+    pub(super) log: Option<String>,
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<IpNet>,
+    #[serde(default)]
+    pub(super) cors_origins: Vec<String>,
+    #[serde(default)]
+    pub(super) limits: FileLimits,
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
+    #[serde(default)]
+    pub(super) apps: Vec<FileApp>,
+    #[serde(default)]
+    pub(super) rules: Vec<FileRule>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FileLimits {
+    login_per_address_an_hour: NonZeroU32,
+    login_per_account_an_hour: NonZeroU32,
+    register_per_address_an_hour: NonZeroU32,
+    mail_per_account_an_hour: NonZeroU32,
+    mailed_token_per_address_an_hour: NonZeroU32,
+    usage_report_per_address_a_minute: NonZeroU32,
+    download_per_address_a_minute: NonZeroU32,
+    pub(super) connections: usize,
+    pub(super) body_bytes: usize,
+    pub(super) cached_keys: usize,
+}
+
+impl Default for FileLimits {
+    fn default() -> Self {
+        const fn calls(calls: u32) -> NonZeroU32 {
+            NonZeroU32::new(calls).expect("a limit of at least one call")
+        }
+        Self {
+            login_per_address_an_hour: const { calls(30) },
+            login_per_account_an_hour: const { calls(10) },
+            register_per_address_an_hour: const { calls(20) },
+            mail_per_account_an_hour: const { calls(5) },
+            mailed_token_per_address_an_hour: const { calls(20) },
+            usage_report_per_address_a_minute: const { calls(600) },
+            download_per_address_a_minute: const { calls(30) },
+            connections: Limits::default().connections,
+            body_bytes: 64 * 1024,
+            cached_keys: 100_000,
+        }
+    }
+}
+
+impl FileLimits {
+    /// What fits into an address space and into the counters of the layers below, with room to spare.
+    pub(super) fn check(&self) -> Result<(), String> {
+        for (name, value, least, most) in [
+            ("connections", self.connections, 1, 1_000_000),
+            ("body_bytes", self.body_bytes, 1_024, 16 * 1024 * 1024),
+            ("cached_keys", self.cached_keys, 1, 10_000_000),
+        ] {
+            if !(least..=most).contains(&value) {
+                return Err(format!(
+                    "limits: {name} must be from {least} to {most}, not {value}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn allowances(&self) -> Allowances {
+        Allowances {
+            login_per_address_an_hour: self.login_per_address_an_hour,
+            login_per_account_an_hour: self.login_per_account_an_hour,
+            register_per_address_an_hour: self.register_per_address_an_hour,
+            mail_per_account_an_hour: self.mail_per_account_an_hour,
+            mailed_token_per_address_an_hour: self.mailed_token_per_address_an_hour,
+            usage_report_per_address_a_minute: self.usage_report_per_address_a_minute,
+            download_per_address_a_minute: self.download_per_address_a_minute,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileApp {
+    id: String,
+    ttl_days_min: u32,
+    ttl_days_max: u32,
+    ttl_days_default: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileRule {
+    path: String,
+    #[serde(default)]
+    methods: Vec<String>,
+    #[serde(default)]
+    public: bool,
+    #[serde(default)]
+    any_key: bool,
+    #[serde(default)]
+    all_scopes: Vec<String>,
+    #[serde(default)]
+    any_scope: Vec<String>,
+}
+
+impl FileRule {
+    pub(super) fn checked(self, known: &ScopeSet) -> Result<Rule, String> {
+        let refuse = |problem: &str| format!("rules: path {:?}: {problem}", self.path);
+        let parse = |names: &[String]| -> Result<Vec<Requirement>, String> {
+            names
+                .iter()
+                .map(|name| {
+                    let scope = Scope::parse(name).map_err(|error| refuse(&error.to_string()))?;
+                    if scope.is_full_access() || known.contains(&scope) {
+                        Ok(Requirement::Scope(scope))
+                    } else {
+                        Err(refuse(&format!(
+                            "scope {name:?} is not listed under scopes"
+                        )))
+                    }
+                })
+                .collect()
+        };
+        let demands = [
+            self.public,
+            self.any_key,
+            !self.all_scopes.is_empty(),
+            !self.any_scope.is_empty(),
+        ];
+        if demands.iter().filter(|is_set| **is_set).count() != 1 {
+            return Err(refuse(
+                "say exactly one of public, any_key, all_scopes, any_scope",
+            ));
+        }
+        if let Some(method) = self
+            .methods
+            .iter()
+            .find(|m| m.is_empty() || !m.bytes().all(|b| b.is_ascii_uppercase()))
+        {
+            return Err(refuse(&format!("method {method:?} must be in upper case")));
+        }
+        let demand = if self.public {
+            Demand::Public
+        } else if self.any_key {
+            Demand::Key(Requirement::AnyKey)
+        } else if self.any_scope.is_empty() {
+            Demand::Key(Requirement::All(parse(&self.all_scopes)?))
+        } else {
+            Demand::Key(Requirement::Any(parse(&self.any_scope)?))
+        };
+        Ok(Rule {
+            methods: self.methods,
+            path: self.path,
+            demand,
+        })
+    }
+}
+
+/// The apps, each id once.
+pub(super) fn apps(entries: Vec<FileApp>) -> Result<Vec<App>, String> {
+    /// What a verifier accepts by default.
+    const TTL_DAYS_MAX: u32 = 400;
+    let mut apps: Vec<App> = Vec::new();
+    for FileApp {
+        id,
+        ttl_days_min,
+        ttl_days_max,
+        ttl_days_default,
+    } in entries
+    {
+        if id.is_empty() || id.len() > 100 || !id.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(format!(
+                "apps: id {id:?} must be 1 to 100 visible ASCII characters"
+            ));
+        }
+        if apps.iter().any(|app| app.id == id) {
+            return Err(format!("apps: id {id:?} stands twice"));
+        }
+        let is_ordered = 1 <= ttl_days_min
+            && ttl_days_min <= ttl_days_default
+            && ttl_days_default <= ttl_days_max;
+        if !is_ordered || ttl_days_max > TTL_DAYS_MAX {
+            return Err(format!(
+                "apps: {id:?} needs 1 <= ttl_days_min <= ttl_days_default <= ttl_days_max <= {TTL_DAYS_MAX}"
+            ));
+        }
+        let ttl_days = TtlDays {
+            min: ttl_days_min,
+            max: ttl_days_max,
+            default: ttl_days_default,
+        };
+        apps.push(App { id, ttl_days });
+    }
+    Ok(apps)
+}
