@@ -33,6 +33,7 @@ const MASK_DOMAIN: &[u8] = b"nexa refresh";
 ///
 /// # Security
 /// The memory is wiped on drop; `Debug` shows nothing of it and there is no `Display`.
+#[derive(Zeroize, ZeroizeOnDrop)]
 pub struct RefreshToken {
     bits: [u8; 32],
     /// `bits` in base64url, and nothing else: one token has one text.
@@ -111,21 +112,6 @@ impl fmt::Debug for RefreshToken {
         f.write_str("RefreshToken(redacted)")
     }
 }
-
-impl Zeroize for RefreshToken {
-    fn zeroize(&mut self) {
-        self.bits.zeroize();
-        self.text.zeroize();
-    }
-}
-
-impl Drop for RefreshToken {
-    fn drop(&mut self) {
-        self.zeroize();
-    }
-}
-
-impl ZeroizeOnDrop for RefreshToken {}
 
 fn xor(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     let mut mixed = *left;

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -112,6 +113,13 @@ impl PartialEq for KeyDigest {
 }
 
 impl Eq for KeyDigest {}
+
+/// Over the bytes, so that equal digests hash alike. For maps in memory: a map's own comparison is the one above.
+impl Hash for KeyDigest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 /// Shows the first four bytes: enough to tell digests apart in a log, too little to look one up.
 impl fmt::Debug for KeyDigest {
@@ -224,6 +232,16 @@ mod tests {
                 .to_string()
                 .contains("63")
         );
+    }
+
+    #[test]
+    fn digests_are_keys_of_a_map() {
+        extern crate std;
+        let key = |text: &[u8]| KeyDigest::of(text);
+        let names = std::collections::HashMap::from([(key(b"a"), 1), (key(b"b"), 2)]);
+        assert_eq!(names.get(&key(b"a")), Some(&1));
+        assert_eq!(names.get(&key(b"b")), Some(&2));
+        assert_eq!(names.get(&key(b"c")), None);
     }
 
     #[test]

@@ -34,6 +34,7 @@ const DISPLAY_LEN: usize = 8;
 /// # Security
 /// The memory is wiped on drop. `Debug` shows nothing of the key and there is no `Display`, so it cannot
 /// reach a log by accident.
+#[derive(Zeroize, ZeroizeOnDrop)]
 pub struct PlainKey {
     text: String,
 }
@@ -86,20 +87,6 @@ impl fmt::Debug for PlainKey {
     }
 }
 
-impl Zeroize for PlainKey {
-    fn zeroize(&mut self) {
-        self.text.zeroize();
-    }
-}
-
-impl Drop for PlainKey {
-    fn drop(&mut self) {
-        self.zeroize();
-    }
-}
-
-impl ZeroizeOnDrop for PlainKey {}
-
 #[cfg(test)]
 mod tests {
     use alloc::format;
@@ -122,7 +109,6 @@ mod tests {
         fn is_wiped_on_drop<T: ZeroizeOnDrop>(_: &T) {}
         let mut key = KeyFormat::NEXA.generate(&mut Seeded::new(2));
         is_wiped_on_drop(&key);
-        assert!(core::mem::needs_drop::<PlainKey>());
         key.zeroize();
         assert_eq!(key.expose(), "");
     }
