@@ -14,7 +14,7 @@ const LOCK_FILE: &str = "nexa.lock";
 #[derive(Debug)]
 pub(super) struct FolderLock {
     /// Held for its lock. A file of its own: closing any descriptor of the database file would drop SQLite's locks.
-    _file: File,
+    file: File,
 }
 
 impl FolderLock {
@@ -29,12 +29,20 @@ impl FolderLock {
             .open(&path)
             .map_err(at(&path))?;
         match file.try_lock() {
-            Ok(()) => Ok(FolderLock { _file: file }),
+            Ok(()) => Ok(FolderLock { file }),
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
                 folder: folder.to_owned(),
             }),
             Err(TryLockError::Error(source)) => Err(OpenError::Io { path, source }),
         }
+    }
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that is just being started still holds a copy of it.
+        // Should this fail, closing will have to do.
+        let _ = self.file.unlock();
     }
 }
 
