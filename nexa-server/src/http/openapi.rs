@@ -308,6 +308,8 @@ fn operation_id(method: &str, path: &str) -> String {
     let words = path.split(|letter: char| !letter.is_ascii_alphanumeric());
     let words: Vec<&str> = std::iter::once(method)
         .chain(words.filter(|word| !word.is_empty()))
+        // A path and its twin with a slash are two operations.
+        .chain(path.ends_with('/').then_some("slash"))
         .collect();
     words.join("_")
 }

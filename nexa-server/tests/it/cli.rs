@@ -780,6 +780,15 @@ fn the_openapi_document_does_not_drift() {
     let printed = run(&["openapi"], "");
     let document: Value = serde_json::from_str(&printed.stdout).unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
+    let ids: Vec<&Value> = document["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|path| path.as_object().unwrap().values())
+        .map(|operation| &operation["operationId"])
+        .collect();
+    let unique: std::collections::BTreeSet<String> = ids.iter().map(|id| id.to_string()).collect();
+    assert_eq!(unique.len(), ids.len(), "an id names one operation");
     insta::assert_json_snapshot!(document, { ".info.version" => "[version]" });
     let server = Server::start();
     assert_eq!(
