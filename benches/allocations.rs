@@ -41,8 +41,11 @@ fn keys() -> Result<(), Box<dyn Error>> {
 
 fn licenses() -> Result<(), Box<dyn Error>> {
     let sample = LicenseSample::issue()?;
-    let expect = LicenseExpectations::new(LicenseSample::ISSUER, LicenseSample::APP)
-        .with_device(DeviceExpectation::Components(&LicenseSample::DEVICE));
+    let expect = LicenseExpectations::new(
+        LicenseSample::ISSUER,
+        LicenseSample::APP,
+        DeviceExpectation::Components(&LicenseSample::DEVICE),
+    );
     let mut scratch = Scratch::new();
     let tabled = sample.key.clone().with_table();
     for (name, key, token, decision, aim) in [

@@ -42,8 +42,11 @@ fn good(sample: &LicenseSample) -> Result<(), Box<dyn Error>> {
         ),
     ] {
         let keys = KeySet::from_keys(&[key])?;
-        let expect = LicenseExpectations::new(LicenseSample::ISSUER, LicenseSample::APP)
-            .with_device(DeviceExpectation::Components(&LicenseSample::DEVICE));
+        let expect = LicenseExpectations::new(
+            LicenseSample::ISSUER,
+            LicenseSample::APP,
+            DeviceExpectation::Components(&LicenseSample::DEVICE),
+        );
         let mut scratch = Scratch::new();
         let found = compare(bare, || {
             let token = black_box(sample.token.as_bytes());
@@ -159,8 +162,11 @@ fn malformed(sample: &LicenseSample) -> Result<(), Box<dyn Error>> {
         Comparison::HEAD
     );
     let keys = KeySet::from_keys(std::slice::from_ref(&sample.key))?;
-    let expect = LicenseExpectations::new(LicenseSample::ISSUER, LicenseSample::APP)
-        .with_device(DeviceExpectation::Components(&LicenseSample::DEVICE));
+    let expect = LicenseExpectations::new(
+        LicenseSample::ISSUER,
+        LicenseSample::APP,
+        DeviceExpectation::Components(&LicenseSample::DEVICE),
+    );
     let mut good_scratch = Scratch::new();
     let mut scratch = Scratch::new();
     for (name, token, code) in cases {

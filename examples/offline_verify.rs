@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
-use nexa_verify::{Decision, RevocationFeed, Scratch, UnixSeconds, Verifier};
+use nexa_verify::{Decision, DeviceExpectation, RevocationFeed, Scratch, UnixSeconds, Verifier};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -22,8 +22,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         );
     };
 
-    let device = [("fingerprint", fingerprint.as_str())];
-    let mut verifier = Verifier::new(&fs::read(jwks)?, issuer, app)?.with_device(&device);
+    let components = [("fingerprint", fingerprint.as_str())];
+    let device = DeviceExpectation::Components(&components);
+    let mut verifier = Verifier::new(&fs::read(jwks)?, issuer, app, device)?;
     let feed_file = revocations.first().map(fs::read).transpose()?;
     let feed = feed_file.as_deref().map(RevocationFeed::read).transpose()?;
     if let Some(feed) = &feed {

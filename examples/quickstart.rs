@@ -72,9 +72,8 @@ fn licence() -> Result<(), Box<dyn Error>> {
 
     // The client's side: the key set, the name of issuer and app, its own fingerprint.
     let keys = KeySet::from_jwks(jwks.as_bytes())?;
-    let device = [("fingerprint", "a1b2c3")];
-    let expect =
-        LicenseExpectations::new(ISSUER, APP).with_device(DeviceExpectation::Components(&device));
+    let device = DeviceExpectation::Components(&[("fingerprint", "a1b2c3")]);
+    let expect = LicenseExpectations::new(ISSUER, APP, device);
     let mut scratch = Scratch::new();
     let report = check_license(&keys, &expect, now, token.as_bytes(), &mut scratch);
     println!("verdict          {}", report.verdict());

@@ -2,7 +2,7 @@
 use core::fmt;
 
 use crate::claims::{
-    Verified, check_lifetime, exact, optional, optional_text, required, seconds, text,
+    Verified, check_lifetime, exact, optional, optional_nonempty_text, required, seconds, text,
 };
 use crate::json::{Object, Value};
 use crate::jwk::KeySet;
@@ -78,13 +78,13 @@ impl<'b> AccessClaims<'b> {
         self.session_version
     }
 
-    /// `role`: the user's role in the tenant.
+    /// `role`: the user's role in the tenant, not empty. A token has a role, a scope, or both.
     #[must_use]
     pub const fn role(&self) -> Option<&'b str> {
         self.role
     }
 
-    /// `scope`: what the token is limited to, separated by spaces (RFC 6749 §3.3).
+    /// `scope`: what the token is limited to, separated by spaces (RFC 6749 §3.3), not empty.
     #[must_use]
     pub const fn scope(&self) -> Option<&'b str> {
         self.scope
@@ -137,12 +137,15 @@ pub(crate) fn read_claims<'b>(
         session_version: required(object, "sv", Claim::Sv)?
             .as_integer()
             .ok_or(Refusal::ClaimType(Claim::Sv))?,
-        role: optional_text(object, "role", Claim::Role)?,
-        scope: optional_text(object, "scope", Claim::Scope)?,
+        role: optional_nonempty_text(object, "role", Claim::Role)?,
+        scope: optional_nonempty_text(object, "scope", Claim::Scope)?,
         jti: text(object, "jti", Claim::Jti)?,
         issued_at: seconds(object, "iat", Claim::Iat)?,
         expires_at: seconds(object, "exp", Claim::Exp)?,
     };
+    if claims.role.is_none() && claims.scope.is_none() {
+        return Err(Refusal::RoleAndScopeMissing);
+    }
     // Not a claim of ours, but RFC 7519 §4.1.5 gives it a meaning, so it is not ignored.
     let not_before = optional(object, "nbf", Claim::Nbf, |value: &Value<'b>| {
         value.as_integer().and_then(UnixSeconds::new)

@@ -44,6 +44,7 @@ pub(crate) fn encode_into(bytes: &[u8], text: &mut alloc::string::String) {
 
 /// How a base64url text broke RFC 4648 §5 as RFC 7515 §2 uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Base64Fault {
     /// There is padding (`=`).
     Padding,

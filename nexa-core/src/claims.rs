@@ -7,10 +7,6 @@ use crate::time::UnixSeconds;
 pub(crate) const CLOCK_SKEW_S: u64 = 300;
 
 /// Claims whose token was signed by a trusted key and broke no rule. Only this crate can make one.
-///
-/// ```compile_fail
-/// let forged = nexa_core::Verified { claims: "anything" };
-/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Verified<T> {
     // Private: the type is the proof that the check was made.
@@ -63,6 +59,18 @@ pub(crate) fn exact<'b>(
     }
 }
 
+/// The claim `name`: a string that is not empty, if it is there.
+pub(crate) fn optional_nonempty_text<'b>(
+    object: &Object<'b>,
+    name: &str,
+    claim: Claim,
+) -> Result<Option<&'b str>, Refusal> {
+    match optional_text(object, name, claim)? {
+        Some("") => Err(Refusal::ClaimWrong(claim)),
+        text => Ok(text),
+    }
+}
+
 /// The claim `name`: a string, if it is there.
 pub(crate) fn optional_text<'b>(
     object: &Object<'b>,
@@ -109,15 +117,17 @@ pub(crate) fn seconds(
         .ok_or(Refusal::ClaimType(claim))
 }
 
-/// `iat` may lie a little ahead of now, and `exp` only so far behind `iat`.
+/// `exp` lies after `iat` and only so far, and `iat` may be a little ahead of now.
 pub(crate) fn check_lifetime(
     now: UnixSeconds,
     issued_at: UnixSeconds,
     expires_at: UnixSeconds,
     max_s: u64,
 ) -> Result<(), Refusal> {
-    // An `exp` before `iat` is no lifetime at all; `nbf < exp` is what rules it out or in.
-    let lifetime_s = expires_at.since(issued_at).unwrap_or(0);
+    let lifetime_s = expires_at
+        .since(issued_at)
+        .filter(|lifetime_s| *lifetime_s > 0)
+        .ok_or(Refusal::ExpNotAfterIat)?;
     if lifetime_s > max_s {
         return Err(Refusal::LifetimeTooLong { lifetime_s, max_s });
     }

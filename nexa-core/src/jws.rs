@@ -1,6 +1,6 @@
 //! Opens a compact JWS (RFC 7515 §7.1) signed with Ed25519 (RFC 8037), strictly and in a fixed order.
 use crate::base64url::{self, Base64Fault};
-use crate::json::{self, Node, Object};
+use crate::json::{self, JsonFault, Node, Object};
 use crate::jwk::{KeySet, SignatureError, VerificationKey};
 use crate::refusal::{Refusal, TokenPart};
 
@@ -10,6 +10,10 @@ pub(crate) const MAX_TOKEN_BYTES: usize = 4096;
 /// three bytes per started group of four characters.
 const DECODED_BYTES: usize = MAX_TOKEN_BYTES / 4 * 3 + 9;
 const MAX_VALUES: usize = 512;
+/// A header is read before anything is known of its author, so it is held to little more than the 92 bytes and seven
+/// values that ours have.
+const MAX_HEADER_BYTES: usize = 512;
+const MAX_HEADER_VALUES: usize = 64;
 const MAX_HEADER_MEMBERS: u16 = 16;
 const MAX_PAYLOAD_MEMBERS: u16 = 64;
 
@@ -150,6 +154,13 @@ fn check_header<'k>(
     header: &mut [u8],
     nodes: &mut [Node],
 ) -> Result<&'k VerificationKey, Refusal> {
+    if header.len() > MAX_HEADER_BYTES {
+        return Err(Refusal::Json {
+            part: TokenPart::Header,
+            fault: JsonFault::TooLarge,
+        });
+    }
+    let nodes = nodes.get_mut(..MAX_HEADER_VALUES).unwrap_or_default();
     let header = read_object(TokenPart::Header, header, nodes, MAX_HEADER_MEMBERS)?;
     let alg = header.get("alg").ok_or(Refusal::AlgMissing)?;
     match alg.as_str().ok_or(Refusal::AlgType)? {

@@ -29,8 +29,8 @@
 //!
 //! // The app, offline: the issuer's public key is all it knows.
 //! let keys = KeySet::from_jwks(public_jwks(&[issuer.verification_key()]).as_bytes())?;
-//! let expect = LicenseExpectations::new("https://licenses.example", "my-app")
-//!     .with_device(DeviceExpectation::Components(device));
+//! let this_device = DeviceExpectation::Components(device);
+//! let expect = LicenseExpectations::new("https://licenses.example", "my-app", this_device);
 //! let mut scratch = Scratch::new();
 //! let report = check_license(&keys, &expect, now, issued.token.as_bytes(), &mut scratch);
 //! assert_eq!(report.verdict(), Verdict::Valid);
@@ -62,7 +62,7 @@
 //! | `keys` | API keys and scopes (needs `alloc`) |
 //! | `issue` | signing keys; issuing licences, access and refresh tokens (needs `alloc`) |
 //! | `std` | default: `keys` and `issue` |
-//! | `tables` | a table per verification key: checks in half the time for 2.1 MB a key; needs the standard library |
+//! | `tables` | a table per verification key: checks in half the time for 2.1 MB a key; implies `std` |
 #![no_std]
 #[cfg(feature = "alloc")]
 extern crate alloc;
@@ -94,7 +94,8 @@ pub use claims::Verified;
 #[cfg(feature = "issue")]
 pub use issue::{
     AccessIssuer, IssueError, IssuedAccess, IssuedLicense, LicenseIssuer, NewAccess, NewDevice,
-    NewLicense, NewTerms, RefreshToken, SigningKey, SigningKeyError, public_jwks, uuid_v7,
+    NewLicense, NewTerms, RefreshToken, SigningKey, SigningKeyError, check_issuer, public_jwks,
+    uuid_v7,
 };
 pub use json::JsonFault;
 pub use jwk::{KeyError, KeyProblem, KeySet, SignatureError, VerificationKey};

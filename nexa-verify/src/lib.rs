@@ -6,7 +6,7 @@
 //! [`Decision`]. What to do about it is the program's own choice.
 //!
 //! ```
-//! use nexa_verify::{Decision, Scratch, UnixSeconds, Verdict, Verifier};
+//! use nexa_verify::{Decision, DeviceExpectation, Scratch, UnixSeconds, Verdict, Verifier};
 //!
 //! # use nexa_core::{DevicePolicy, LicenseIssuer, NewDevice, NewLicense, NewTerms, SigningKey, public_jwks};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,8 +24,8 @@
 //! # let token = token.as_bytes();
 //! // `jwks` is what /.well-known/jwks.json served when the program was built (include_bytes!), `token`
 //! // what the user was given, `now` the program's clock.
-//! let device = [("fingerprint", "f-1")];
-//! let verifier = Verifier::new(jwks, "https://auth.example.com", "my-app")?.with_device(&device);
+//! let device = DeviceExpectation::Components(&[("fingerprint", "f-1")]);
+//! let verifier = Verifier::new(jwks, "https://auth.example.com", "my-app", device)?;
 //!
 //! let mut scratch = Scratch::new();
 //! let report = verifier.check(now, token, &mut scratch);
@@ -38,7 +38,8 @@
 //! ```
 //!
 //! Revoked licences come as the published list, fetched by the program whenever it can and handed to
-//! [`Verifier::with_revocations`] as a [`RevocationFeed`].
+//! [`Verifier::with_revocations`] as a [`RevocationFeed`]. How old that list is, the program knows and the verifier does
+//! not: `fresh_s`, `max_age_s` and `stale` of [`LicenseTerms`] are facts for the program to act on.
 //!
 //! # What it will not do
 //! - Fetch anything, read a clock or keep state: the program passes bytes and the time in.
@@ -74,8 +75,10 @@ mod verifier;
 
 // The public interface is:
 pub use nexa_core::{
-    Decision, DeviceExpectation, DeviceMatch, FeedError, KeyError, KeySet, License, LicenseReport,
-    LicenseTerms, NoRevocations, Refusal, RevocationFeed, RevocationStatus, Revocations, Scratch,
-    StatusRef, UnixSeconds, Verdict, VerificationKey, Verified,
+    Base64Fault, Claim, Decision, DeviceBinding, DeviceExpectation, DeviceMatch, DevicePolicy,
+    DriftedKinds, Entitlements, FINGERPRINT_KIND, FeedError, FeedProblem, JsonFault, KeyError,
+    KeyProblem, KeySet, License, LicenseReport, LicenseTerms, Limits, NoRevocations, Refusal,
+    RevocationFeed, RevocationStatus, Revocations, Scratch, SignatureError, StalePolicy, StatusRef,
+    TokenPart, UnixSeconds, Verdict, VerificationKey, Verified,
 };
 pub use verifier::Verifier;

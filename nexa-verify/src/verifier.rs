@@ -6,7 +6,9 @@ use nexa_core::{
 };
 
 /// Checks licences of one issuer for one app.
-#[derive(Clone)]
+///
+/// It can be shared between threads; each needs a [`Scratch`] of its own.
+#[derive(Clone, Debug)]
 pub struct Verifier<'a> {
     keys: KeySet,
     expectations: LicenseExpectations<'a>,
@@ -15,7 +17,9 @@ pub struct Verifier<'a> {
 impl<'a> Verifier<'a> {
     /// Reads the embedded keys: a JWK set or a single JWK (RFC 7517), at most 16 Ed25519 keys.
     ///
-    /// `issuer` is compared byte for byte with `iss`, `audience` (the app's id) with `aud`.
+    /// `issuer` is compared byte for byte with `iss`, `audience` (the app's id) with `aud`. `device` says what this
+    /// device is made of, as (kind, value) pairs, where [`FINGERPRINT_KIND`](crate::FINGERPRINT_KIND) is the published
+    /// kind; leaving it out has to be written down as [`DeviceExpectation::NotChecked`].
     ///
     /// # Errors
     /// [`KeyError`] for a set that is malformed, is empty, or holds a weak or private key. A program
@@ -23,27 +27,28 @@ impl<'a> Verifier<'a> {
     ///
     /// # Security
     /// Only these keys decide. Nothing in a token can bring another one in.
-    pub fn new(jwks: &[u8], issuer: &'a str, audience: &'a str) -> Result<Self, KeyError> {
-        Ok(Self::with_keys(KeySet::from_jwks(jwks)?, issuer, audience))
+    pub fn new(
+        jwks: &[u8],
+        issuer: &'a str,
+        audience: &'a str,
+        device: DeviceExpectation<'a>,
+    ) -> Result<Self, KeyError> {
+        let keys = KeySet::from_jwks(jwks)?;
+        Ok(Self::with_keys(keys, issuer, audience, device))
     }
 
     /// The same over keys that have been loaded before.
-    pub fn with_keys(keys: KeySet, issuer: &'a str, audience: &'a str) -> Self {
+    #[must_use]
+    pub const fn with_keys(
+        keys: KeySet,
+        issuer: &'a str,
+        audience: &'a str,
+        device: DeviceExpectation<'a>,
+    ) -> Self {
         Self {
             keys,
-            expectations: LicenseExpectations::new(issuer, audience),
+            expectations: LicenseExpectations::new(issuer, audience, device),
         }
-    }
-
-    /// Says what this device is made of, as (kind, value) pairs; `fingerprint` is the published kind.
-    ///
-    /// Without this call the device is not checked, and the report says so.
-    #[must_use]
-    pub fn with_device(mut self, components: &'a [(&'a str, &'a str)]) -> Self {
-        self.expectations = self
-            .expectations
-            .with_device(DeviceExpectation::Components(components));
-        self
     }
 
     /// Says where to look revocations up, for instance a [`RevocationFeed`](crate::RevocationFeed).
@@ -55,7 +60,7 @@ impl<'a> Verifier<'a> {
         self
     }
 
-    /// Changes the longest life (exp − iat) that is accepted, in seconds; 400 days unless told.
+    /// Changes the longest life (exp − iat) that is accepted, in seconds; 400 days unless told. Grace ends there too.
     #[must_use]
     pub fn with_max_lifetime_s(mut self, max_lifetime_s: u64) -> Self {
         self.expectations = self.expectations.with_max_lifetime_s(max_lifetime_s);

@@ -1,7 +1,7 @@
 //! One whole licence check: key set, token, claims, times, device; verdict and decision.
 #![no_std]
 
-use nexa_verify::{Decision, Scratch, UnixSeconds, Verifier};
+use nexa_verify::{Decision, DeviceExpectation, Scratch, UnixSeconds, Verifier};
 
 /// What the host writes before a call, one after the other: key set, issuer, app, fingerprint, token.
 static mut INPUT: [u8; 16 * 1024] = [0; 16 * 1024];
@@ -38,10 +38,9 @@ fn checked(input: &[u8], lengths: [usize; 5], now: u64) -> Option<u64> {
     }
     let [jwks, issuer, app, fingerprint, token] = parts;
     let text = |bytes| core::str::from_utf8(bytes).ok();
-    let device = [("fingerprint", text(fingerprint)?)];
-    let verifier = Verifier::new(jwks, text(issuer)?, text(app)?)
-        .ok()?
-        .with_device(&device);
+    let components = [("fingerprint", text(fingerprint)?)];
+    let device = DeviceExpectation::Components(&components);
+    let verifier = Verifier::new(jwks, text(issuer)?, text(app)?, device).ok()?;
     let mut scratch = Scratch::new();
     let report = verifier.check(UnixSeconds::new(now)?, token, &mut scratch);
     let code = report.verdict().code();

@@ -44,7 +44,7 @@ pub struct AccessIssuer {
 }
 
 impl AccessIssuer {
-    /// An issuer known by its public URL: 1 to 256 printable ASCII characters, no trailing slash.
+    /// An issuer known by its public URL, as [`check_issuer`] wants it.
     ///
     /// # Errors
     ///
@@ -126,9 +126,9 @@ pub struct NewAccess<'a> {
     pub session: &'a str,
     /// The version of that session or secret, below 2^53.
     pub session_version: u64,
-    /// The user's role in the tenant.
+    /// The user's role in the tenant, not empty. One of `role` and `scope` has to be there.
     pub role: Option<&'a str>,
-    /// What the token is limited to, separated by spaces.
+    /// What the token is limited to, separated by spaces, not empty.
     pub scope: Option<&'a str>,
     /// How long it is valid, in seconds: 1 s to 24 h.
     pub ttl_s: u64,
@@ -149,6 +149,20 @@ fn check_request(now: UnixSeconds, request: &NewAccess<'_>) -> Result<UnixSecond
     check_length("subject", request.subject, 256)?;
     check_length("tenant", request.tenant, 256)?;
     check_length("session", request.session, 256)?;
+    for (field, text) in [("role", request.role), ("scope", request.scope)] {
+        if text == Some("") {
+            return Err(IssueError::Value {
+                field,
+                rule: "absent or not empty",
+            });
+        }
+    }
+    if request.role.is_none() && request.scope.is_none() {
+        return Err(IssueError::Value {
+            field: "role",
+            rule: "there if scope is not",
+        });
+    }
     const TTL: IssueError = IssueError::Value {
         field: "ttl_s",
         rule: "1 s to 24 h",

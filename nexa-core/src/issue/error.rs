@@ -5,6 +5,7 @@ use crate::refusal::Refusal;
 
 /// Why a token was not issued: a field of the request broke a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum IssueError {
     /// The field's length or count is outside of its bounds.
     Length {
@@ -14,6 +15,8 @@ pub enum IssueError {
         min: usize,
         /// The most that is accepted.
         max: usize,
+        /// What is counted: "bytes" or "entries".
+        unit: &'static str,
     },
     /// The field is not what its rule says.
     Value {
@@ -34,7 +37,12 @@ pub enum IssueError {
 impl fmt::Display for IssueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Length { field, min, max } => write!(f, "{field} must have {min} to {max}"),
+            Self::Length {
+                field,
+                min,
+                max,
+                unit,
+            } => write!(f, "{field} must have {min} to {max} {unit}"),
             Self::Value { field, rule } => write!(f, "{field} must be {rule}"),
             Self::TooLong { bytes } => {
                 write!(
@@ -62,25 +70,54 @@ impl From<Refusal> for IssueError {
 pub(super) fn check_length(field: &'static str, text: &str, max: usize) -> Result<(), IssueError> {
     match (1..=max).contains(&text.len()) {
         true => Ok(()),
-        false => Err(IssueError::Length { field, min: 1, max }),
+        false => Err(IssueError::Length {
+            field,
+            min: 1,
+            max,
+            unit: "bytes",
+        }),
     }
 }
 
-/// The rule of an issuer: its public URL in 1 to 256 printable ASCII characters, without a trailing slash, so
-/// that it has one spelling.
-pub(super) fn check_issuer(issuer: &str) -> Result<(), IssueError> {
+/// Whether `issuer` can stand as `iss`: a public URL in one spelling, because it is compared byte by byte.
+///
+/// 1 to 256 printable ASCII characters: `https://` or `http://` in lower case, a host and perhaps a path; no query, no
+/// fragment, no quote, no backslash, no trailing slash.
+///
+/// # Errors
+///
+/// The rule that it breaks.
+///
+/// ```
+/// use nexa_core::check_issuer;
+///
+/// check_issuer("https://auth.example.com/nexa")?;
+/// assert!(check_issuer("https://auth.example.com/").is_err());
+/// assert!(check_issuer("auth.example.com").is_err());
+/// # Ok::<(), nexa_core::IssueError>(())
+/// ```
+pub fn check_issuer(issuer: &str) -> Result<(), IssueError> {
     check_length("issuer", issuer, 256)?;
-    if !issuer.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(IssueError::Value {
+    let broken = |rule| {
+        Err(IssueError::Value {
             field: "issuer",
-            rule: "printable ASCII without spaces",
-        });
+            rule,
+        })
+    };
+    let rest = issuer
+        .strip_prefix("https://")
+        .or_else(|| issuer.strip_prefix("http://"));
+    if !rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) {
+        return broken("an address that starts with https:// or http:// and a host");
+    }
+    if issuer
+        .bytes()
+        .any(|b| !b.is_ascii_graphic() || matches!(b, b'?' | b'#' | b'"' | b'\\'))
+    {
+        return broken("printable ASCII without spaces, query, fragment, quotes and backslashes");
     }
     match issuer.ends_with('/') {
-        true => Err(IssueError::Value {
-            field: "issuer",
-            rule: "without a trailing slash",
-        }),
+        true => broken("without a trailing slash"),
         false => Ok(()),
     }
 }

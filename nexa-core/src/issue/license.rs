@@ -11,8 +11,8 @@ use crate::claims::CLOCK_SKEW_S;
 use crate::jwk::VerificationKey;
 use crate::jws::{self, MAX_TOKEN_BYTES, Scratch};
 use crate::license::{
-    DevicePolicy, LICENSE_TYP, LICENSE_TYPE, LicenseExpectations, MAX_COMPONENTS, StalePolicy,
-    StatusRef, component_hash, read_claims,
+    DeviceExpectation, DevicePolicy, LICENSE_TYP, LICENSE_TYPE, LicenseExpectations,
+    MAX_COMPONENTS, StalePolicy, StatusRef, component_hash, read_claims,
 };
 use crate::time::UnixSeconds;
 
@@ -39,8 +39,8 @@ use crate::time::UnixSeconds;
 /// })?;
 ///
 /// let keys = KeySet::from_keys(&[issuer.verification_key()])?;
-/// let expect = LicenseExpectations::new("https://licenses.example", "my-app")
-///     .with_device(DeviceExpectation::Components(&[("fingerprint", "a1b2c3")]));
+/// let device = DeviceExpectation::Components(&[("fingerprint", "a1b2c3")]);
+/// let expect = LicenseExpectations::new("https://licenses.example", "my-app", device);
 /// let mut scratch = Scratch::new();
 /// let report = check_license(&keys, &expect, now, issued.token.as_bytes(), &mut scratch);
 /// assert_eq!(report.verdict(), Verdict::Valid);
@@ -56,7 +56,7 @@ pub struct LicenseIssuer {
 }
 
 impl LicenseIssuer {
-    /// An issuer known by its public URL: 1 to 256 printable ASCII characters, no trailing slash.
+    /// An issuer known by its public URL, as [`check_issuer`] wants it.
     ///
     /// # Errors
     ///
@@ -142,7 +142,11 @@ impl LicenseIssuer {
         payload: &str,
     ) -> Result<(), IssueError> {
         let mut scratch = Scratch::new();
-        let expect = LicenseExpectations::new(&self.issuer, request.audience);
+        let expect = LicenseExpectations::new(
+            &self.issuer,
+            request.audience,
+            DeviceExpectation::NotChecked,
+        );
         jws::read_unsigned_payload(payload.as_bytes(), &mut scratch)
             .and_then(|claims| {
                 let kid = self.key.verification_key().kid_bytes();
@@ -178,11 +182,14 @@ pub struct NewDevice<'a> {
     /// 1 to 16 pairs of kind (1 to 64 bytes, each once) and value (1 to 512 bytes). A published fingerprint is
     /// the kind `fingerprint`.
     pub components: &'a [(&'a str, &'a str)],
-    /// How many of them have to match when the licence is checked.
+    /// How many of them have to match when the licence is checked; [`DevicePolicy::Two`] wants at least two.
     pub policy: DevicePolicy,
 }
 
 /// What a licence grants; by default nothing is stated.
+///
+/// A verifier reads at most 64 members of an object and 512 values of a licence, names included (29 or more of them
+/// are the other claims), so limits are at most 64 and entitlements some 450; and the token has at most 4,096 bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NewTerms<'a> {
     /// The plan's name.
@@ -191,9 +198,10 @@ pub struct NewTerms<'a> {
     pub entitlements: &'a [&'a str],
     /// Names and values (below 2^53) of limits, each name once.
     pub limits: &'a [(&'a str, u64)],
-    /// How long after its end the licence still lets its user go on, in seconds.
+    /// How long after its end the licence still lets its user go on, in seconds; with `ttl_s` at most 400 days.
     pub grace_s: u64,
-    /// How old revocation data may get before newer should be fetched, in seconds.
+    /// How old revocation data may get before newer should be fetched, in seconds. This and the next two are told to
+    /// the host; no check acts on them.
     pub fresh_s: Option<u64>,
     /// How old revocation data may get before `stale` applies, in seconds.
     pub max_age_s: Option<u64>,
@@ -230,6 +238,13 @@ fn check_request(now: UnixSeconds, request: &NewLicense<'_>) -> Result<UnixSecon
     if !(1..=LicenseExpectations::MAX_LIFETIME_S).contains(&request.ttl_s) {
         return Err(TTL);
     }
+    let lasts_s = request.ttl_s.saturating_add(request.terms.grace_s);
+    if lasts_s > LicenseExpectations::MAX_LIFETIME_S {
+        return Err(IssueError::Value {
+            field: "terms.grace_s",
+            rule: "at most 400 days together with ttl_s",
+        });
+    }
     check_device(&request.device)?;
     if let Some(status) = request.status {
         check_length("status.uri", status.uri, 512)?;
@@ -244,6 +259,7 @@ fn check_device(device: &NewDevice<'_>) -> Result<(), IssueError> {
             field: "device.components",
             min: 1,
             max: MAX_COMPONENTS,
+            unit: "entries",
         });
     }
     for (index, (kind, value)) in device.components.iter().enumerate() {
@@ -264,6 +280,10 @@ fn check_device(device: &NewDevice<'_>) -> Result<(), IssueError> {
                 rule: "between 1 and the number of components",
             })
         }
+        DevicePolicy::Two if total < 2 => Err(IssueError::Value {
+            field: "device.policy",
+            rule: "something other than two where the device has one component",
+        }),
         DevicePolicy::Any
         | DevicePolicy::Two
         | DevicePolicy::Most

@@ -9,7 +9,7 @@ mod refresh;
 mod signing_key;
 
 pub use access::{AccessIssuer, IssuedAccess, NewAccess};
-pub use error::IssueError;
+pub use error::{IssueError, check_issuer};
 pub use ids::uuid_v7;
 pub use license::{IssuedLicense, LicenseIssuer, NewDevice, NewLicense, NewTerms};
 pub use refresh::RefreshToken;

@@ -31,7 +31,17 @@ pub(crate) fn parse<'b>(
 }
 
 /// How a JSON document broke the rules.
+///
+/// How much is read, where member names count as values too:
+///
+/// | document | bytes | values | members of an object | nested |
+/// |---|---|---|---|---|
+/// | header of a token | 512 | 64 | 16 | 4 |
+/// | payload of a token | what fits a token of 4,096 | 512 | 64 | 4 |
+/// | key set | 8,192 | 512 | 64 | 4 |
+/// | entry of a revocation list | 1,024 | 64 | 16 | 4 |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum JsonFault {
     /// The bytes are not UTF-8.
     Utf8,
@@ -47,9 +57,9 @@ pub enum JsonFault {
     LoneSurrogate,
     /// Arrays and objects are nested more than four deep.
     TooDeep,
-    /// An object has more members than are read.
+    /// An object has more members than are read: 16 in a header, 64 elsewhere.
     TooManyMembers,
-    /// The document has more values or bytes than are read.
+    /// The document has more values or bytes than are read: 64 and 512 in a header, 512 values elsewhere.
     TooLarge,
     /// A number is 2^53 or more from zero.
     NumberRange,

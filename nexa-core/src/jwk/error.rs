@@ -14,17 +14,25 @@ pub struct KeyError {
 
 /// What is wrong with a key or a key set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum KeyProblem {
-    /// The document is not strict JSON, or longer than is read.
+    /// The document has more than 8,192 bytes.
+    TooLong {
+        /// How many it has.
+        bytes: usize,
+    },
+    /// The document is not strict JSON.
     Json(JsonFault),
     /// This is neither a JWK nor a JWK set.
     NotAJwk,
+    /// The document has both `keys` and `kty`: two readers could take two different keys from it.
+    SetAndKey,
     /// A member of a JWK is missing, mistyped, or has a value that does not fit a key for verification.
     Member {
         /// The member's name.
         name: &'static str,
     },
-    /// The JWK holds a private key (`d`), which has no business with a verifier.
+    /// A JWK, of whatever type, holds a private or shared secret (`d` or `k`), which has no business with a verifier.
     PrivateKey,
     /// The bytes are not a point of the curve.
     NotAPoint,
@@ -48,13 +56,19 @@ impl fmt::Display for KeyError {
             write!(f, "key {index} of the set: ")?;
         }
         match self.problem {
+            KeyProblem::TooLong { bytes } => {
+                write!(f, "the document has {bytes} bytes; at most 8192 are read")
+            }
             KeyProblem::Json(fault) => write!(f, "the document is not strict JSON: {fault}"),
             KeyProblem::NotAJwk => f.write_str("neither a JWK nor a JWK set"),
+            KeyProblem::SetAndKey => {
+                f.write_str("members keys and kty: a JWK set and a JWK at once")
+            }
             KeyProblem::Member { name } => write!(
                 f,
                 "member {name} is missing or not what an Ed25519 verification key has there"
             ),
-            KeyProblem::PrivateKey => f.write_str("member d: this is a private key"),
+            KeyProblem::PrivateKey => f.write_str("member d or k: this is a secret key"),
             KeyProblem::NotAPoint => f.write_str("the key is not a point of the curve"),
             KeyProblem::Weak => f.write_str("the key is weak: anybody can sign for it"),
             KeyProblem::NotCanonical => f.write_str("the key is not in its canonical encoding"),
@@ -70,6 +84,7 @@ impl core::error::Error for KeyError {}
 
 /// Why a signature was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SignatureError {
     /// It does not have 64 bytes.
     Length {

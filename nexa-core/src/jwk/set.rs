@@ -1,12 +1,17 @@
 //! A set of verification keys, and the JWK documents it is read from.
+use core::fmt;
+
 use super::{KeyError, KeyProblem, VerificationKey};
 use crate::base64url;
-use crate::json::{self, JsonFault, Node, Object, Value};
+use crate::json::{self, Node, Object, Value};
+
+const MAX_VALUES: usize = 512;
+const MAX_MEMBERS: u16 = 64;
 
 /// The keys a verifier trusts, one to sixteen of them.
 ///
 /// There is no default key: what names no key of the set is refused.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct KeySet {
     // Filled from the front and never empty: an empty set would make "no key matched" the normal case.
     keys: [Option<VerificationKey>; Self::MAX_KEYS],
@@ -22,42 +27,25 @@ impl KeySet {
     /// Reads a JWK set (RFC 7517 §5) or one bare JWK.
     ///
     /// Ed25519 keys are those of RFC 8037: `kty` "OKP", `crv` "Ed25519", `x`. Keys of other types and curves
-    /// are skipped, as RFC 7517 §5 says. Uses about 12 KB of stack.
+    /// are skipped, as RFC 7517 §5 says. At most 8,192 bytes, 512 values (names included), 64 members of an object.
     ///
     /// # Errors
     ///
-    /// The document is not strict JSON, or one of its Ed25519 keys is weak, malformed, private, meant for
-    /// something else (`use`, `alg`, `key_ops`), misnamed (`kid` is not its thumbprint) or there twice, or no
-    /// key is left. The error says at which position of the set. Nothing is skipped in silence that a key set
+    /// The document is too long, is not strict JSON, is a set and a key at once (`keys` beside `kty`), holds a secret
+    /// (`d` or `k`, in a key of any type), or one of its Ed25519 keys is weak, malformed, meant for something else
+    /// (`use`, `alg`, `key_ops`), misnamed (`kid` is not its thumbprint) or there twice, or no key is left. The error says at which position of the set. Nothing is skipped in silence that a key set
     /// for Nexa should not contain.
     pub fn from_jwks(document: &[u8]) -> Result<Self, KeyError> {
-        let problem = |problem| KeyError {
-            index: None,
-            problem,
-        };
         let mut text = [0; Self::MAX_DOCUMENT_BYTES];
-        let mut nodes = [Node::EMPTY; 512];
+        let mut nodes = [Node::EMPTY; MAX_VALUES];
+        let bytes = document.len();
         let text = text
-            .get_mut(..document.len())
-            .ok_or(problem(KeyProblem::Json(JsonFault::TooLarge)))?;
+            .get_mut(..bytes)
+            .ok_or(in_document(KeyProblem::TooLong { bytes }))?;
         text.copy_from_slice(document);
-        let root =
-            json::parse(text, &mut nodes, 64).map_err(|fault| problem(KeyProblem::Json(fault)))?;
-        let set = root.as_object().ok_or(problem(KeyProblem::NotAJwk))?;
-        let mut keys = KeyList::new();
-        match set.get("keys") {
-            Some(list) => {
-                let list = list.as_array().ok_or(problem(KeyProblem::NotAJwk))?;
-                for (index, jwk) in list.enumerate() {
-                    keys.push_jwk(jwk).map_err(|problem| KeyError {
-                        index: Some(index),
-                        problem,
-                    })?;
-                }
-            }
-            None => keys.push_jwk(root).map_err(problem)?,
-        }
-        keys.finish()
+        let mut set = Self::EMPTY;
+        set.read(text, &mut nodes)?;
+        Ok(set)
     }
 
     /// Makes a set of keys that were loaded already.
@@ -66,14 +54,15 @@ impl KeySet {
     ///
     /// No key, more than sixteen, or one key twice.
     pub fn from_keys(keys: &[VerificationKey]) -> Result<Self, KeyError> {
-        let mut list = KeyList::new();
+        let mut set = Self::EMPTY;
         for (index, key) in keys.iter().enumerate() {
-            list.push(key.clone()).map_err(|problem| KeyError {
+            set.push(key.clone()).map_err(|problem| KeyError {
                 index: Some(index),
                 problem,
             })?;
         }
-        list.finish()
+        set.check_not_empty()?;
+        Ok(set)
     }
 
     /// The key with this id.
@@ -86,29 +75,32 @@ impl KeySet {
     pub fn iter(&self) -> impl Iterator<Item = &VerificationKey> {
         self.keys.iter().flatten()
     }
-}
 
-/// A key set under construction.
-struct KeyList {
-    keys: [Option<VerificationKey>; KeySet::MAX_KEYS],
-    used: usize,
-}
+    /// Where reading starts; never handed out.
+    const EMPTY: Self = Self {
+        keys: [const { None }; Self::MAX_KEYS],
+    };
 
-impl KeyList {
-    fn new() -> Self {
-        Self {
-            keys: [const { None }; KeySet::MAX_KEYS],
-            used: 0,
+    fn read(&mut self, text: &mut [u8], nodes: &mut [Node]) -> Result<(), KeyError> {
+        let root = json::parse(text, nodes, MAX_MEMBERS)
+            .map_err(|fault| in_document(KeyProblem::Json(fault)))?;
+        let document = root.as_object().ok_or(in_document(KeyProblem::NotAJwk))?;
+        match document.get("keys") {
+            Some(_) if document.get("kty").is_some() => {
+                return Err(in_document(KeyProblem::SetAndKey));
+            }
+            Some(list) => {
+                let list = list.as_array().ok_or(in_document(KeyProblem::NotAJwk))?;
+                for (index, jwk) in list.enumerate() {
+                    self.push_jwk(jwk).map_err(|problem| KeyError {
+                        index: Some(index),
+                        problem,
+                    })?;
+                }
+            }
+            None => self.push_jwk(root).map_err(in_document)?,
         }
-    }
-
-    fn push(&mut self, key: VerificationKey) -> Result<(), KeyProblem> {
-        if self.keys.iter().flatten().any(|earlier| *earlier == key) {
-            return Err(KeyProblem::Duplicate);
-        }
-        *self.keys.get_mut(self.used).ok_or(KeyProblem::TooMany)? = Some(key);
-        self.used += 1;
-        Ok(())
+        self.check_not_empty()
     }
 
     fn push_jwk(&mut self, jwk: Value<'_>) -> Result<(), KeyProblem> {
@@ -118,14 +110,33 @@ impl KeyList {
         }
     }
 
-    fn finish(self) -> Result<KeySet, KeyError> {
-        match self.used {
-            0 => Err(KeyError {
-                index: None,
-                problem: KeyProblem::Empty,
-            }),
-            _ => Ok(KeySet { keys: self.keys }),
+    fn push(&mut self, key: VerificationKey) -> Result<(), KeyProblem> {
+        if self.iter().any(|earlier| *earlier == key) {
+            return Err(KeyProblem::Duplicate);
         }
+        let free = self.keys.iter_mut().find(|slot| slot.is_none());
+        *free.ok_or(KeyProblem::TooMany)? = Some(key);
+        Ok(())
+    }
+
+    fn check_not_empty(&self) -> Result<(), KeyError> {
+        match self.iter().next() {
+            Some(_) => Ok(()),
+            None => Err(in_document(KeyProblem::Empty)),
+        }
+    }
+}
+
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+fn in_document(problem: KeyProblem) -> KeyError {
+    KeyError {
+        index: None,
+        problem,
     }
 }
 
@@ -138,6 +149,10 @@ fn read_jwk(jwk: Object<'_>) -> Result<Option<VerificationKey>, KeyProblem> {
         },
         None => Ok(None),
     };
+    // Before the type is looked at: a secret does not belong here in a key that is skipped either.
+    if jwk.get("d").is_some() || jwk.get("k").is_some() {
+        return Err(KeyProblem::PrivateKey);
+    }
     let kty = string("kty")?.ok_or(KeyProblem::Member { name: "kty" })?;
     if kty != "OKP" {
         return Ok(None);
@@ -145,9 +160,6 @@ fn read_jwk(jwk: Object<'_>) -> Result<Option<VerificationKey>, KeyProblem> {
     let crv = string("crv")?.ok_or(KeyProblem::Member { name: "crv" })?;
     if crv != "Ed25519" {
         return Ok(None);
-    }
-    if jwk.get("d").is_some() {
-        return Err(KeyProblem::PrivateKey);
     }
     if !matches!(string("use")?, None | Some("sig")) {
         return Err(KeyProblem::Member { name: "use" });

@@ -18,12 +18,18 @@ use crate::time::UnixSeconds;
 /// otherwise than [`LicenseReport::decision`].
 ///
 /// ```
-/// use nexa_core::{KeySet, LicenseExpectations, Scratch, UnixSeconds, Verdict, check_license};
+/// use nexa_core::{
+///     DeviceExpectation, KeySet, LicenseExpectations, Scratch, UnixSeconds, Verdict, check_license,
+/// };
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let jwk = br#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
 /// let keys = KeySet::from_jwks(jwk)?;
-/// let expect = LicenseExpectations::new("https://licenses.example", "my-app");
+/// let expect = LicenseExpectations::new(
+///     "https://licenses.example",
+///     "my-app",
+///     DeviceExpectation::Components(&[("fingerprint", "a1b2c3")]),
+/// );
 /// let now = UnixSeconds::new(1_795_230_000).ok_or("out of range")?;
 /// let mut scratch = Scratch::new();
 /// let report = check_license(&keys, &expect, now, b"not a licence", &mut scratch);
@@ -68,24 +74,19 @@ impl<'a> LicenseExpectations<'a> {
     /// The longest lifetime that is accepted unless stated otherwise: 400 days.
     pub const MAX_LIFETIME_S: u64 = 400 * 86_400;
 
-    /// This issuer (its public URL) and this audience (the app's id), compared byte by byte. The device is not
-    /// checked, there is no revocation data, and a licence lives at most 400 days.
+    /// This issuer (its public URL) and this audience (the app's id), compared byte by byte, and this device. There
+    /// is no revocation data, and a licence lives at most 400 days, its grace included.
+    ///
+    /// Leaving the device out has to be written down: [`DeviceExpectation::NotChecked`].
     #[must_use]
-    pub const fn new(issuer: &'a str, audience: &'a str) -> Self {
+    pub const fn new(issuer: &'a str, audience: &'a str, device: DeviceExpectation<'a>) -> Self {
         Self {
             issuer,
             audience,
-            device: DeviceExpectation::NotChecked,
+            device,
             revocations: &NoRevocations,
             max_lifetime_s: Self::MAX_LIFETIME_S,
         }
-    }
-
-    /// Checks the device too.
-    #[must_use]
-    pub const fn with_device(mut self, device: DeviceExpectation<'a>) -> Self {
-        self.device = device;
-        self
     }
 
     /// Asks `revocations`.
@@ -95,7 +96,8 @@ impl<'a> LicenseExpectations<'a> {
         self
     }
 
-    /// Accepts licences up to this long between `iat` and `exp`, in seconds.
+    /// Accepts licences up to this long between `iat` and `exp`, in seconds. Grace ends there too, whatever the
+    /// licence says.
     #[must_use]
     pub const fn with_max_lifetime_s(mut self, max_lifetime_s: u64) -> Self {
         self.max_lifetime_s = max_lifetime_s;
@@ -143,11 +145,7 @@ fn judge<'b>(
     } else if let Some(since_s) = now.since(license.expires_at()) {
         Verdict::Expired {
             since_s,
-            grace_left_s: license
-                .terms()
-                .grace_s()
-                .checked_sub(since_s)
-                .filter(|left| *left > 0),
+            grace_left_s: grace_left_s(&license, expect.max_lifetime_s, now),
         }
     } else {
         match device {
@@ -170,4 +168,18 @@ fn judge<'b>(
         device,
         revocation,
     }
+}
+
+/// What is left of the grace of an expired licence. A mis-issued grace does not outlive the longest life that the
+/// verifier accepts.
+fn grace_left_s(license: &License<'_>, max_lifetime_s: u64, now: UnixSeconds) -> Option<u64> {
+    let of_issuer = license
+        .expires_at()
+        .get()
+        .saturating_add(license.terms().grace_s());
+    let of_verifier = license.issued_at().get().saturating_add(max_lifetime_s);
+    of_issuer
+        .min(of_verifier)
+        .checked_sub(now.get())
+        .filter(|left_s| *left_s > 0)
 }

@@ -129,7 +129,7 @@ impl fmt::Debug for DeviceBinding<'_> {
 pub enum DevicePolicy {
     /// One.
     Any,
-    /// Two, or the only one there is.
+    /// Two. Not issued for a device of one component; a verifier that meets it there wants that one.
     Two,
     /// More than half.
     Most,
@@ -177,10 +177,13 @@ impl DevicePolicy {
 }
 
 /// The device a licence is checked on.
-#[derive(Clone, Copy, Debug, Default)]
+///
+/// # Security
+///
+/// There is no default: a verifier that leaves the device out says so where it is made.
+#[derive(Clone, Copy, Debug)]
 pub enum DeviceExpectation<'a> {
     /// Leave the device out of the verdict: for a server that looks at somebody else's licence.
-    #[default]
     NotChecked,
     /// This device: pairs of kind and value.
     Components(&'a [(&'a str, &'a str)]),

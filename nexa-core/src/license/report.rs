@@ -69,6 +69,9 @@ impl<'b> LicenseReport<'b> {
 }
 
 /// What became of a licence.
+///
+/// A closed set: a host can match on it without a wildcard, and a new verdict is a breaking change. New rules show
+/// as new codes inside [`Verdict::Refused`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It holds, here and now.
@@ -82,7 +85,8 @@ pub enum Verdict {
     Expired {
         /// The seconds since it passed.
         since_s: u64,
-        /// What is left of the grace its issuer gave it, in seconds; `None` when nothing is.
+        /// What is left of the grace its issuer gave it, in seconds, up to the longest life the verifier accepts;
+        /// `None` when nothing is.
         grace_left_s: Option<u64>,
     },
     /// It was revoked.
@@ -156,7 +160,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What to do with the user of a licence.
+/// What to do with the user of a licence. A closed set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Let them go on.

@@ -7,12 +7,14 @@ use crate::license::StatusRef;
 use crate::time::UnixSeconds;
 
 /// Where a check asks whether a licence was revoked.
-pub trait Revocations {
+///
+/// `Sync`, so that a verifier can be shared between threads.
+pub trait Revocations: Sync {
     /// What is known about the licence with this `jti` and this place in a status list.
     fn lookup(&self, jti: &str, status: Option<&StatusRef<'_>>) -> RevocationStatus;
 }
 
-/// What is known about a licence's revocation.
+/// What is known about a licence's revocation. A closed set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RevocationStatus {
     /// Nothing: no data was at hand.
@@ -38,8 +40,12 @@ impl Revocations for NoRevocations {
 
 /// The published list of revoked licences: `[{"jti": "…", "revokedAt": "2026-11-21T03:00:00.000Z"}, …]`.
 ///
-/// The whole document is checked once, when it is read. A lookup scans it, so it suits lists of thousands, not
-/// of millions. An entry has at most 1,024 bytes; unknown members are ignored.
+/// The whole list is needed: what it does not name counts as not revoked. The answer to `?since=` is only what was
+/// added; merge it into the list that is kept before it is read here.
+///
+/// The whole document is checked once, when it is read. A lookup reads it again, which costs about 0.4 µs an entry at
+/// every check of a licence: it suits lists of thousands, not of millions. An entry has at most 1,024 bytes; unknown
+/// members are ignored.
 ///
 /// # Security
 ///
@@ -116,6 +122,7 @@ pub struct FeedError {
 
 /// What is wrong with a revocation list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FeedProblem {
     /// The document is not one JSON array of objects.
     NotAList,
@@ -137,9 +144,11 @@ impl fmt::Display for FeedError {
             FeedProblem::NotAList => f.write_str("the document is not one array of objects"),
             FeedProblem::EntryTooLong => f.write_str("longer than 1024 bytes"),
             FeedProblem::Json(fault) => write!(f, "not strict JSON: {fault}"),
-            FeedProblem::Member { name: "jti" } => f.write_str("member jti is not a string"),
+            FeedProblem::Member { name: "jti" } => {
+                f.write_str("member jti is missing or not a string")
+            }
             FeedProblem::Member { name } => {
-                write!(f, "member {name} is not an RFC 3339 timestamp")
+                write!(f, "member {name} is missing or not an RFC 3339 timestamp")
             }
         }
     }

@@ -52,25 +52,29 @@ impl<'b> LicenseTerms<'b> {
             .find_map(|(found, limit)| (found == name).then_some(limit))
     }
 
-    /// How long after `exp` the default decision still allows, in seconds; 0 unless stated.
+    /// How long after `exp` the default decision still allows, in seconds; 0 unless stated. It ends earlier where the
+    /// verifier's longest life ends.
     #[must_use]
     pub const fn grace_s(&self) -> u64 {
         self.grace_s
     }
 
-    /// How old revocation data may get before newer should be fetched, in seconds.
+    /// How old revocation data may get before newer should be fetched, in seconds. A fact for the host: no check
+    /// here looks at the age of revocation data.
     #[must_use]
     pub const fn fresh_s(&self) -> Option<u64> {
         self.fresh_s
     }
 
-    /// How old revocation data may get before [`stale`](Self::stale) applies, in seconds.
+    /// How old revocation data may get before [`stale`](Self::stale) applies, in seconds. A fact for the host, as
+    /// [`fresh_s`](Self::fresh_s).
     #[must_use]
     pub const fn max_age_s(&self) -> Option<u64> {
         self.max_age_s
     }
 
-    /// What holds when revocation data is older than [`max_age_s`](Self::max_age_s).
+    /// What the issuer wants when revocation data is older than [`max_age_s`](Self::max_age_s). A fact for the host:
+    /// neither verdict nor decision depends on it.
     #[must_use]
     pub const fn stale(&self) -> StalePolicy {
         self.stale
@@ -149,7 +153,7 @@ impl fmt::Debug for LicenseTerms<'_> {
     }
 }
 
-/// What the issuer wants when a client's revocation data is too old.
+/// What the issuer wants when a client's revocation data is too old; the host acts on it, no check here does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StalePolicy {
     /// Go on.

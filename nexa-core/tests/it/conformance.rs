@@ -1,11 +1,13 @@
 //! Runs one case of the conformance file. The tests of nexa-verify include this file too, with a check of their own.
 
 use nexa_core::{
-    Decision, DeviceMatch, LicenseReport, RevocationFeed, RevocationStatus, Scratch, UnixSeconds,
-    Verdict,
+    Decision, DeviceExpectation, DeviceMatch, LicenseReport, RevocationFeed, RevocationStatus,
+    Scratch, UnixSeconds, Verdict,
 };
 use serde_json::{Value, json};
 
+/// How many cases there are: a run that skips some is no run.
+pub(crate) const CASES: usize = 734;
 pub(crate) const FILE: &str = include_str!("../license-vectors.json");
 /// The code of a case whose key set must be refused when it is loaded.
 pub(crate) const KEY_SET_REFUSED: &str = "key_set_refused";
@@ -23,7 +25,7 @@ pub(crate) struct Given<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) audience: &'a str,
     pub(crate) max_lifetime_s: Option<u64>,
-    pub(crate) device: Option<&'a [(&'a str, &'a str)]>,
+    pub(crate) device: DeviceExpectation<'a>,
     pub(crate) revocations: Option<&'a RevocationFeed<'a>>,
     pub(crate) now: UnixSeconds,
     pub(crate) token: &'a [u8],
@@ -53,7 +55,10 @@ pub(crate) fn run(
         max_lifetime_s: expect
             .get("max_lifetime_s")
             .map(|seconds| seconds.as_u64().expect("seconds")),
-        device: device.as_deref(),
+        device: match &device {
+            Some(components) => DeviceExpectation::Components(components),
+            None => DeviceExpectation::NotChecked,
+        },
         revocations: feed.as_ref(),
         now: UnixSeconds::new(case["time"].as_u64().expect("seconds")).expect("below 2^53"),
         token: text(&case["token"]).as_bytes(),
@@ -74,6 +79,23 @@ pub(crate) fn run(
         Decision::Deny => "deny",
     };
     json!({"code": report.verdict().code(), "decision": decision, "facts": facts})
+}
+
+/// Runs every case and counts those whose outcome is the expected one.
+///
+/// # Panics
+/// Where some are not, with all of them.
+pub(crate) fn count_agreeing(run: impl Fn(&Value) -> Value) -> usize {
+    let cases = cases();
+    let disagreements: Vec<String> = cases
+        .iter()
+        .filter_map(|case| {
+            let (found, expected) = (run(case), expectation(case));
+            (found != expected).then(|| format!("{}: {found} instead of {expected}", case["name"]))
+        })
+        .collect();
+    assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
+    cases.len()
 }
 
 /// What [`run`] should answer.

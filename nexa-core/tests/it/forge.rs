@@ -3,8 +3,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::Signer;
 use nexa_core::{
-    DevicePolicy, KeySet, LicenseExpectations, LicenseIssuer, NewDevice, NewLicense, NewTerms,
-    Scratch, SigningKey, StalePolicy, StatusRef, UnixSeconds, VerificationKey, check_license,
+    DeviceExpectation, DevicePolicy, KeySet, LicenseExpectations, LicenseIssuer, NewDevice,
+    NewLicense, NewTerms, Scratch, SigningKey, StalePolicy, StatusRef, UnixSeconds,
+    VerificationKey, check_license,
 };
 use rand_core::Rng;
 use serde_json::Value;
@@ -85,7 +86,7 @@ impl Forge {
 
     /// The verdict's code on a token, with default expectations.
     pub(crate) fn code_of(&self, token: impl AsRef<[u8]>) -> &'static str {
-        let expect = LicenseExpectations::new(ISSUER, AUDIENCE);
+        let expect = LicenseExpectations::new(ISSUER, AUDIENCE, DeviceExpectation::NotChecked);
         check_license(
             &self.keys,
             &expect,

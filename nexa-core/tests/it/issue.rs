@@ -1,7 +1,7 @@
 //! What an issuer refuses to sign, and the form of what it signs.
 use nexa_core::{
     AccessIssuer, DevicePolicy, IssueError, LicenseIssuer, NewAccess, NewDevice, NewLicense,
-    NewTerms, SigningKey, UnixSeconds, VerificationKey, public_jwks,
+    NewTerms, SigningKey, UnixSeconds, VerificationKey, check_issuer, public_jwks,
 };
 
 use crate::forge::{Forge, NOW, at, encode, full_license, payload_of};
@@ -23,7 +23,17 @@ fn issuers() {
         ("https://nexa example", false),
         ("https://nexa.example\n", false),
         ("https://néxa.example", false),
+        ("nexa.example", false),
+        ("ftp://nexa.example", false),
+        ("HTTPS://nexa.example", false),
+        ("https://", false),
+        ("https:///path", false),
+        ("https://nexa.example?a=b", false),
+        ("https://nexa.example#a", false),
+        ("https://nexa.example/\"", false),
+        ("https://nexa.example\\path", false),
     ] {
+        assert_eq!(check_issuer(issuer).is_ok(), is_good, "{issuer}");
         assert_eq!(
             LicenseIssuer::new(key.clone(), issuer).is_ok(),
             is_good,
@@ -49,6 +59,13 @@ fn requests_that_are_refused_name_the_field() {
     let good = full_license();
     let with_device = |components, policy| NewLicense {
         device: NewDevice { components, policy },
+        ..good
+    };
+    let with_grace = |grace_s| NewLicense {
+        terms: NewTerms {
+            grace_s,
+            ..good.terms
+        },
         ..good
     };
     let long = "x".repeat(513);
@@ -114,6 +131,9 @@ fn requests_that_are_refused_name_the_field() {
         ),
         (with_device(one, DevicePolicy::AtLeast(0)), "device.policy"),
         (with_device(one, DevicePolicy::AtLeast(2)), "device.policy"),
+        (with_device(one, DevicePolicy::Two), "device.policy"),
+        (with_grace(400 * 86_400 - good.ttl_s + 1), "terms.grace_s"),
+        (with_grace(u64::MAX), "terms.grace_s"),
     ] {
         match issue(&request) {
             Err(
@@ -124,6 +144,13 @@ fn requests_that_are_refused_name_the_field() {
             other => panic!("{field}: {other:?}"),
         }
     }
+    let of_components = issue(&with_device(&many, DevicePolicy::Any)).unwrap_err();
+    assert_eq!(
+        of_components.to_string(),
+        "device.components must have 1 to 16 entries"
+    );
+    assert!(issue(&with_grace(400 * 86_400 - good.ttl_s)).is_ok());
+    assert!(issue(&with_device(&many[..2], DevicePolicy::Two)).is_ok());
     assert!(issue(&with_device(&longest, DevicePolicy::AtLeast(1))).is_ok());
     assert!(issue(&with_device(&many[..16], DevicePolicy::AtLeast(16))).is_ok());
 }
@@ -178,30 +205,57 @@ fn access_requests_that_are_refused_name_the_field() {
         tenant: "w",
         session: "s",
         session_version: 0,
-        role: None,
+        role: Some("owner"),
         scope: None,
         ttl_s: 86_400,
     };
+    let by_scope = NewAccess {
+        role: None,
+        scope: Some("signals"),
+        ..good
+    };
     assert!(issuer.issue(at(NOW), &good).is_ok());
+    assert!(issuer.issue(at(NOW), &by_scope).is_ok());
     for (request, message) in [
-        (NewAccess { jti: "", ..good }, "jti must have 1 to 256"),
+        (
+            NewAccess { jti: "", ..good },
+            "jti must have 1 to 256 bytes",
+        ),
         (
             NewAccess {
                 subject: "",
                 ..good
             },
-            "subject must have 1 to 256",
+            "subject must have 1 to 256 bytes",
         ),
         (
             NewAccess { tenant: "", ..good },
-            "tenant must have 1 to 256",
+            "tenant must have 1 to 256 bytes",
         ),
         (
             NewAccess {
                 session: "",
                 ..good
             },
-            "session must have 1 to 256",
+            "session must have 1 to 256 bytes",
+        ),
+        (
+            NewAccess { role: None, ..good },
+            "role must be there if scope is not",
+        ),
+        (
+            NewAccess {
+                role: Some(""),
+                ..by_scope
+            },
+            "role must be absent or not empty",
+        ),
+        (
+            NewAccess {
+                scope: Some(""),
+                ..good
+            },
+            "scope must be absent or not empty",
         ),
         (NewAccess { ttl_s: 0, ..good }, "ttl_s must be 1 s to 24 h"),
         (

@@ -1,9 +1,12 @@
 //! Keys and key sets: what is loaded, what is refused and where.
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::Signer;
-use nexa_core::{KeySet, SignatureError, VerificationKey, public_jwks};
+use nexa_core::{KeySet, SignatureError, VerificationKey};
 use proptest::prelude::*;
+use rand_core::Rng;
 
-use crate::forge::{Forge, encode};
+use crate::seeded::Seeded;
 
 const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 const KID: &str = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
@@ -18,6 +21,25 @@ fn load(document: &str) -> Result<Vec<String>, String> {
 /// A JWK of the RFC's key with `members` besides.
 fn jwk(members: &str) -> String {
     format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{X}"{members}}}"#)
+}
+
+fn key(seed: u64) -> VerificationKey {
+    let mut bytes = [0; 32];
+    Seeded::new(seed).fill_bytes(&mut bytes);
+    let public = ed25519_dalek::SigningKey::from_bytes(&bytes).verifying_key();
+    VerificationKey::from_bytes(&public.to_bytes()).expect("a good key")
+}
+
+fn set_of(keys: &[VerificationKey]) -> String {
+    let jwks: Vec<_> = keys
+        .iter()
+        .map(|key| jwk("").replace(X, &encode(key.to_bytes())))
+        .collect();
+    format!(r#"{{"keys":[{}]}}"#, jwks.join(","))
+}
+
+fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// RFC 8037, appendices A.1 to A.5: key, thumbprint, signature.
@@ -76,6 +98,10 @@ fn documents_that_are_read() {
             jwk("")
         ),
         jwk("").replace("kty", r"\u006bty"),
+        format!("{:8192}", jwk("")),
+        // Object, three members, one more with its array: nine values, and 503 elements.
+        jwk(&format!(r#","more":[{}0]"#, "0,".repeat(502))),
+        jwk(&(3..64).map(|n| format!(",\"{n}\":0")).collect::<String>()),
     ] {
         assert_eq!(load(&document), kid(), "{document}");
     }
@@ -113,7 +139,29 @@ fn documents_that_are_refused() {
         (set(r#"{"kty":"RSA"}"#), "None Empty".to_owned()),
         (
             r#"{"kty":"oct","k":"AAAA"}"#.to_owned(),
-            "None Empty".to_owned(),
+            "None PrivateKey".to_owned(),
+        ),
+        (
+            set(&format!(
+                r#"{},{{"kty":"RSA","n":"AQAB","e":"AQAB","d":"AQAB"}}"#,
+                jwk("")
+            )),
+            "Some(1) PrivateKey".to_owned(),
+        ),
+        (
+            set(&format!(
+                r#"{},{{"kty":"OKP","crv":"X25519","x":"{X}","d":"{X}"}}"#,
+                jwk("")
+            )),
+            "Some(1) PrivateKey".to_owned(),
+        ),
+        (
+            jwk(&format!(r#","keys":[{}]"#, jwk(""))),
+            "None SetAndKey".to_owned(),
+        ),
+        (
+            format!(r#"{{"keys":[{}],"kty":null}}"#, jwk("")),
+            "None SetAndKey".to_owned(),
         ),
         ("{}".to_owned(), member(None, "kty")),
         (set(r#"{"kty":1}"#), member(Some(0), "kty")),
@@ -165,7 +213,15 @@ fn documents_that_are_refused() {
         ),
         (
             format!("{}{}", jwk(""), " ".repeat(8_192)),
+            format!("None TooLong {{ bytes: {} }}", jwk("").len() + 8_192),
+        ),
+        (
+            jwk(&format!(r#","more":[{}0]"#, "0,".repeat(503))),
             "None Json(TooLarge)".to_owned(),
+        ),
+        (
+            jwk(&(3..65).map(|n| format!(",\"{n}\":0")).collect::<String>()),
+            "None Json(TooManyMembers)".to_owned(),
         ),
     ] {
         assert_eq!(load(&document), Err(expected), "{document}");
@@ -174,10 +230,8 @@ fn documents_that_are_refused() {
 
 #[test]
 fn sixteen_keys_and_no_more() {
-    let keys: Vec<VerificationKey> = (0..17)
-        .map(|seed| Forge::new(seed).verification_key())
-        .collect();
-    let loaded = KeySet::from_jwks(public_jwks(&keys[..16]).as_bytes()).unwrap();
+    let keys: Vec<VerificationKey> = (0..17).map(key).collect();
+    let loaded = KeySet::from_jwks(set_of(&keys[..16]).as_bytes()).unwrap();
     assert!(loaded.iter().eq(&keys[..16]));
     assert!(
         keys[..16]
@@ -185,10 +239,7 @@ fn sixteen_keys_and_no_more() {
             .all(|key| loaded.find(key.kid()) == Some(key))
     );
     assert_eq!(loaded.find(keys[16].kid()), None);
-    assert_eq!(
-        load(&public_jwks(&keys)),
-        Err("Some(16) TooMany".to_owned())
-    );
+    assert_eq!(load(&set_of(&keys)), Err("Some(16) TooMany".to_owned()));
     assert_eq!(
         KeySet::from_keys(&keys).unwrap_err().to_string(),
         "key 16 of the set: a set has at most 16 keys"
@@ -198,10 +249,11 @@ fn sixteen_keys_and_no_more() {
 }
 
 proptest! {
+    #[cfg(feature = "issue")]
     #[test]
     fn what_is_published_is_what_is_loaded(seeds in prop::collection::btree_set(any::<u64>(), 1..=16)) {
-        let keys: Vec<VerificationKey> = seeds.iter().map(|seed| Forge::new(*seed).verification_key()).collect();
-        let published = public_jwks(&keys);
+        let keys: Vec<VerificationKey> = seeds.iter().map(|seed| key(*seed)).collect();
+        let published = nexa_core::public_jwks(&keys);
         let loaded = KeySet::from_jwks(published.as_bytes()).unwrap();
         prop_assert!(loaded.iter().eq(&keys));
         let read: serde_json::Value = serde_json::from_str(&published).unwrap();

@@ -1,5 +1,7 @@
 //! Structure, base64url, header, key, signature: what is refused before the payload is looked at.
-use nexa_core::{KeySet, LicenseExpectations, Scratch, UnixSeconds, check_license};
+use nexa_core::{
+    DeviceExpectation, KeySet, LicenseExpectations, Scratch, UnixSeconds, check_license,
+};
 
 use crate::forge::{AUDIENCE, Forge, ISSUER, NOW, at, encode};
 
@@ -203,7 +205,7 @@ fn headers() {
         (
             format!(
                 r#"{{"alg":"EdDSA","typ":"license+jwt","kid":"{}"}}"#,
-                "k".repeat(1_000)
+                "k".repeat(400)
             ),
             "unknown_key",
         ),
@@ -243,6 +245,20 @@ fn headers() {
     ] {
         check(header, code);
     }
+    // Headers of strangers are held to 512 bytes and 64 values.
+    let longest = format!("{:512}", forge.header("license+jwt"));
+    check(longest.clone(), "valid");
+    check(format!("{longest} "), "json_too_large");
+    // Object, three names, three values; `x` and its array; elements.
+    let values = |count: usize| with(&format!("\"x\":[{}0]", "0,".repeat(count - 10)));
+    check(values(64), "header_unknown_member");
+    check(values(65), "json_too_large");
+    let members = |count: usize| {
+        let more: Vec<_> = (3..count).map(|n| format!("\"{n}\":0")).collect();
+        with(&more.join(","))
+    };
+    check(members(16), "header_unknown_member");
+    check(members(17), "json_too_many_members");
     assert_eq!(
         forge.code_of(forge.sign(b"{\"alg\":\"\xff\"}", &claims)),
         "json_utf8"
@@ -362,7 +378,7 @@ fn the_earliest_rule_wins() {
 fn a_key_set_with_several_keys_finds_each() {
     let forges = [Forge::new(1), Forge::new(2), Forge::new(3)];
     let keys = KeySet::from_keys(&forges.each_ref().map(Forge::verification_key)).unwrap();
-    let expect = LicenseExpectations::new(ISSUER, AUDIENCE);
+    let expect = LicenseExpectations::new(ISSUER, AUDIENCE, DeviceExpectation::NotChecked);
     let mut scratch = Scratch::new();
     for forge in &forges {
         let token = forge.license();

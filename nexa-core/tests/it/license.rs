@@ -1,8 +1,8 @@
 //! Licences: claims, verdicts and their precedence, devices, grace, facts.
 use nexa_core::{
     Decision, DeviceExpectation, DeviceMatch, DevicePolicy, LicenseExpectations, NewDevice,
-    NewLicense, NewTerms, RevocationStatus, Revocations, Scratch, StalePolicy, StatusRef, Verdict,
-    check_license,
+    NewLicense, NewTerms, RevocationFeed, RevocationStatus, Revocations, Scratch, StalePolicy,
+    StatusRef, Verdict, check_license,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -122,8 +122,8 @@ fn every_claim_missing_mistyped_or_wrong() {
         ("exp", json!(NOW + 400 * 86_400 + 1), "lifetime_too_long"),
         ("exp", json!(NOW - 300), "exp_not_after_nbf"),
         ("exp", json!(NOW - 301), "exp_not_after_nbf"),
-        ("exp", json!(NOW - 299), "expired"),
-        ("exp", json!(NOW), "expired"),
+        ("exp", json!(NOW - 299), "exp_not_after_iat"),
+        ("exp", json!(NOW), "exp_not_after_iat"),
         ("exp", json!(NOW + 1), "valid"),
         ("nbf", json!(NOW), "valid"),
         ("nbf", json!(NOW + 1), "not_yet_valid"),
@@ -301,7 +301,7 @@ fn facts_are_what_was_issued() {
     let forge = Forge::new(1);
     let token = forge.license();
     let mut scratch = Scratch::new();
-    let expect = LicenseExpectations::new(ISSUER, AUDIENCE);
+    let expect = LicenseExpectations::new(ISSUER, AUDIENCE, DeviceExpectation::NotChecked);
     let report = check_license(
         &forge.keys,
         &expect,
@@ -374,7 +374,7 @@ fn a_licence_without_terms_states_none() {
         .issue(at(NOW), &mut Seeded::new(1), &request)
         .unwrap();
     let mut scratch = Scratch::new();
-    let expect = LicenseExpectations::new(ISSUER, AUDIENCE);
+    let expect = LicenseExpectations::new(ISSUER, AUDIENCE, DeviceExpectation::NotChecked);
     let report = check_license(
         &forge.keys,
         &expect,
@@ -416,9 +416,10 @@ fn verdicts_and_which_one_wins() {
     let forge = Forge::new(1);
     let token = forge.license();
     let end = NOW + 30 * 86_400;
-    let plain = LicenseExpectations::new(ISSUER, AUDIENCE);
-    let same_device = plain.with_device(DeviceExpectation::Components(DEVICE));
-    let other_device = plain.with_device(OTHER_DEVICE);
+    let on = |device| LicenseExpectations::new(ISSUER, AUDIENCE, device);
+    let plain = on(DeviceExpectation::NotChecked);
+    let same_device = on(DeviceExpectation::Components(DEVICE));
+    let other_device = on(OTHER_DEVICE);
     let revoked = other_device.with_revocations(&AllRevoked);
     let other = Verdict::OtherDevice {
         matched: 1,
@@ -491,11 +492,45 @@ fn verdicts_and_which_one_wins() {
     }
 }
 
+/// A grace that an issuer should not have given: the verifier's longest life ends it.
+#[test]
+fn grace_ends_with_the_longest_life() {
+    let forge = Forge::new(1);
+    let mut claims = forge.license_claims();
+    claims["lic"]["grace_s"] = json!(100 * 365 * 86_400_u64);
+    let token = forge.sign(forge.header("license+jwt"), claims.to_string());
+    let expect = LicenseExpectations::new(ISSUER, AUDIENCE, DeviceExpectation::NotChecked);
+    let life_s = 30 * 86_400;
+    for (max_s, age_s, grace_left_s, decision) in [
+        (400 * 86_400, life_s, Some(370 * 86_400), Decision::Allow),
+        (400 * 86_400, 400 * 86_400 - 1, Some(1), Decision::Allow),
+        (400 * 86_400, 400 * 86_400, None, Decision::Deny),
+        (life_s + 60, life_s, Some(60), Decision::Allow),
+        (life_s, life_s, None, Decision::Deny),
+        (
+            u64::MAX,
+            400 * 86_400,
+            Some(36_130 * 86_400),
+            Decision::Allow,
+        ),
+    ] {
+        let expect = expect.with_max_lifetime_s(max_s);
+        let mut scratch = Scratch::new();
+        let now = at(NOW + age_s);
+        let report = check_license(&forge.keys, &expect, now, token.as_bytes(), &mut scratch);
+        let expired = Verdict::Expired {
+            since_s: age_s - life_s,
+            grace_left_s,
+        };
+        assert_eq!((report.verdict(), report.decision()), (expired, decision));
+    }
+}
+
 #[test]
 fn the_verifier_limits_the_lifetime() {
     let forge = Forge::new(1);
     let token = forge.license();
-    let expect = LicenseExpectations::new(ISSUER, AUDIENCE);
+    let expect = LicenseExpectations::new(ISSUER, AUDIENCE, DeviceExpectation::NotChecked);
     for (max_s, code) in [
         (30 * 86_400, "valid"),
         (30 * 86_400 - 1, "lifetime_too_long"),
@@ -515,12 +550,42 @@ fn the_verifier_limits_the_lifetime() {
 }
 
 #[test]
+fn a_listed_licence_is_revoked_and_its_neighbour_is_not() {
+    let forge = Forge::new(1);
+    let token = forge.license();
+    for (jti, verdict, status) in [
+        (
+            "licence-1",
+            Verdict::Revoked { at: at(NOW - 60) },
+            RevocationStatus::Revoked { at: at(NOW - 60) },
+        ),
+        ("licence-10", Verdict::Valid, RevocationStatus::NotRevoked),
+        ("licence-", Verdict::Valid, RevocationStatus::NotRevoked),
+    ] {
+        let json = format!(r#"[{{"jti":"{jti}","revokedAt":"2026-11-21T02:59:00Z"}}]"#);
+        let feed = RevocationFeed::read(json.as_bytes()).unwrap();
+        let expect = LicenseExpectations::new(ISSUER, AUDIENCE, DeviceExpectation::NotChecked)
+            .with_revocations(&feed);
+        let mut scratch = Scratch::new();
+        let report = check_license(
+            &forge.keys,
+            &expect,
+            at(NOW),
+            token.as_bytes(),
+            &mut scratch,
+        );
+        assert_eq!((report.verdict(), report.revocation()), (verdict, status));
+        assert_eq!(report.license().unwrap().claims().jti(), "licence-1");
+    }
+}
+
+#[test]
 fn drift_is_named() {
     let forge = Forge::new(1);
     let token = forge.license();
     let drift = |present: &[(&str, &str)]| {
-        let expect = LicenseExpectations::new(ISSUER, AUDIENCE)
-            .with_device(DeviceExpectation::Components(present));
+        let expect =
+            LicenseExpectations::new(ISSUER, AUDIENCE, DeviceExpectation::Components(present));
         let mut scratch = Scratch::new();
         let report = check_license(
             &forge.keys,
@@ -595,16 +660,18 @@ proptest! {
         plan in prop::option::of(text(20)),
         entitlements in prop::collection::vec(text(8), 0..6),
         limits in prop::collection::btree_map(text(8), 0..(1_u64 << 53), 0..6),
-        grace_s in 0..(1_u64 << 53),
+        grace in any::<prop::sample::Index>(),
         is_trial in any::<bool>(),
     ) {
         let forge = Forge::new(seed);
         let components: Vec<(&str, &str)> = components.iter().map(|(k, v)| (&**k, &**v)).collect();
         let entitlements: Vec<&str> = entitlements.iter().map(String::as_str).collect();
         let limits: Vec<(&str, u64)> = limits.iter().map(|(k, v)| (&**k, *v)).collect();
+        // With the life itself at most 400 days.
+        let grace_s = grace.index(usize::try_from(400 * 86_400 - ttl_s + 1).unwrap()) as u64;
         let policy = [
             DevicePolicy::Any,
-            DevicePolicy::Two,
+            if components.len() < 2 { DevicePolicy::All } else { DevicePolicy::Two },
             DevicePolicy::Most,
             DevicePolicy::All,
             DevicePolicy::AtLeast(u8::try_from(count.index(components.len()) + 1).unwrap()),
@@ -634,8 +701,7 @@ proptest! {
             issued => issued.unwrap(),
         };
         prop_assert_eq!(&issued.jti, &jti);
-        let expect = LicenseExpectations::new(ISSUER, &audience)
-            .with_device(DeviceExpectation::Components(&components));
+        let expect = LicenseExpectations::new(ISSUER, &audience, DeviceExpectation::Components(&components));
         let mut scratch = Scratch::new();
         for now in [issued.not_before.get().max(now.saturating_sub(300)), now, issued.expires_at.get() - 1] {
             let report = check_license(&forge.keys, &expect, at(now), issued.token.as_bytes(), &mut scratch);
@@ -666,7 +732,7 @@ proptest! {
 fn no_flipped_bit_survives() {
     let forge = Forge::new(1);
     let token = forge.license();
-    let expect = LicenseExpectations::new(ISSUER, AUDIENCE);
+    let expect = LicenseExpectations::new(ISSUER, AUDIENCE, DeviceExpectation::NotChecked);
     let mut scratch = Scratch::new();
     for index in 0..token.len() {
         for bit in 0..8 {

@@ -1,19 +1,29 @@
 //! The crate from outside: one binary, one module per module of the source.
-#![cfg(feature = "issue")]
+//!
+//! Without features (`--no-default-features`) everything that only checks is run too: what programs embed is built
+//! that way.
 
-mod access;
 mod conformance;
-mod forge;
-mod issue;
 mod jwk;
-mod jws;
-mod license;
-mod oracle;
 mod revocation;
 #[path = "../../src/seeded.rs"]
 mod seeded;
 mod strict;
-#[cfg(feature = "std")]
-mod ui;
 mod vectors;
 mod wycheproof;
+
+// Tests of what issues, and tests that need something issued.
+#[cfg(feature = "issue")]
+mod access;
+#[cfg(feature = "issue")]
+mod forge;
+#[cfg(feature = "issue")]
+mod issue;
+#[cfg(feature = "issue")]
+mod jws;
+#[cfg(feature = "issue")]
+mod license;
+#[cfg(feature = "issue")]
+mod oracle;
+#[cfg(feature = "std")]
+mod ui;

@@ -1,6 +1,6 @@
 //! The device inside the licence against the device at hand.
 use nexa_core::{DevicePolicy, NewDevice, NewLicense};
-use nexa_verify::{Decision, DeviceMatch, Scratch, Verdict, Verifier};
+use nexa_verify::{Decision, DeviceExpectation, DeviceMatch, Scratch, Verdict, Verifier};
 
 use crate::{APP, ISSUED_AT, ISSUER, Issued, issue};
 
@@ -37,9 +37,13 @@ fn every_policy_counts_what_still_matches() {
                 .enumerate()
                 .map(|(index, (kind, value))| (kind, if index < kept { value } else { "new" }))
                 .collect();
-            let verifier = Verifier::new(issued.jwks.as_bytes(), ISSUER, APP)
-                .unwrap()
-                .with_device(&present);
+            let verifier = Verifier::new(
+                issued.jwks.as_bytes(),
+                ISSUER,
+                APP,
+                DeviceExpectation::Components(&present),
+            )
+            .unwrap();
             let mut scratch = Scratch::new();
             let report = verifier.check(ISSUED_AT, issued.token.as_bytes(), &mut scratch);
             let matched = u8::try_from(kept).unwrap();
@@ -64,9 +68,13 @@ fn every_policy_counts_what_still_matches() {
 fn the_kinds_that_drifted_are_named() {
     let issued = for_four_components(DevicePolicy::Any);
     let present = [("cpu", "c-1"), ("board", "b-2"), ("mac", "m-1")];
-    let verifier = Verifier::new(issued.jwks.as_bytes(), ISSUER, APP)
-        .unwrap()
-        .with_device(&present);
+    let verifier = Verifier::new(
+        issued.jwks.as_bytes(),
+        ISSUER,
+        APP,
+        DeviceExpectation::Components(&present),
+    )
+    .unwrap();
     let mut scratch = Scratch::new();
     let report = verifier.check(ISSUED_AT, issued.token.as_bytes(), &mut scratch);
     match report.device() {
@@ -86,9 +94,13 @@ fn the_kinds_that_drifted_are_named() {
 fn a_value_under_another_kind_is_no_match() {
     let issued = issue(|license| license);
     let present = [("serial", "f-1"), ("fingerprint", "f-2")];
-    let verifier = Verifier::new(issued.jwks.as_bytes(), ISSUER, APP)
-        .unwrap()
-        .with_device(&present);
+    let verifier = Verifier::new(
+        issued.jwks.as_bytes(),
+        ISSUER,
+        APP,
+        DeviceExpectation::Components(&present),
+    )
+    .unwrap();
     let mut scratch = Scratch::new();
     let report = verifier.check(ISSUED_AT, issued.token.as_bytes(), &mut scratch);
     assert_eq!(report.verdict().code(), "other_device");
@@ -97,7 +109,13 @@ fn a_value_under_another_kind_is_no_match() {
 #[test]
 fn without_a_device_the_report_says_that_none_was_checked() {
     let issued = issue(|license| license);
-    let verifier = Verifier::new(issued.jwks.as_bytes(), ISSUER, APP).unwrap();
+    let verifier = Verifier::new(
+        issued.jwks.as_bytes(),
+        ISSUER,
+        APP,
+        DeviceExpectation::NotChecked,
+    )
+    .unwrap();
     let mut scratch = Scratch::new();
     let report = verifier.check(ISSUED_AT, issued.token.as_bytes(), &mut scratch);
     assert_eq!(report.verdict(), Verdict::Valid);
@@ -107,9 +125,13 @@ fn without_a_device_the_report_says_that_none_was_checked() {
 #[test]
 fn a_verifier_that_knows_nothing_of_its_device_is_another_device() {
     let issued = issue(|license| license);
-    let verifier = Verifier::new(issued.jwks.as_bytes(), ISSUER, APP)
-        .unwrap()
-        .with_device(&[]);
+    let verifier = Verifier::new(
+        issued.jwks.as_bytes(),
+        ISSUER,
+        APP,
+        DeviceExpectation::Components(&[]),
+    )
+    .unwrap();
     let mut scratch = Scratch::new();
     let report = verifier.check(ISSUED_AT, issued.token.as_bytes(), &mut scratch);
     assert_eq!(

@@ -1,6 +1,9 @@
 //! What a program can read out of a licence, and when.
 use nexa_core::{NewLicense, NewTerms};
-use nexa_verify::{Scratch, StatusRef, Verdict, Verifier};
+use nexa_verify::{
+    DeviceExpectation, DeviceMatch, FINGERPRINT_KIND, RevocationFeed, Scratch, StatusRef, Verdict,
+    Verifier,
+};
 
 use crate::{APP, DAY_S, ISSUED_AT, ISSUER, after, issue};
 
@@ -23,7 +26,13 @@ fn every_fact_of_a_licence_is_there() {
         status: Some(status),
         ..license
     });
-    let verifier = Verifier::new(issued.jwks.as_bytes(), ISSUER, APP).unwrap();
+    let verifier = Verifier::new(
+        issued.jwks.as_bytes(),
+        ISSUER,
+        APP,
+        DeviceExpectation::NotChecked,
+    )
+    .unwrap();
     let mut scratch = Scratch::new();
     let report = verifier.check(ISSUED_AT, issued.token.as_bytes(), &mut scratch);
     assert_eq!(report.verdict(), Verdict::Valid);
@@ -58,7 +67,13 @@ fn every_fact_of_a_licence_is_there() {
 #[test]
 fn a_refused_token_yields_no_facts() {
     let issued = issue(|license| license);
-    let verifier = Verifier::new(issued.jwks.as_bytes(), ISSUER, APP).unwrap();
+    let verifier = Verifier::new(
+        issued.jwks.as_bytes(),
+        ISSUER,
+        APP,
+        DeviceExpectation::NotChecked,
+    )
+    .unwrap();
     let mut scratch = Scratch::new();
     // Any one character of payload or signature: whatever it becomes, nothing of it is believed.
     let payload = issued.token.find('.').unwrap() + 1;
@@ -81,7 +96,13 @@ fn a_scratch_keeps_nothing_of_the_token_before() {
         ..license
     });
     let short = issue(|license| license);
-    let verifier = Verifier::new(short.jwks.as_bytes(), ISSUER, APP).unwrap();
+    let verifier = Verifier::new(
+        short.jwks.as_bytes(),
+        ISSUER,
+        APP,
+        DeviceExpectation::NotChecked,
+    )
+    .unwrap();
     let mut scratch = Scratch::new();
     for (token, jti) in [
         (&long.token, "a licence with a longer name than the next"),
@@ -102,8 +123,107 @@ fn an_issuer_or_app_of_another_name_is_refused() {
         (ISSUER, "my-app2", "aud_wrong"),
         (ISSUER, "", "aud_wrong"),
     ] {
-        let verifier = Verifier::new(issued.jwks.as_bytes(), issuer, app).unwrap();
+        let verifier = Verifier::new(
+            issued.jwks.as_bytes(),
+            issuer,
+            app,
+            DeviceExpectation::NotChecked,
+        )
+        .unwrap();
         let report = verifier.check(ISSUED_AT, issued.token.as_bytes(), &mut scratch);
         assert_eq!(report.verdict().code(), code, "{issuer} {app}");
     }
+}
+
+/// One verifier for all threads of a program: it does not compile otherwise.
+const fn is_shared<T: Send + Sync>() {}
+const _: () = is_shared::<Verifier<'static>>();
+
+#[test]
+fn a_verifier_checks_on_several_threads_at_once() {
+    let issued = issue(|license| license);
+    let feed = RevocationFeed::read(br#"[{"jti":"another","revokedAt":"2026-11-21T03:00:00Z"}]"#);
+    let feed = feed.unwrap();
+    let verifier = Verifier::new(
+        issued.jwks.as_bytes(),
+        ISSUER,
+        APP,
+        DeviceExpectation::Components(&[(FINGERPRINT_KIND, "f-1")]),
+    )
+    .unwrap()
+    .with_revocations(&feed);
+    std::thread::scope(|scope| {
+        let check = || {
+            let mut scratch = Scratch::new();
+            verifier
+                .check(ISSUED_AT, issued.token.as_bytes(), &mut scratch)
+                .verdict()
+        };
+        let threads = [scope.spawn(check), scope.spawn(check)];
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), Verdict::Valid);
+        }
+    });
+}
+
+#[test]
+fn a_verifier_shows_what_it_expects_and_nothing_of_the_device() {
+    let issued = issue(|license| license);
+    let device = DeviceExpectation::Components(&[(FINGERPRINT_KIND, "f-1")]);
+    let verifier = Verifier::new(issued.jwks.as_bytes(), ISSUER, APP, device).unwrap();
+    let shown = format!("{verifier:?}");
+    assert!(shown.contains(ISSUER) && shown.contains(APP), "{shown}");
+    assert!(!shown.contains("f-1"), "{shown}");
+}
+
+/// Whatever a report or an error holds can be named with this crate alone.
+#[test]
+fn every_type_that_is_handed_out_has_a_name() {
+    use nexa_verify::{
+        Base64Fault, Claim, DeviceBinding, DevicePolicy, DriftedKinds, Entitlements, FeedError,
+        FeedProblem, JsonFault, KeyError, KeyProblem, Limits, Refusal, SignatureError, StalePolicy,
+        TokenPart, VerificationKey,
+    };
+    let issued = issue(|license| license);
+    let device = DeviceExpectation::Components(&[]);
+    let verifier = Verifier::new(issued.jwks.as_bytes(), ISSUER, APP, device).unwrap();
+    let mut scratch = Scratch::new();
+    let report = verifier.check(ISSUED_AT, issued.token.as_bytes(), &mut scratch);
+    let license = report.license().unwrap().claims();
+    let binding: &DeviceBinding<'_> = license.device();
+    let policy: DevicePolicy = binding.policy();
+    let stale: StalePolicy = license.terms().stale();
+    assert_eq!((policy, stale), (DevicePolicy::All, StalePolicy::Deny));
+    let entitlements: Entitlements<'_> = license.terms().entitlements();
+    let limits: Limits<'_> = license.terms().limits();
+    assert_eq!((entitlements.count(), limits.count()), (0, 0));
+    let DeviceMatch::Checked { drifted, .. } = report.device() else {
+        panic!("a device was compared");
+    };
+    let drifted: DriftedKinds<'_> = drifted.clone();
+    assert!(drifted.eq([FINGERPRINT_KIND]));
+
+    let verdict = |token: &[u8]| {
+        let mut scratch = Scratch::new();
+        verifier.check(ISSUED_AT, token, &mut scratch).verdict()
+    };
+    let part = TokenPart::Header;
+    let fault = Base64Fault::Padding;
+    let refused = Verdict::Refused(Refusal::Base64 { part, fault });
+    assert_eq!(verdict(b"=.."), refused);
+    let fault = JsonFault::Syntax;
+    let refused = Verdict::Refused(Refusal::Json { part, fault });
+    assert_eq!(verdict(b".."), refused);
+    let elsewhere = Verifier::new(issued.jwks.as_bytes(), "https://other", APP, device).unwrap();
+    let report = elsewhere.check(ISSUED_AT, issued.token.as_bytes(), &mut scratch);
+    let refused = Verdict::Refused(Refusal::ClaimWrong(Claim::Iss));
+    assert_eq!(report.verdict(), refused);
+
+    let error: KeyError = VerificationKey::from_bytes(&[0; 32]).unwrap_err();
+    assert_eq!(error.problem, KeyProblem::Weak);
+    let error: FeedError = RevocationFeed::read(b"{}").unwrap_err();
+    assert_eq!(error.problem, FeedProblem::NotAList);
+    let key = nexa_verify::KeySet::from_jwks(issued.jwks.as_bytes()).unwrap();
+    let short = key.iter().next().unwrap().verify(b"", &[0; 63]);
+    assert_eq!(short, Err(SignatureError::Length { bytes: 63 }));
 }

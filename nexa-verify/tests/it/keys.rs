@@ -1,6 +1,6 @@
 //! The embedded keys: what is taken, what is refused when it is loaded.
 use nexa_core::{KeyProblem, SigningKey, public_jwks};
-use nexa_verify::{Decision, KeySet, Scratch, Verdict, Verifier};
+use nexa_verify::{Decision, DeviceExpectation, KeySet, Scratch, Verdict, Verifier};
 
 use crate::seeded::Seeded;
 use crate::{APP, ISSUED_AT, ISSUER, issue};
@@ -11,9 +11,21 @@ fn a_set_a_single_key_and_loaded_keys_are_the_same() {
     let set = KeySet::from_jwks(issued.jwks.as_bytes()).unwrap();
     let only = issued.jwks.find("[{").unwrap() + 1..issued.jwks.rfind("}]").unwrap() + 1;
     let verifiers = [
-        Verifier::new(issued.jwks.as_bytes(), ISSUER, APP).unwrap(),
-        Verifier::new(issued.jwks[only].as_bytes(), ISSUER, APP).unwrap(),
-        Verifier::with_keys(set, ISSUER, APP),
+        Verifier::new(
+            issued.jwks.as_bytes(),
+            ISSUER,
+            APP,
+            DeviceExpectation::NotChecked,
+        )
+        .unwrap(),
+        Verifier::new(
+            issued.jwks[only].as_bytes(),
+            ISSUER,
+            APP,
+            DeviceExpectation::NotChecked,
+        )
+        .unwrap(),
+        Verifier::with_keys(set, ISSUER, APP, DeviceExpectation::NotChecked),
     ];
     let mut scratch = Scratch::new();
     for verifier in verifiers {
@@ -27,7 +39,8 @@ fn a_key_that_is_not_embedded_is_unknown() {
     let issued = issue(|license| license);
     let other = SigningKey::generate(&mut Seeded::new(3)).verification_key();
     let jwks = public_jwks(&[other]);
-    let verifier = Verifier::new(jwks.as_bytes(), ISSUER, APP).unwrap();
+    let verifier =
+        Verifier::new(jwks.as_bytes(), ISSUER, APP, DeviceExpectation::NotChecked).unwrap();
     let mut scratch = Scratch::new();
     let report = verifier.check(ISSUED_AT, issued.token.as_bytes(), &mut scratch);
     assert_eq!(report.verdict(), Verdict::UnknownKey);
@@ -52,9 +65,14 @@ fn weak_private_and_missing_keys_are_refused_when_they_are_loaded() {
         (encryption, KeyProblem::Member { name: "use" }),
         (r#"{"keys":[]}"#.to_owned(), KeyProblem::Empty),
     ] {
-        let error = Verifier::new(document.as_bytes(), ISSUER, APP)
-            .err()
-            .unwrap();
+        let error = Verifier::new(
+            document.as_bytes(),
+            ISSUER,
+            APP,
+            DeviceExpectation::NotChecked,
+        )
+        .err()
+        .unwrap();
         assert_eq!(error.problem, problem, "{document}");
     }
 }

@@ -1,4 +1,7 @@
 //! The crate from outside, as a licensed program uses it.
+//!
+//! The tests issue what they check, so they build nexa-core with its features, unlike a program that links this crate.
+//! The same cases run against nexa-core without features in its own tests (`--no-default-features`).
 #![expect(
     clippy::unwrap_used,
     reason = "a helper of the tests fails like a test: by panicking"

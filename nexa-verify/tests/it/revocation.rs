@@ -1,5 +1,7 @@
 //! The published feed of revoked licences.
-use nexa_verify::{Decision, RevocationFeed, RevocationStatus, Scratch, Verdict, Verifier};
+use nexa_verify::{
+    Decision, DeviceExpectation, RevocationFeed, RevocationStatus, Scratch, Verdict, Verifier,
+};
 
 use crate::{APP, DAY_S, ISSUED_AT, ISSUER, after, issue};
 
@@ -21,9 +23,14 @@ fn a_licence_on_the_feed_is_revoked_and_the_next_one_is_not() {
                 {{"jti":"{jti}","revokedAt":"2026-11-21T03:00:00.000Z"}}]"#
         );
         let feed = RevocationFeed::read(json.as_bytes()).unwrap();
-        let verifier = Verifier::new(issued.jwks.as_bytes(), ISSUER, APP)
-            .unwrap()
-            .with_revocations(&feed);
+        let verifier = Verifier::new(
+            issued.jwks.as_bytes(),
+            ISSUER,
+            APP,
+            DeviceExpectation::NotChecked,
+        )
+        .unwrap()
+        .with_revocations(&feed);
         let report = verifier.check(ISSUED_AT, issued.token.as_bytes(), &mut scratch);
         assert_eq!(report.verdict(), verdict, "{jti}");
         assert_eq!(report.revocation(), status);
@@ -43,7 +50,13 @@ fn revocation_wins_over_expiry_and_leaves_no_grace() {
     });
     let feed = RevocationFeed::read(br#"[{"jti":"licence-1","revokedAt":"2026-11-21T03:00:00Z"}]"#)
         .unwrap();
-    let verifier = Verifier::new(issued.jwks.as_bytes(), ISSUER, APP).unwrap();
+    let verifier = Verifier::new(
+        issued.jwks.as_bytes(),
+        ISSUER,
+        APP,
+        DeviceExpectation::NotChecked,
+    )
+    .unwrap();
     let late = after(30 * DAY_S);
     let mut scratch = Scratch::new();
     let report = verifier.check(late, issued.token.as_bytes(), &mut scratch);
@@ -58,7 +71,13 @@ fn revocation_wins_over_expiry_and_leaves_no_grace() {
 #[test]
 fn without_a_feed_the_report_says_that_nothing_was_checked() {
     let issued = issue(|license| license);
-    let verifier = Verifier::new(issued.jwks.as_bytes(), ISSUER, APP).unwrap();
+    let verifier = Verifier::new(
+        issued.jwks.as_bytes(),
+        ISSUER,
+        APP,
+        DeviceExpectation::NotChecked,
+    )
+    .unwrap();
     let mut scratch = Scratch::new();
     let report = verifier.check(ISSUED_AT, issued.token.as_bytes(), &mut scratch);
     assert_eq!(report.revocation(), RevocationStatus::NotChecked);

@@ -1,6 +1,6 @@
 //! The licence's time against the time that the program passes in.
 use nexa_core::{NewLicense, NewTerms};
-use nexa_verify::{Decision, Scratch, UnixSeconds, Verdict, Verifier};
+use nexa_verify::{Decision, DeviceExpectation, Scratch, UnixSeconds, Verdict, Verifier};
 
 use crate::{APP, DAY_S, ISSUED_AT, ISSUER, after, issue};
 
@@ -14,7 +14,13 @@ fn valid_from_its_first_second_to_the_one_before_its_end() {
         },
         ..license
     });
-    let verifier = Verifier::new(issued.jwks.as_bytes(), ISSUER, APP).unwrap();
+    let verifier = Verifier::new(
+        issued.jwks.as_bytes(),
+        ISSUER,
+        APP,
+        DeviceExpectation::NotChecked,
+    )
+    .unwrap();
     let first = UnixSeconds::new(ISSUED_AT.get() - 300).unwrap();
     let before = UnixSeconds::new(first.get() - 1).unwrap();
     let expired = |since_s, grace_left_s| Verdict::Expired {
@@ -41,7 +47,13 @@ fn valid_from_its_first_second_to_the_one_before_its_end() {
 #[test]
 fn the_longest_life_is_the_verifiers_to_set() {
     let issued = issue(|license| license);
-    let verifier = Verifier::new(issued.jwks.as_bytes(), ISSUER, APP).unwrap();
+    let verifier = Verifier::new(
+        issued.jwks.as_bytes(),
+        ISSUER,
+        APP,
+        DeviceExpectation::NotChecked,
+    )
+    .unwrap();
     let mut scratch = Scratch::new();
     for (max_lifetime_s, code) in [
         (30 * DAY_S, "valid"),

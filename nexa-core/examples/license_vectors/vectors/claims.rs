@@ -184,6 +184,20 @@ fn times() -> Vec<Case> {
             claims().with("exp", NOW - 301),
             "exp_not_after_nbf",
         ),
+        case(
+            "exp/equal-to-iat",
+            claims().with("exp", NOW),
+            "exp_not_after_iat",
+        ),
+        case(
+            "exp/between-nbf-and-iat",
+            claims().with("exp", NOW - 1),
+            "exp_not_after_iat",
+        ),
+        Case::valid(
+            "exp/one-second-after-iat",
+            claims().with("exp", NOW + 1).token(),
+        ),
         case("exp/zero", claims().with("exp", 0), "exp_not_after_nbf"),
         case(
             "exp/one-second-too-far",
@@ -210,6 +224,14 @@ fn times() -> Vec<Case> {
         case(
             "iat/milliseconds",
             claims().with("iat", NOW * 1000),
+            "exp_not_after_iat",
+        ),
+        case(
+            "iat/all-times-in-milliseconds",
+            claims()
+                .with("iat", NOW * 1000)
+                .with("nbf", (NOW - 300) * 1000)
+                .with("exp", (NOW + 3_600) * 1000),
             "issued_in_future",
         ),
         case(
@@ -228,6 +250,7 @@ fn other_tokens() -> Vec<Case> {
         .with("tenant", "\"tenant-1\"")
         .with("sid", "\"session-1\"")
         .with("sv", 1)
+        .with("role", "\"owner\"")
         .with("exp", NOW + 1_800);
     let access_header = header().with("typ", "\"at+jwt\"").text();
     let issuing = Key::issuing();
@@ -274,6 +297,16 @@ fn precedence() -> Vec<Case> {
             "order/times-before-device",
             claims().with("exp", "1.5").with("device", "1"),
             "exp_type",
+        ),
+        case(
+            "order/nbf-before-iat",
+            claims().with("nbf", NOW + 1).with("exp", NOW),
+            "exp_not_after_nbf",
+        ),
+        case(
+            "order/iat-before-iat-in-future",
+            claims().with("iat", EXP),
+            "exp_not_after_iat",
         ),
         case(
             "order/lifetime-before-iat-in-future",

@@ -201,7 +201,7 @@ fn key_ids() -> Vec<Case> {
         ("in-another-case", &other_case),
         ("sql", "' OR 1=1 --"),
         ("path", "../../../dev/null"),
-        ("huge", &"k".repeat(1_500)),
+        ("huge", &"k".repeat(400)),
         ("star", "*"),
     ]
     .map(|(name, kid)| {
@@ -212,6 +212,11 @@ fn key_ids() -> Vec<Case> {
         )
     })
     .into();
+    cases.push(case(
+        "kid/beyond-the-header",
+        header().with("kid", quoted(&"k".repeat(1_500))),
+        "json_too_large",
+    ));
     let of_stranger = header().with("kid", quoted(&stranger.kid())).text();
     cases.push(Case::denied(
         "kid/of-a-strange-key",

@@ -1,7 +1,7 @@
 //! Headers and payloads that are not strict JSON. All are signed by the issuing key.
 
 use super::Case;
-use super::mint::{Key, b64, claims, header, quoted};
+use super::mint::{Key, Object, b64, claims, header, quoted};
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = duplicates();
@@ -10,7 +10,8 @@ pub(super) fn cases() -> Vec<Case> {
         cases.extend(grammar(part, &text));
         cases.extend(bounds(part));
     }
-    cases.extend(payload_bounds());
+    cases.extend(header_edges());
+    cases.extend(payload_edges());
     cases
 }
 
@@ -171,13 +172,6 @@ fn bounds(part: &str) -> Vec<Case> {
     let text = if part == "header" { header() } else { claims() };
     let range = "json_number_range";
     let with = |json: &str| text.clone().with("x", json).text();
-    let members = |count: usize| {
-        (0..count)
-            .fold(text.clone(), |text, index| {
-                text.with(&format!("x{index}"), 0)
-            })
-            .text()
-    };
     [
         ("number-2-to-53", with("9007199254740992"), range),
         ("number-minus-2-to-53", with("-9007199254740992"), range),
@@ -197,30 +191,70 @@ fn bounds(part: &str) -> Vec<Case> {
             with(r#"[{"a":[{"b":1}]}]"#),
             "json_too_deep",
         ),
-        ("very-deep", with(&"[".repeat(1_000)), "json_too_deep"),
-        ("too-many-members", members(65), "json_too_many_members"),
+        ("very-deep", with(&"[".repeat(400)), "json_too_deep"),
     ]
     .map(|(name, document, code)| case(part, name, document.as_bytes(), code))
     .into()
 }
 
-fn payload_bounds() -> Vec<Case> {
-    let one_too_many = (0..56).fold(claims(), |claims, index| {
-        claims.with(&format!("x{index}"), index)
-    });
-    let thousand_values = claims().with("x", format!("[{}0]", "0,".repeat(999)));
+/// A header has at most 512 bytes, 64 values (names are values too) and 16 members.
+fn header_edges() -> Vec<Case> {
+    let of_bytes = |count: usize| format!("{:count$}", header().text());
+    // The object, three names and their values, one more name and its array: nine. The rest are elements.
+    let of_values = |count: usize| header().with("x", zeros(count - 9)).text();
+    let of_members = |count: usize| with_members(header(), count - 3).text();
+    let edge = |name: &str, document: String, code| case("header", name, document.as_bytes(), code);
+    let longest = Key::issuing().sign(&of_bytes(512), &claims().text());
     vec![
-        Case::denied(
-            "json/payload-65-members",
-            one_too_many.token(),
-            "json_too_many_members",
-        ),
+        Case::valid("json/header-512-bytes", longest),
+        edge("513-bytes", of_bytes(513), "json_too_large"),
+        edge("64-values", of_values(64), "header_unknown_member"),
+        edge("65-values", of_values(65), "json_too_large"),
+        edge("16-members", of_members(16), "header_unknown_member"),
+        edge("17-members", of_members(17), "json_too_many_members"),
+    ]
+}
+
+/// A payload has at most 512 values (names are values too), and an object in it at most 64 members.
+fn payload_edges() -> Vec<Case> {
+    // The object, nine names and nine values; three names and three values in `device`, one of each in its
+    // components: 27. One more name and its array: 29. The rest are elements.
+    let of_values = |count: usize| claims().with("x", zeros(count - 29)).token();
+    let of_members = |count: usize| with_members(claims(), count - 9).token();
+    let limits = |count: usize| {
+        let limits: Vec<String> = (0..count).map(|index| format!("\"l{index}\":1")).collect();
+        let lic = format!(r#"{{"limits":{{{}}}}}"#, limits.join(","));
+        claims().with("lic", lic).token()
+    };
+    vec![
+        Case::valid("json/payload-512-values", of_values(512)),
+        Case::denied("json/payload-513-values", of_values(513), "json_too_large"),
         Case::denied(
             "json/payload-thousand-values",
-            thousand_values.token(),
+            of_values(1_000),
             "json_too_large",
         ),
+        Case::valid("json/payload-64-members", of_members(64)),
+        Case::denied(
+            "json/payload-65-members",
+            of_members(65),
+            "json_too_many_members",
+        ),
+        Case::valid("json/payload-64-limits", limits(64)),
+        Case::denied(
+            "json/payload-65-limits",
+            limits(65),
+            "json_too_many_members",
+        ),
     ]
+}
+
+fn zeros(count: usize) -> String {
+    format!("[{}]", vec!["0"; count].join(","))
+}
+
+fn with_members(object: Object, count: usize) -> Object {
+    (0..count).fold(object, |object, index| object.with(&format!("x{index}"), 0))
 }
 
 fn case(part: &str, name: &str, document: &[u8], code: &'static str) -> Case {

@@ -84,9 +84,26 @@ fn grace() -> Vec<Case> {
             .at(EXP)
             .device(&[("fingerprint", "other")])
             .fact("matched", 0),
+        // Whatever the issuer wrote, grace ends 400 days after iat, or where the verifier's shorter maximum ends.
         allowed("longest", with_grace(9_007_199_254_740_991))
             .at(EXP + 1)
-            .fact("grace_left_s", 9_007_199_254_740_990_u64),
+            .fact("grace_s", 9_007_199_254_740_991_u64)
+            .fact("grace_left_s", 370 * DAY_S - 1),
+        allowed("longest-last-second", with_grace(9_007_199_254_740_991))
+            .at(NOW + 400 * DAY_S - 1)
+            .fact("grace_left_s", 1),
+        denied("longest-used-up", with_grace(9_007_199_254_740_991))
+            .at(NOW + 400 * DAY_S)
+            .fact("since_s", 370 * DAY_S)
+            .fact("grace_left_s", "null"),
+        allowed("within-a-shorter-maximum", with_grace(DAY_S))
+            .at(EXP)
+            .max_lifetime_s(30 * DAY_S + 60)
+            .fact("grace_left_s", 60),
+        denied("beyond-a-shorter-maximum", with_grace(DAY_S))
+            .at(EXP)
+            .max_lifetime_s(30 * DAY_S)
+            .fact("grace_left_s", "null"),
         Case::denied(
             "grace/does-not-come-before-nbf",
             with_later_start(r#"{"grace_s":86400}"#),

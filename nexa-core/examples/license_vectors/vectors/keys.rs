@@ -1,4 +1,4 @@
-//! Key sets that must be refused when they are loaded, whatever the token.
+//! Key sets that must be refused when they are loaded, whatever the token; and the largest that are read.
 
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::CompressedEdwardsY;
@@ -11,6 +11,8 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(not_canonical());
     cases.extend(members());
     cases.extend(documents());
+    cases.extend(secrets());
+    cases.extend(edges());
     cases
 }
 
@@ -122,6 +124,14 @@ fn documents() -> Vec<Case> {
         ("seventeen", jwks(&seventeen)),
         ("twice", jwks(&[good.clone(), good.clone()])),
         ("no-array", format!(r#"{{"keys":{good}}}"#)),
+        (
+            "set-and-key",
+            format!(r#"{},"keys":[{good}]}}"#, good.trim_end_matches('}')),
+        ),
+        (
+            "set-with-a-type",
+            format!(r#"{{"keys":[{good}],"kty":"OKP"}}"#),
+        ),
         ("array-of-texts", r#"{"keys":["key"]}"#.to_owned()),
         ("bare-array", format!("[{good}]")),
         ("empty-document", String::new()),
@@ -132,6 +142,54 @@ fn documents() -> Vec<Case> {
     ]
     .map(|(name, keys)| refused(name, keys))
     .into()
+}
+
+/// A secret has no business in a verifier's key set, in a key that is skipped for its type either.
+fn secrets() -> Vec<Case> {
+    let good = Key::issuing().jwk();
+    let x = b64(Key::issuing().public());
+    [
+        (
+            "rsa",
+            r#"{"kty":"RSA","n":"AQAB","e":"AQAB","d":"AQAB"}"#.to_owned(),
+        ),
+        (
+            "x25519",
+            format!(r#"{{"kty":"OKP","crv":"X25519","x":"{x}","d":"{x}"}}"#),
+        ),
+        ("hmac", r#"{"kty":"oct","k":"AAAA"}"#.to_owned()),
+        ("of-no-type", format!(r#"{{"d":"{x}"}}"#)),
+    ]
+    .map(|(name, jwk)| refused(&format!("secret-{name}"), jwks(&[good.clone(), jwk])))
+    .into()
+}
+
+/// A document has at most 8,192 bytes, 512 values (names are values too) and 64 members in an object.
+fn edges() -> Vec<Case> {
+    let good = Key::issuing().jwk();
+    let with = |members: &str| format!("{}{members}}}", good.trim_end_matches('}'));
+    let of_bytes = |count: usize| format!("{good:count$}");
+    // The object, six names and their values, one more name and its array: 15. The rest are elements.
+    let of_values =
+        |count: usize| with(&format!(r#","more":[{}]"#, vec!["0"; count - 15].join(",")));
+    let of_members = |count: usize| {
+        with(
+            &(6..count)
+                .map(|n| format!(r#","x{n}":0"#))
+                .collect::<String>(),
+        )
+    };
+    let read = |name: &str, keys: String| {
+        Case::valid(&format!("keys/{name}"), claims().token()).keys(keys)
+    };
+    vec![
+        read("8192-bytes", of_bytes(8_192)),
+        refused("8193-bytes", of_bytes(8_193)),
+        read("512-values", of_values(512)),
+        refused("513-values", of_values(513)),
+        read("64-members", of_members(64)),
+        refused("65-members", of_members(65)),
+    ]
 }
 
 const CODE: &str = "key_set_refused";

@@ -240,7 +240,7 @@ fn key_sets() -> Vec<Case> {
                 r#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#.to_owned(),
                 r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}"#.to_owned(),
                 format!(r#"{{"kty":"OKP","crv":"X25519","x":"{x}"}}"#),
-                r#"{"kty":"oct","k":"AA"}"#.to_owned(),
+                r#"{"kty":"AKP","alg":"ML-DSA-44","pub":"AA"}"#.to_owned(),
                 issuing.jwk(),
             ]),
         ),

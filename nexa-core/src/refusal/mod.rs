@@ -1,5 +1,11 @@
 //! Why a token is refused: one variant per rule, one stable code per variant.
+mod claim;
+#[cfg(test)]
+mod coverage;
+
 use core::fmt;
+
+pub use claim::Claim;
 
 use crate::base64url::Base64Fault;
 use crate::json::JsonFault;
@@ -9,8 +15,9 @@ use crate::json::JsonFault;
 /// [`code`](Self::code) is for machines and never changes; `Display` is one sentence for people, which names
 /// the field and the rule. Where several rules are broken, the first in this order wins: size, segments, white
 /// space, base64url (header, payload, signature), header JSON, header rules, the key, the signature, payload
-/// JSON, claims.
+/// JSON, claims. A rule that is added later gets a variant and a code of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The token has more than 4,096 bytes.
     TokenTooLong {
@@ -99,8 +106,12 @@ pub enum Refusal {
     ClaimType(Claim),
     /// A claim has the right type and a value that is not accepted.
     ClaimWrong(Claim),
+    /// An access token has neither `role` nor `scope`: nothing would say what it may do.
+    RoleAndScopeMissing,
     /// `exp` is not later than `nbf`.
     ExpNotAfterNbf,
+    /// `exp` is not later than `iat`.
+    ExpNotAfterIat,
     /// `exp` is further from `iat` than the verifier allows.
     LifetimeTooLong {
         /// exp − iat in seconds.
@@ -169,7 +180,7 @@ impl Refusal {
             Self::TypWrong => "typ_wrong",
             Self::KidMissing => "kid_missing",
             Self::KidType => "kid_type",
-            Self::KidUnknown => "kid_unknown",
+            Self::KidUnknown => "unknown_key",
             Self::SignatureLength { .. } => "signature_length",
             Self::SignatureScalarRange => "signature_scalar_range",
             Self::SignatureSmallOrder => "signature_small_order",
@@ -177,7 +188,9 @@ impl Refusal {
             Self::ClaimMissing(claim) => claim.row().missing,
             Self::ClaimType(claim) => claim.row().mistyped,
             Self::ClaimWrong(claim) => claim.row().wrong,
+            Self::RoleAndScopeMissing => "role_and_scope_missing",
             Self::ExpNotAfterNbf => "exp_not_after_nbf",
+            Self::ExpNotAfterIat => "exp_not_after_iat",
             Self::LifetimeTooLong { .. } => "lifetime_too_long",
             Self::IssuedInFuture { .. } => "issued_in_future",
             Self::NotYetValid { .. } => "not_yet_valid",
@@ -247,12 +260,12 @@ impl fmt::Display for Refusal {
             Self::ClaimType(claim) => {
                 write!(f, "claim {} must be {}", claim.name(), claim.row().expected)
             }
-            Self::ClaimWrong(claim) => write!(
-                f,
-                "claim {} has a value that is not accepted here",
-                claim.name()
-            ),
+            Self::ClaimWrong(claim) => write!(f, "claim {} {}", claim.name(), claim.row().fault),
+            Self::RoleAndScopeMissing => {
+                f.write_str("claims role and scope are both missing; an access token has one")
+            }
             Self::ExpNotAfterNbf => f.write_str("claim exp is not later than claim nbf"),
+            Self::ExpNotAfterIat => f.write_str("claim exp is not later than claim iat"),
             Self::LifetimeTooLong { lifetime_s, max_s } => write!(
                 f,
                 "claim exp is {lifetime_s} s after claim iat; at most {max_s} s are allowed"
@@ -317,196 +330,5 @@ impl fmt::Display for JsonFault {
             Self::TooLarge => "it has too many values",
             Self::NumberRange => "a number is 2^53 or more from zero",
         })
-    }
-}
-
-struct ClaimRow {
-    name: &'static str,
-    expected: &'static str,
-    missing: &'static str,
-    mistyped: &'static str,
-    wrong: &'static str,
-}
-
-/// One row per claim: variant, name in a message, stem of its codes, the JSON type it must have.
-macro_rules! claims {
-    ($($variant:ident $name:literal $code:literal $expected:literal,)*) => {
-        /// A claim that a rule is about.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Claim {
-            $(#[doc = concat!("`", $name, "`: ", $expected, ".")] $variant,)*
-        }
-
-        impl Claim {
-            const fn row(self) -> ClaimRow {
-                match self {
-                    $(Self::$variant => ClaimRow {
-                        name: $name,
-                        expected: $expected,
-                        missing: concat!($code, "_missing"),
-                        mistyped: concat!($code, "_type"),
-                        wrong: concat!($code, "_wrong"),
-                    },)*
-                }
-            }
-        }
-    };
-}
-
-claims! {
-    Iss "iss" "iss" "a string",
-    Sub "sub" "sub" "a string",
-    Aud "aud" "aud" "one string",
-    Jti "jti" "jti" "a string",
-    Iat "iat" "iat" "a whole number of seconds",
-    Nbf "nbf" "nbf" "a whole number of seconds",
-    Exp "exp" "exp" "a whole number of seconds",
-    Type "type" "type" "a string",
-    Tenant "tenant" "tenant" "a string",
-    Sid "sid" "sid" "a string",
-    Sv "sv" "sv" "a whole number",
-    Role "role" "role" "a string",
-    Scope "scope" "scope" "a string",
-    Device "device" "device" "an object",
-    DeviceSalt "device.salt" "device_salt" "a string",
-    DevicePolicy "device.policy" "device_policy" "a string or a whole number",
-    DeviceComponents "device.components" "device_components" "an object of strings",
-    Status "status" "status" "an object",
-    StatusList "status.status_list" "status_list" "an object",
-    StatusIdx "status.status_list.idx" "status_idx" "a whole number",
-    StatusUri "status.status_list.uri" "status_uri" "a string",
-    Lic "lic" "lic" "an object",
-    LicPlan "lic.plan" "lic_plan" "a string",
-    LicEntitlements "lic.entitlements" "lic_entitlements" "an array of strings",
-    LicLimits "lic.limits" "lic_limits" "an object of whole numbers",
-    LicGrace "lic.grace_s" "lic_grace_s" "a whole number of seconds",
-    LicFresh "lic.fresh_s" "lic_fresh_s" "a whole number of seconds",
-    LicMaxAge "lic.max_age_s" "lic_max_age_s" "a whole number of seconds",
-    LicStale "lic.stale" "lic_stale" "a string",
-    LicRenewAfter "lic.renew_after" "lic_renew_after" "a whole number of seconds",
-    LicTrial "lic.trial" "lic_trial" "true or false",
-}
-
-impl Claim {
-    /// The claim's name; nested ones with their path.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        self.row().name
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    extern crate std;
-
-    use std::collections::BTreeSet;
-    use std::string::ToString;
-    use std::vec::Vec;
-
-    use super::*;
-
-    fn all() -> Vec<Refusal> {
-        let mut all = std::vec![
-            Refusal::TokenTooLong { bytes: 5_000 },
-            Refusal::NotThreeSegments { segments: 1 },
-            Refusal::Whitespace { position: 3 },
-            Refusal::AlgMissing,
-            Refusal::AlgType,
-            Refusal::AlgNone,
-            Refusal::AlgNotAllowed,
-            Refusal::HeaderCrit,
-            Refusal::HeaderB64,
-            Refusal::HeaderJwk,
-            Refusal::HeaderJku,
-            Refusal::HeaderX5c,
-            Refusal::HeaderX5u,
-            Refusal::HeaderZip,
-            Refusal::HeaderUnknownMember,
-            Refusal::TypMissing,
-            Refusal::TypType,
-            Refusal::TypWrong,
-            Refusal::KidMissing,
-            Refusal::KidType,
-            Refusal::KidUnknown,
-            Refusal::SignatureLength { bytes: 63 },
-            Refusal::SignatureScalarRange,
-            Refusal::SignatureSmallOrder,
-            Refusal::SignatureWrong,
-            Refusal::ExpNotAfterNbf,
-            Refusal::LifetimeTooLong {
-                lifetime_s: 2,
-                max_s: 1,
-            },
-            Refusal::IssuedInFuture { ahead_s: 301 },
-            Refusal::NotYetValid { starts_in_s: 1 },
-            Refusal::Expired { since_s: 1 },
-        ];
-        for fault in [
-            Base64Fault::Padding,
-            Base64Fault::Alphabet,
-            Base64Fault::Length,
-            Base64Fault::TrailingBits,
-        ] {
-            let part = TokenPart::Signature;
-            all.push(Refusal::Base64 { part, fault });
-        }
-        let part = TokenPart::Header;
-        for fault in [
-            JsonFault::Utf8,
-            JsonFault::ByteOrderMark,
-            JsonFault::Syntax,
-            JsonFault::TrailingData,
-            JsonFault::DuplicateMember,
-            JsonFault::LoneSurrogate,
-            JsonFault::TooDeep,
-            JsonFault::TooManyMembers,
-            JsonFault::TooLarge,
-            JsonFault::NumberRange,
-        ] {
-            all.push(Refusal::Json { part, fault });
-        }
-        all.push(Refusal::NotAnObject { part });
-        for claim in [Claim::Iss, Claim::LicGrace] {
-            all.extend([
-                Refusal::ClaimMissing(claim),
-                Refusal::ClaimType(claim),
-                Refusal::ClaimWrong(claim),
-            ]);
-        }
-        all
-    }
-
-    #[test]
-    fn codes_are_snake_case_and_tell_rules_apart() {
-        let codes: Vec<&str> = all().iter().map(Refusal::code).collect();
-        assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len());
-        for code in codes {
-            assert!(
-                code.bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
-                "{code}"
-            );
-        }
-    }
-
-    #[test]
-    fn messages_are_sentences_that_tell_rules_apart() {
-        let messages: Vec<_> = all().iter().map(ToString::to_string).collect();
-        assert_eq!(
-            messages.iter().collect::<BTreeSet<_>>().len(),
-            messages.len()
-        );
-        assert_eq!(
-            Refusal::ClaimType(Claim::DeviceSalt).to_string(),
-            "claim device.salt must be a string"
-        );
-        assert_eq!(
-            Refusal::Base64 {
-                part: TokenPart::Payload,
-                fault: Base64Fault::Padding
-            }
-            .to_string(),
-            "the payload is not canonical base64url: it is padded"
-        );
     }
 }
