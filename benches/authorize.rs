@@ -55,7 +55,7 @@ async fn nexa(folder: &str) -> Result<()> {
     let overrides = Overrides {
         listen: Some(([127, 0, 0, 1], 0).into()),
         data: Some(folder.into()),
-        public_url: None,
+        ..Overrides::default()
     };
     let server = Server::open(Config::load(None, overrides)?).await?;
     println!("{}", server.address());
