@@ -1,10 +1,11 @@
-//! `jsonwebtoken` as the oracle: whatever this crate calls a good licence, another reader of JWTs accepts.
+//! `jsonwebtoken` as the oracle: whatever this crate calls a good licence or access token, another reader of JWTs
+//! accepts.
 
 use jsonwebtoken::crypto::rust_crypto;
 use jsonwebtoken::{Algorithm, DecodingKey, TokenData, Validation};
 use nexa_core::{
-    DevicePolicy, KeySet, LicenseIssuer, NewDevice, NewLicense, NewTerms, SigningKey, StatusRef,
-    UnixSeconds, VerificationKey,
+    AccessIssuer, DevicePolicy, KeySet, LicenseIssuer, NewAccess, NewDevice, NewLicense, NewTerms,
+    SigningKey, StatusRef, UnixSeconds, VerificationKey,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -78,6 +79,72 @@ proptest! {
     }
 }
 
+/// 2096: the oracle reads the system's clock, and these tokens are to end after any that it may show.
+const FAR_AHEAD: u64 = 4_000_000_000;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn every_issued_access_token_is_accepted(
+        seed in any::<u64>(),
+        (subject, tenant) in ("\\PC{1,40}", "\\PC{1,40}"),
+        session_version in 0..(1_u64 << 53),
+        role in prop::option::of("\\PC{1,20}"),
+        scope in "\\PC{1,40}",
+        ttl_s in 1_u64..=86_400,
+    ) {
+        let key = SigningKey::generate(&mut Seeded::new(seed));
+        let issuer = AccessIssuer::new(key, ISSUER).expect("a good issuer");
+        let request = NewAccess {
+            jti: "token-1",
+            subject: &subject,
+            tenant: &tenant,
+            session: "session-1",
+            session_version,
+            role: role.as_deref(),
+            scope: Some(&scope),
+            ttl_s,
+        };
+        let now = UnixSeconds::new(FAR_AHEAD).expect("below 2^53");
+        let token = issuer.issue(now, &request).expect("a good request").token;
+        let key = issuer.verification_key();
+        let read = read_access(&token, &key, "api").expect("a good access token");
+        prop_assert_eq!(&read.claims["sub"], &subject);
+        prop_assert_eq!(&read.claims["tenant"], &tenant);
+        prop_assert_eq!(read.claims["sv"].as_u64(), Some(session_version));
+        prop_assert_eq!(read.claims["role"].as_str(), role.as_deref());
+        prop_assert_eq!(&read.claims["scope"], &scope);
+        prop_assert_eq!(read.claims["exp"].as_u64(), Some(FAR_AHEAD + ttl_s));
+        prop_assert_eq!(read.header.typ.as_deref(), Some("at+jwt"));
+        prop_assert_eq!(read.header.kid.as_deref(), Some(key.kid()));
+        prop_assert!(read_access(&token, &key, "my-app").is_err());
+    }
+}
+
+/// What the oracle's clock is worth: it refuses an access token whose time has passed.
+#[test]
+fn the_oracle_refuses_an_access_token_of_the_past() {
+    let issuer = AccessIssuer::new(SigningKey::generate(&mut Seeded::new(1)), ISSUER);
+    let issuer = issuer.expect("a good issuer");
+    for (issued_at, is_accepted) in [(FAR_AHEAD, true), (1_000_000_000, false)] {
+        let request = NewAccess {
+            jti: "token-1",
+            subject: "user-1",
+            tenant: "tenant-1",
+            session: "session-1",
+            session_version: 0,
+            role: Some("owner"),
+            scope: None,
+            ttl_s: 60,
+        };
+        let now = UnixSeconds::new(issued_at).expect("below 2^53");
+        let token = issuer.issue(now, &request).expect("a good request").token;
+        let read = read_access(&token, &issuer.verification_key(), "api");
+        assert_eq!(read.is_ok(), is_accepted, "{issued_at}");
+    }
+}
+
 fn issued(
     seed: u64,
     subject: &str,
@@ -113,20 +180,41 @@ fn issued(
     (issued.token, issuer.verification_key())
 }
 
-/// Reads a token as the oracle does, times aside: it would look at the system's clock.
+/// Reads an access token as the oracle does, its end included.
+fn read_access(
+    token: &str,
+    key: &VerificationKey,
+    audience: &str,
+) -> jsonwebtoken::errors::Result<TokenData<Value>> {
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.validate_exp = true;
+    validation.set_audience(&[audience]);
+    validation.set_required_spec_claims(&["iss", "sub", "aud", "exp"]);
+    decode(token, key, validation)
+}
+
+/// Reads a licence as the oracle does, times aside: it would look at the system's clock.
 fn read(
     token: &str,
     key: &VerificationKey,
     audience: &str,
 ) -> jsonwebtoken::errors::Result<TokenData<Value>> {
-    // More than one provider may be compiled in, and whichever test comes first installs this one.
-    let _ = rust_crypto::DEFAULT_PROVIDER.install_default();
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.validate_exp = false;
     validation.validate_nbf = false;
-    validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[audience]);
     validation.set_required_spec_claims(&["iss", "sub", "aud", "exp", "nbf"]);
+    decode(token, key, validation)
+}
+
+fn decode(
+    token: &str,
+    key: &VerificationKey,
+    mut validation: Validation,
+) -> jsonwebtoken::errors::Result<TokenData<Value>> {
+    // More than one provider may be compiled in, and whichever test comes first installs this one.
+    let _ = rust_crypto::DEFAULT_PROVIDER.install_default();
+    validation.set_issuer(&[ISSUER]);
     jsonwebtoken::decode(
         token,
         &DecodingKey::from_ed_der(&key.to_bytes()),

@@ -33,10 +33,8 @@ fn every_ed25519_case_gets_its_published_answer() {
             }
         }
     }
-    assert!(
-        accepted > 80 && refused > 50,
-        "{accepted} accepted, {refused} refused"
-    );
+    let readers = if cfg!(feature = "tables") { 2 } else { 1 };
+    assert_eq!((accepted, refused), (88 * readers, 63 * readers));
 }
 
 #[cfg(not(feature = "tables"))]
