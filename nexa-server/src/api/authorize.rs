@@ -19,19 +19,9 @@ use crate::domain::rules::Demand;
 use crate::gate::credential::{self, Credential};
 use crate::http::extract::Query;
 use crate::http::openapi::Operation;
+use crate::http::pick;
 use crate::http::reply::Respond;
 
-/// The headers that describe the request behind the gateway: two families, each complete or absent.
-static FAMILIES: [[HeaderName; 2]; 2] = [
-    [
-        HeaderName::from_static("x-original-method"),
-        HeaderName::from_static("x-original-uri"),
-    ],
-    [
-        HeaderName::from_static("x-forwarded-method"),
-        HeaderName::from_static("x-forwarded-uri"),
-    ],
-];
 const PREFIX: &str = "/api/authorize";
 
 #[derive(Deserialize, JsonSchema)]
@@ -67,43 +57,56 @@ fn described<'h>(
     headers: &'h HeaderMap,
     sent: Option<OriginalRequest<'h>>,
 ) -> Result<Option<OriginalRequest<'h>>, Error> {
+    let [
+        original_method,
+        original_uri,
+        forwarded_method,
+        forwarded_uri,
+    ] = pick(
+        headers,
+        [
+            "x-original-method",
+            "x-original-uri",
+            "x-forwarded-method",
+            "x-forwarded-uri",
+        ],
+    )
+    .map_err(|name| unclear(format!("{name} came twice")))?;
+    // Two families, each complete or absent.
     let mut agreed = sent;
-    for [method_name, uri_name] in &FAMILIES {
-        let found = match (only(headers, method_name)?, only(headers, uri_name)?) {
+    for (method, uri, family) in [
+        (
+            original_method,
+            original_uri,
+            "X-Original-Method and X-Original-URI",
+        ),
+        (
+            forwarded_method,
+            forwarded_uri,
+            "X-Forwarded-Method and X-Forwarded-Uri",
+        ),
+    ] {
+        let found = match (
+            method.map(HeaderValue::to_str),
+            uri.map(HeaderValue::to_str),
+        ) {
             (None, None) => continue,
-            (Some(method), Some(target)) => OriginalRequest::new(method, target)?,
-            (None, Some(_)) => {
-                return Err(unclear(format!("{uri_name} came without {method_name}")));
+            (Some(Ok(method)), Some(Ok(target))) => OriginalRequest::new(method, target)?,
+            (Some(Err(_)), _) | (_, Some(Err(_))) => {
+                return Err(unclear(format!("{family}: not ASCII")));
             }
-            (Some(_), None) => {
-                return Err(unclear(format!("{method_name} came without {uri_name}")));
+            (None, Some(_)) | (Some(_), None) => {
+                return Err(unclear(format!("{family}: one came without the other")));
             }
         };
-        match &agreed {
-            Some(other) if *other != found => {
-                return Err(unclear(format!(
-                    "{method_name} and {uri_name} disagree with another source"
-                )));
+        match agreed {
+            Some(other) if other != found => {
+                return Err(unclear(format!("{family} disagree with another source")));
             }
             _ => agreed = Some(found),
         }
     }
     Ok(agreed)
-}
-
-fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Error> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next();
-    if values.next().is_some() {
-        return Err(unclear(format!("{name} came twice")));
-    }
-    first
-        .map(|value| {
-            value
-                .to_str()
-                .map_err(|_| unclear(format!("{name} is not ASCII")))
-        })
-        .transpose()
 }
 
 fn unclear(problem: String) -> Error {

@@ -1,11 +1,12 @@
 //! The credential of a request: one secret, from one of its carriers.
 
 use hyper::HeaderMap;
-use hyper::header::{AUTHORIZATION, HeaderName};
+use hyper::header::HeaderValue;
 use nexa_core::KeyDigest;
 use zeroize::Zeroizing;
 
 use crate::domain::Error;
+use crate::http::pick;
 
 /// What the caller presented. Nothing about it has been checked.
 pub(crate) enum Credential {
@@ -14,8 +15,6 @@ pub(crate) enum Credential {
     AccessToken(Zeroizing<String>),
 }
 
-static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-
 /// Takes the credential from `X-API-Key` or `Authorization: Bearer`.
 ///
 /// Other authorization schemes count as no credential.
@@ -23,8 +22,12 @@ static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// # Errors
 /// `TwoCredentials` when a carrier stands twice or two carriers disagree; `KeyInvalid` for what cannot be a credential.
 pub(crate) fn presented(headers: &HeaderMap) -> Result<Option<Credential>, Error> {
-    let header_key = only(headers, &X_API_KEY)?;
-    let bearer = only(headers, &AUTHORIZATION)?
+    let [header_key, authorization] =
+        pick(headers, ["x-api-key", "authorization"]).map_err(|_| Error::TwoCredentials)?;
+    let header_key = header_key.map(visible).transpose()?;
+    let bearer = authorization
+        .map(visible)
+        .transpose()?
         .map(bearer_token)
         .transpose()?
         .flatten();
@@ -48,16 +51,9 @@ pub(crate) fn presented(headers: &HeaderMap) -> Result<Option<Credential>, Error
     Ok(Some(Credential::Key(KeyDigest::of(secret.as_bytes()))))
 }
 
-/// The header's value; bytes outside visible ASCII cannot be a credential.
-fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Error> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next();
-    if values.next().is_some() {
-        return Err(Error::TwoCredentials);
-    }
-    first
-        .map(|value| value.to_str().map_err(|_| Error::KeyInvalid))
-        .transpose()
+/// Bytes outside visible ASCII cannot be a credential.
+fn visible(value: &HeaderValue) -> Result<&str, Error> {
+    value.to_str().map_err(|_| Error::KeyInvalid)
 }
 
 /// RFC 6750 §2.1; the scheme in any case (RFC 9110 §11.1).
@@ -83,7 +79,6 @@ fn is_token_shaped(secret: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::header::HeaderValue;
 
     fn read(pairs: &[(&'static str, &str)]) -> Result<Option<String>, Error> {
         let mut headers = HeaderMap::new();

@@ -12,6 +12,7 @@ mod json;
 mod listen;
 pub(crate) mod openapi;
 mod pairs;
+mod pick;
 pub(crate) mod reply;
 mod room;
 pub(crate) mod router;
@@ -22,4 +23,5 @@ mod tree;
 mod tests;
 
 pub(crate) use listen::{Limits, listen};
+pub(crate) use pick::pick;
 pub(crate) use serve::{BodyProblem, Outcome, Plan, Run, Serve};

@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "api",
         &["domain", "gate", "http", "outbound", "store", "time"],
     ),
-    ("gate", &["domain", "store", "time"]),
+    ("gate", &["domain", "http", "store", "time"]),
     ("domain", &["store", "time"]),
     ("store", &["time"]),
     ("http", &[]),
