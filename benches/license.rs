@@ -94,6 +94,14 @@ fn malformed(sample: &LicenseSample) -> Result<(), Box<dyn Error>> {
             r#"{{"alg":"{alg}","typ":"license+jwt","kid":"{kid}"}}"#
         ))
     };
+    let with_member = |member: &str| {
+        sample.with_header(&format!(
+            r#"{{"alg":"EdDSA","typ":"license+jwt","kid":"{kid}",{member}}}"#
+        ))
+    };
+    // 59 of the 64 values that a header may have, in all the members that it may have.
+    let arrays: Vec<String> = (3..16).map(|n| format!(r#""{n}":[0,0]"#)).collect();
+    let late_fault = format!("{}!{}.A.A", "A".repeat(3_900), "A".repeat(190));
     let shifted_scalar = {
         let mut signature = sample.signature;
         if let Some(last) = signature.last_mut() {
@@ -138,6 +146,31 @@ fn malformed(sample: &LicenseSample) -> Result<(), Box<dyn Error>> {
             "an unknown key",
             sample.with_header(r#"{"alg":"EdDSA","typ":"license+jwt","kid":"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"}"#),
             "unknown_key",
+        ),
+        (
+            "a header of 512 array values",
+            with_member(&format!(r#""x":[{}0]"#, "0,".repeat(511))),
+            "json_too_large",
+        ),
+        (
+            "a header of 16 members, 13 of them arrays",
+            with_member(&arrays.join(",")),
+            "header_unknown_member",
+        ),
+        (
+            "480 escapes in `alg`",
+            with_alg(&r"\n".repeat(480)),
+            "json_too_large",
+        ),
+        (
+            "as many escapes in `alg` as fit a header",
+            with_alg(&r"\n".repeat(200)),
+            "alg_not_allowed",
+        ),
+        (
+            "a bad character at byte 3,900",
+            late_fault,
+            "base64_alphabet",
         ),
         (
             "a signature of 63 bytes",
