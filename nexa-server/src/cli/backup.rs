@@ -7,7 +7,7 @@ use clap::Args;
 use super::data_folder::DataFolder;
 use super::exit::{Exit, Failure};
 use super::output::{print_line, remark};
-use crate::store;
+use crate::store::{self, BackupError};
 
 #[derive(Args)]
 pub(super) struct Backup {
@@ -19,14 +19,13 @@ pub(super) struct Backup {
 
 impl Backup {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let data = self.data.with_store()?;
-        if self.destination.symlink_metadata().is_ok() {
-            return Err(Failure::Usage(format!(
-                "{} exists already",
-                self.destination.display()
-            )));
-        }
-        let report = store::backup(&data, &self.destination).map_err(Failure::failed)?;
+        let data = self.data.path()?;
+        let report = store::backup(&data, &self.destination).map_err(|error| match error {
+            BackupError::NoStore { .. } | BackupError::Exists { .. } => Failure::usage(error),
+            BackupError::Unsound { .. } | BackupError::Io { .. } | BackupError::Store(_) => {
+                Failure::failed(error)
+            }
+        })?;
         print_line(&format!(
             "{}: {} bytes, checked",
             self.destination.display(),

@@ -6,9 +6,7 @@ use clap::Args;
 
 use super::exit::Failure;
 use crate::config::{Config, Overrides};
-
-/// What the store calls its file.
-const DATABASE_FILE: &str = "nexa.db";
+use crate::store::DATABASE_FILE;
 
 /// Flag, environment, configuration file, default.
 #[derive(Args)]

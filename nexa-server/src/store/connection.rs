@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use super::error::StoreError;
 
 /// Name of the database inside the data folder.
-pub(super) const DATABASE_FILE: &str = "nexa.db";
+pub(crate) const DATABASE_FILE: &str = "nexa.db";
 /// Marks a file as ours (`PRAGMA application_id`): the letters "NEXA".
 pub(super) const APPLICATION_ID: i64 = 0x4E45_5841;
 /// How long a statement waits for a lock that another process (a backup, a shell) holds for a moment.

@@ -43,7 +43,8 @@ mod disk_tests;
 #[cfg(test)]
 mod kill_tests;
 
-pub(crate) use backup::backup;
+pub(crate) use backup::{BackupError, backup};
+pub(crate) use connection::DATABASE_FILE;
 pub(crate) use engine::Store;
 pub(crate) use error::StoreError;
 use migrate::Migration;
