@@ -76,3 +76,33 @@ fn weak_private_and_missing_keys_are_refused_when_they_are_loaded() {
         assert_eq!(error.problem, problem, "{document}");
     }
 }
+
+/// What the crate's documentation says about memory.
+#[test]
+fn a_small_stack_is_enough() {
+    let issued = issue(|license| license);
+    let on_stack_of = |kib: usize, work: Box<dyn FnOnce() + Send + '_>| {
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(kib * 1024);
+            thread.spawn_scoped(scope, work).unwrap().join().unwrap();
+        });
+    };
+    let jwks = issued.jwks.as_bytes();
+    // Too small a stack ends the whole process. Twice what is documented, because other platforms need more.
+    on_stack_of(
+        128,
+        Box::new(|| {
+            assert!(Verifier::new(jwks, ISSUER, APP, DeviceExpectation::NotChecked).is_ok());
+        }),
+    );
+    let verifier = Verifier::new(jwks, ISSUER, APP, DeviceExpectation::NotChecked).unwrap();
+    let mut scratch = Box::new(Scratch::new());
+    on_stack_of(
+        32,
+        Box::new(|| {
+            let report = verifier.check(ISSUED_AT, issued.token.as_bytes(), &mut scratch);
+            assert_eq!(report.verdict(), Verdict::Valid);
+        }),
+    );
+    assert!(size_of::<Verifier<'_>>() <= 4_168 && size_of::<Scratch>() <= 7_178);
+}
