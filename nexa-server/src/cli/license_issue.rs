@@ -8,7 +8,6 @@ use nexa_core::{DevicePolicy, LicenseIssuer, NewDevice, NewLicense, NewTerms, uu
 use super::exit::{Exit, Failure};
 use super::input::read_signing_key;
 use super::output::print_line;
-use crate::config::public_url;
 use crate::serve::{now, rng};
 
 #[derive(Args)]
@@ -39,9 +38,7 @@ pub(super) struct Issue {
 impl Issue {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let key = read_signing_key(&self.signing_key)?;
-        let issuer = public_url(&self.issuer)
-            .map_err(|problem| Failure::Usage(format!("--issuer, as {problem}")))?;
-        let issuer = LicenseIssuer::new(key, &issuer)
+        let issuer = LicenseIssuer::new(key, &self.issuer)
             .map_err(|error| Failure::Usage(format!("--issuer: {error}")))?;
         let entitlements: Vec<&str> = self.entitlements.iter().map(String::as_str).collect();
         let (now, mut rng) = (now(), rng());

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use nexa_core::PlainKey;
+use nexa_core::check_issuer;
 use serde_json::Value;
 use ureq::http::{HeaderValue, Uri};
 
@@ -11,7 +12,6 @@ use super::data_folder::DataFolder;
 use super::exit::{Exit, Failure};
 use super::input::read_text;
 use super::output::print_line;
-use crate::config::public_url;
 use crate::serve::{new_operator_key, open_store};
 
 #[derive(Args)]
@@ -88,9 +88,8 @@ impl OperatorKey {
 }
 
 /// A URL that a request can be sent to.
-fn http_url(url: &str) -> Result<String, Failure> {
-    let url =
-        public_url(url).map_err(|problem| Failure::Usage(format!("--server, as {problem}")))?;
+fn http_url(url: &str) -> Result<&str, Failure> {
+    check_issuer(url).map_err(|error| Failure::Usage(format!("--server: {url:?}: {error}")))?;
     match url.parse::<Uri>() {
         Ok(_) => Ok(url),
         Err(error) => Err(Failure::Usage(format!("--server: {url:?}: {error}"))),

@@ -151,25 +151,12 @@ fn data_folder(given: Option<PathBuf>) -> Result<PathBuf, String> {
     }
 }
 
-/// An origin with an optional path, without a trailing slash: it is compared byte for byte as `iss`.
-pub(crate) fn public_url(url: &str) -> Result<String, String> {
-    let rest = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"));
-    let is_plausible = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-        && url.len() <= 256
-        && url
-            .bytes()
-            .all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'"' | b'\\'));
-    if !is_plausible {
-        return Err(format!(
-            "public_url: {url:?} must be an http or https URL without query and fragment"
-        ));
+/// An http or https URL without query, fragment and trailing slash: it is compared byte for byte as `iss`.
+fn public_url(url: &str) -> Result<String, String> {
+    match nexa_core::check_issuer(url) {
+        Ok(()) => Ok(url.to_owned()),
+        Err(error) => Err(format!("public_url: {url:?}: {error}")),
     }
-    if url.ends_with('/') {
-        return Err(format!("public_url: {url:?} must not end with a slash"));
-    }
-    Ok(url.to_owned())
 }
 
 fn log_level(first: Option<tracing::Level>, file: Option<&str>) -> Result<tracing::Level, String> {

@@ -389,8 +389,11 @@ fn a_wrong_configuration_stops_the_start_with_a_clear_line() {
             "cors_origins = [\"https://app.example.com:443\"]",
             "cors_origins",
         ),
-        ("public_url = \"https://x/\"", "must not end with a slash"),
-        ("public_url = \"ftp://x\"", "must be an http or https URL"),
+        ("public_url = \"https://x/\"", "without a trailing slash"),
+        (
+            "public_url = \"ftp://x\"",
+            "starts with https:// or http://",
+        ),
         ("trusted_proxies = [\"10.0.0.0/33\"]", "trusted_proxies"),
         ("cors_origins = [\"https://x/path\"]", "cors_origins"),
         ("scopes = [\"Not A Scope\"]", "scopes"),
