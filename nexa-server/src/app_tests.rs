@@ -39,18 +39,7 @@ impl Fixture {
     }
 
     fn call(&mut self, request: &Request<Bytes>, may_block: bool) -> Option<Response<Bytes>> {
-        let (head, body) = request.clone().into_parts();
-        let peer = IpAddr::from([203, 0, 113, 9]);
-        let call = Call {
-            now: self.now,
-            rng: &mut self.rng,
-            peer,
-            may_block,
-        };
-        match self.app.handle(call, &head, &body) {
-            Outcome::Reply(response) => Some(response),
-            Outcome::Miss => None,
-        }
+        answer(&self.app, self.now, &mut self.rng, request, may_block)
     }
 
     fn send(&mut self, method: &str, path: &str, credential: &str, body: &Value) -> (u16, Value) {
@@ -96,6 +85,41 @@ impl Fixture {
             .write(move |tx| tx.execute(sql, &[]));
         assert_eq!(written, Ok::<usize, crate::store::StoreError>(1));
     }
+}
+
+/// What the app answers; `None` for a miss.
+fn answer(
+    app: &App,
+    now: UnixMillis,
+    rng: &mut SeededRng,
+    request: &Request<Bytes>,
+    may_block: bool,
+) -> Option<Response<Bytes>> {
+    let (head, body) = request.clone().into_parts();
+    let peer = IpAddr::from([203, 0, 113, 9]);
+    let call = Call {
+        now,
+        rng,
+        peer,
+        may_block,
+    };
+    match app.handle(call, &head, &body) {
+        Outcome::Reply(response) => Some(response),
+        Outcome::Miss => None,
+    }
+}
+
+/// The status of one request with a key, answered where the app may block.
+fn status(app: &App, seed: u64, method: &str, path: &str, key: &str, body: &Value) -> u16 {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {key}"))
+        .body(Bytes::from(body.to_string()))
+        .unwrap();
+    let response = answer(app, START, &mut SeededRng::new(seed), &request, true);
+    response.expect("it may block").status().as_u16()
 }
 
 fn authorize(key: &str) -> Request<Bytes> {
@@ -279,63 +303,18 @@ fn what_was_on_its_way_when_its_key_died_leaves_nothing_behind() {
         let full = json!({ "name": "k", "scopes": ["full_access"] });
         let (id, key) = fixture.make_key(&token, &full);
         let app = &fixture.app;
-        let create = |seed: u64| {
-            let request = Request::builder()
-                .method("POST")
-                .uri("/api/v1/api-keys")
-                .header("content-type", "application/json")
-                .header("x-api-key", &key);
-            let (head, body) = request
-                .body(Bytes::from(full.to_string()))
-                .unwrap()
-                .into_parts();
-            let mut rng = SeededRng::new(seed);
-            let peer = IpAddr::from([203, 0, 113, 9]);
-            match app.handle(
-                Call {
-                    now: START,
-                    rng: &mut rng,
-                    peer,
-                    may_block: true,
-                },
-                &head,
-                &body,
-            ) {
-                Outcome::Reply(response) => response.status().as_u16(),
-                Outcome::Miss => panic!("it may block"),
-            }
-        };
         std::thread::scope(|scope| {
             for thread in 1..=4_u64 {
-                let create = &create;
+                let (key, full) = (&key, &full);
                 scope.spawn(move || {
                     let mut seed = (round * 10 + thread) * 1_000_000;
-                    while create(seed) == 201 {
+                    while status(app, seed, "POST", "/api/v1/api-keys", key, full) == 201 {
                         seed += 1;
                     }
                 });
             }
-            let mut rng = SeededRng::new(1);
-            let request = Request::builder()
-                .method("DELETE")
-                .uri(format!("/api/v1/api-keys/{id}"));
-            let request = request
-                .header("authorization", format!("Bearer {token}"))
-                .body(Bytes::new());
-            let (head, body) = request.unwrap().into_parts();
-            let peer = IpAddr::from([203, 0, 113, 9]);
-            std::thread::yield_now();
-            let outcome = app.handle(
-                Call {
-                    now: START,
-                    rng: &mut rng,
-                    peer,
-                    may_block: true,
-                },
-                &head,
-                &body,
-            );
-            assert!(matches!(outcome, Outcome::Reply(response) if response.status() == 200));
+            let path = format!("/api/v1/api-keys/{id}");
+            assert_eq!(status(app, 1, "DELETE", &path, &token, &Value::Null), 200);
         });
         let planted = app.services().store.read(|tx| {
             tx.one(
@@ -370,25 +349,8 @@ fn two_operator_keys_cannot_delete_each_other() {
     };
     let (first, second) = (make(), make());
     let delete = |id: &str, key: &nexa_core::PlainKey| {
-        let request = Request::builder()
-            .method("DELETE")
-            .uri(format!("/api/operator/keys/{id}"));
-        let request = request
-            .header("x-api-key", key.expose())
-            .body(Bytes::new())
-            .unwrap();
-        let (head, body) = request.into_parts();
-        let mut rng = SeededRng::new(4);
-        let call = Call {
-            now: START,
-            rng: &mut rng,
-            peer: IpAddr::from([127, 0, 0, 1]),
-            may_block: true,
-        };
-        match app.handle(call, &head, &body) {
-            Outcome::Reply(response) => response.status().as_u16(),
-            Outcome::Miss => panic!("it may block"),
-        }
+        let path = format!("/api/operator/keys/{id}");
+        status(app, 4, "DELETE", &path, key.expose(), &Value::Null)
     };
     std::thread::scope(|scope| {
         let one = scope.spawn(|| delete(&second.0, &first.1));
