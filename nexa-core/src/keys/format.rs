@@ -106,7 +106,7 @@ impl KeyFormat {
         let random = text.get(self.prefix.len()..).unwrap_or_default();
         let digits = checksum(random.as_bytes());
         text.extend(digits.map(char::from));
-        PlainKey::from_generated(text)
+        PlainKey::from_generated(text, self.prefix.len())
     }
 
     /// Whether a text looks like a key of this format.
@@ -135,6 +135,15 @@ impl KeyFormat {
     #[must_use]
     pub const fn prefix(&self) -> &'static str {
         self.prefix
+    }
+
+    /// Bytes of the published prefix that `text` begins with. A text of another format is taken to have one of
+    /// four, as most have.
+    pub(super) fn published_prefix_len(text: &str) -> usize {
+        [Self::NEXA, Self::NEXORA, Self::DIALNEXA]
+            .iter()
+            .find(|format| text.starts_with(format.prefix))
+            .map_or(4, |format| format.prefix.len())
     }
 
     /// Characters of a whole key.

@@ -7,11 +7,12 @@ use core::fmt;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::digest::KeyDigest;
+use super::format::KeyFormat;
 
 /// Bytes a presented key may have.
 const MAX_PRESENTED_LEN: usize = 256;
-/// Characters of a key that may be shown later, so that its owner recognizes it in a list.
-const DISPLAY_LEN: usize = 8;
+/// Characters after the format's prefix that may be shown later, so that its owner recognizes it in a list.
+const SHOWN_LEN: usize = 4;
 
 /// An API key in the clear.
 ///
@@ -37,6 +38,9 @@ const DISPLAY_LEN: usize = 8;
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct PlainKey {
     text: String,
+    /// Bytes of `text` that [`prefix`](Self::prefix) shows: at most half of what a stranger could have sent, and
+    /// never more than four of the random characters of a key that was made here.
+    shown_len: usize,
 }
 
 impl PlainKey {
@@ -46,8 +50,10 @@ impl PlainKey {
     #[must_use]
     pub fn from_presented(presented: &str) -> Option<Self> {
         let has_length = (1..=MAX_PRESENTED_LEN).contains(&presented.len());
+        let shown_len = KeyFormat::published_prefix_len(presented) + SHOWN_LEN;
         (has_length && presented.bytes().all(|byte| byte.is_ascii_graphic())).then(|| Self {
             text: presented.to_owned(),
+            shown_len: shown_len.min(presented.len() / 2),
         })
     }
 
@@ -66,18 +72,21 @@ impl PlainKey {
         KeyDigest::of(self.text.as_bytes())
     }
 
-    /// The first eight characters (`nex_a1b2`), to be shown in lists; never more than half of the key.
+    /// The format's prefix and four characters more (`nex_a1b2`, `sk_live_a1b2`), to be shown in lists.
+    ///
+    /// A presented key whose prefix is none of the published ones shows its first eight characters; none shows more
+    /// than half.
     #[must_use]
     pub fn prefix(&self) -> &str {
         // The text is ASCII, so every byte position is a character boundary.
-        self.text
-            .get(..DISPLAY_LEN.min(self.text.len() / 2))
-            .unwrap_or_default()
+        self.text.get(..self.shown_len).unwrap_or_default()
     }
 
-    /// `text` must be ASCII and have been written without growing, which would leave a copy behind.
-    pub(super) fn from_generated(text: String) -> Self {
-        Self { text }
+    /// `text` must be ASCII, begin with a format's prefix of `prefix_len` bytes, and have been written without
+    /// growing, which would leave a copy behind.
+    pub(super) fn from_generated(text: String, prefix_len: usize) -> Self {
+        let shown_len = prefix_len + SHOWN_LEN;
+        Self { text, shown_len }
     }
 }
 
@@ -135,9 +144,44 @@ mod tests {
     }
 
     #[test]
-    fn prefix_is_eight_characters_but_never_more_than_half() {
+    fn a_made_key_shows_its_format_and_four_characters() {
+        const ACME: KeyFormat = match KeyFormat::new("acme_production_", 22) {
+            Ok(format) => format,
+            Err(_) => panic!("a good format"),
+        };
+        for format in [
+            KeyFormat::NEXA,
+            KeyFormat::NEXORA,
+            KeyFormat::DIALNEXA,
+            ACME,
+        ] {
+            let key = format.generate(&mut Seeded::new(3));
+            let (shown, length) = (key.prefix(), format.prefix().len() + 4);
+            assert!(shown.starts_with(format.prefix()), "{shown}");
+            assert_eq!(shown, &key.expose()[..length]);
+        }
+        assert_eq!(
+            KeyFormat::NEXA.generate(&mut Seeded::new(3)).prefix().len(),
+            8
+        );
+    }
+
+    #[test]
+    fn a_presented_key_shows_what_it_showed_when_it_was_made() {
+        for format in [KeyFormat::NEXA, KeyFormat::NEXORA, KeyFormat::DIALNEXA] {
+            let made = format.generate(&mut Seeded::new(4));
+            let presented = PlainKey::from_presented(made.expose()).expect("it is a key");
+            assert_eq!(presented.prefix(), made.prefix());
+        }
+    }
+
+    #[test]
+    fn a_presented_key_never_shows_more_than_half() {
         for (key, prefix) in [
             ("nex_a1b2c3d4e5f6", "nex_a1b2"),
+            ("sk_live_a1b2c3d4e5f6g7h8", "sk_live_a1b2"),
+            ("sk_live_a1b2", "sk_liv"),
+            ("sk_test_a1b2c3d4e5f6", "sk_test_"),
             ("nex_a1b2c3", "nex_a"),
             ("k", ""),
             ("keys", "ke"),
