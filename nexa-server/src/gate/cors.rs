@@ -30,7 +30,9 @@ pub(crate) fn allow(
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             headers.insert(
                 ACCESS_CONTROL_EXPOSE_HEADERS,
-                HeaderValue::from_static("retry-after, www-authenticate"),
+                HeaderValue::from_static(
+                    "link, retry-after, ratelimit, ratelimit-policy, www-authenticate",
+                ),
             );
         }
     }

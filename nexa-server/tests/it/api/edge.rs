@@ -105,6 +105,20 @@ fn pages_of_configured_origins_may_call_and_all_may_read_what_is_public() {
         Some(ours)
     );
     assert_eq!(allowed(server.get("/api/auth/me"), other), None);
+    let exposed = |origin: &str| {
+        let answer = server
+            .get("/api/v1/api-keys")
+            .header("Origin", origin)
+            .send();
+        answer
+            .header("access-control-expose-headers")
+            .map(str::to_owned)
+    };
+    assert_eq!(
+        exposed(ours).as_deref(),
+        Some("link, retry-after, ratelimit, ratelimit-policy, www-authenticate")
+    );
+    assert_eq!(exposed(other), None);
     let preflight = |origin: &str| {
         server
             .request("OPTIONS", "/api/v1/api-keys")
