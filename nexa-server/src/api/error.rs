@@ -44,8 +44,24 @@ pub(crate) enum Dialect {
     Nexora,
     /// A missing credential is a missing API key.
     Nexgent,
+    /// As Nexgent, in snake_case.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the routes that follow it come next")
+    )]
+    Nexalayer,
     /// As Nexgent, and the reason travels in `X-Nexa-Error` too, because gateways drop bodies.
     Gateway,
+}
+
+impl Dialect {
+    /// A field's name or path, as the domain writes it (`rate_limit.window_seconds`), in the document's casing.
+    fn field(self, field: &str) -> String {
+        match self {
+            Self::Agentyk | Self::Nexgent | Self::Gateway => camel_case(field),
+            Self::Nexora | Self::Nexalayer => field.to_owned(),
+        }
+    }
 }
 
 /// RFC 9457 members, plus `error` (the same sentence) and `code` (stable, for programs).
@@ -181,13 +197,14 @@ fn refused(error: Error, dialect: Dialect) -> Shown {
     use StatusCode as S;
     match error {
         Error::Invalid { field, rule } => {
+            let field = dialect.field(field);
             Shown::new(S::BAD_REQUEST, "invalid_field", format!("{field}: {rule}")).field(field)
         }
         Error::NotFound { noun } => {
             Shown::new(S::NOT_FOUND, "not_found", format!("{noun} not found"))
         }
         Error::CredentialMissing => match dialect {
-            Dialect::Nexgent | Dialect::Gateway => {
+            Dialect::Nexgent | Dialect::Nexalayer | Dialect::Gateway => {
                 Shown::new(S::UNAUTHORIZED, "api_key_required", "API key required")
             }
             Dialect::Agentyk | Dialect::Nexora => Shown::new(
@@ -345,6 +362,17 @@ fn location(field: &str) -> Vec<Value> {
     std::iter::once(Value::from("body")).chain(steps).collect()
 }
 
+fn camel_case(snake_case: &str) -> String {
+    let mut words = snake_case.split('_');
+    let mut camel_case = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        camel_case.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        camel_case.push_str(letters.as_str());
+    }
+    camel_case
+}
+
 /// RFC 9457 §3: only for clients that name the media type.
 fn asks_for_problem_json(head: Option<&Parts>) -> bool {
     head.is_some_and(|head| {
@@ -355,4 +383,79 @@ fn asks_for_problem_json(head: Option<&Parts>) -> bool {
             .filter_map(|value| value.to_str().ok());
         accepted.any(|value| value.contains("application/problem+json"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Request;
+    use serde_json::from_slice;
+
+    use super::*;
+
+    fn rendered(error: Error, dialect: Dialect) -> (u16, Value) {
+        let (head, ()) = Request::new(()).into_parts();
+        let response = render(Fault::Rule(error), dialect, &head);
+        (
+            response.status().as_u16(),
+            from_slice(response.body()).unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_field_is_named_in_the_casing_of_its_document() {
+        let snake = "rate_limit.window_seconds: too long";
+        let camel = "rateLimit.windowSeconds: too long";
+        for (dialect, status, sentence) in [
+            (Dialect::Agentyk, 400, camel),
+            (Dialect::Nexgent, 400, camel),
+            (Dialect::Gateway, 400, camel),
+            (Dialect::Nexalayer, 400, snake),
+            (Dialect::Nexora, 422, snake),
+        ] {
+            let error = Error::invalid("rate_limit.window_seconds", "too long");
+            let (answered, body) = rendered(error, dialect);
+            assert_eq!(
+                (answered, body["error"].as_str()),
+                (status, Some(sentence)),
+                "{dialect:?}"
+            );
+            if dialect == Dialect::Nexora {
+                let expected = json!([{ "loc": ["body", "rate_limit", "window_seconds"], "msg": sentence, "type": "invalid_field" }]);
+                assert_eq!(body["detail"], expected);
+            } else {
+                assert_eq!(body["detail"], sentence, "{dialect:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_without_an_underscore_stay() {
+        for (snake, camel) in [
+            ("name", "name"),
+            ("tenant_name", "tenantName"),
+            ("device.fingerprint", "device.fingerprint"),
+            ("scopes[1]", "scopes[1]"),
+            ("", ""),
+        ] {
+            assert_eq!(camel_case(snake), camel);
+        }
+    }
+
+    #[test]
+    fn a_missing_credential_is_called_what_the_document_calls_it() {
+        for (dialect, sentence) in [
+            (Dialect::Agentyk, "Authentication required"),
+            (Dialect::Nexora, "Authentication required"),
+            (Dialect::Nexgent, "API key required"),
+            (Dialect::Nexalayer, "API key required"),
+            (Dialect::Gateway, "API key required"),
+        ] {
+            let (status, body) = rendered(Error::CredentialMissing, dialect);
+            assert_eq!(
+                (status, body["error"].as_str()),
+                (401, Some(sentence)),
+                "{dialect:?}"
+            );
+        }
+    }
 }

@@ -32,7 +32,7 @@ impl NewAccount {
         password: &Password,
         tenant_name: &str,
     ) -> Result<Self, Error> {
-        let name = fields::name("tenantName", tenant_name)?;
+        let name = fields::name("tenant_name", tenant_name)?;
         let tenant_id = uuid_v7(now.unsigned_ms(), rng);
         let owner = User {
             id: uuid_v7(now.unsigned_ms(), rng),

@@ -21,7 +21,7 @@ impl App {
     /// The days a licence lasts: those asked for, or the app's default.
     ///
     /// # Errors
-    /// `Invalid` for `ttlDays` outside the app's bounds.
+    /// `Invalid` for `ttl_days` outside the app's bounds.
     pub(crate) fn ttl_days(&self, asked: Option<u32>) -> Result<u32, Error> {
         let TtlDays { min, max, default } = self.ttl_days;
         let days = asked.unwrap_or(default);
@@ -29,7 +29,7 @@ impl App {
             Ok(days)
         } else {
             Err(Error::invalid(
-                "ttlDays",
+                "ttl_days",
                 format!("must be {min} to {max} for the app {:?}", self.id),
             ))
         }
@@ -39,9 +39,9 @@ impl App {
 /// The app of that id.
 ///
 /// # Errors
-/// `Invalid` for `appId` when none was declared under it.
+/// `Invalid` for `app_id` when none was declared under it.
 pub(crate) fn find<'a>(apps: &'a [App], id: &str) -> Result<&'a App, Error> {
     apps.iter()
         .find(|app| app.id == id)
-        .ok_or_else(|| Error::invalid("appId", "is not an app of this server"))
+        .ok_or_else(|| Error::invalid("app_id", "is not an app of this server"))
 }

@@ -7,7 +7,7 @@ use crate::store::StoreError;
 /// Why a call was refused. The client learns the sentence that `api` makes of it, the log the rest.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// A value breaks the rule of its field.
+    /// A value breaks the rule of its field, named in snake_case; each document has its own casing on the wire.
     #[error("{field}: {rule}")]
     Invalid { field: &'static str, rule: String },
     /// There is no such thing, or it is another tenant's, which answers alike.

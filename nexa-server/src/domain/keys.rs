@@ -22,7 +22,7 @@ pub(crate) struct NewKey {
 
 impl NewKey {
     /// # Errors
-    /// `Invalid` for `name`, `scopes` (unknown ones too) or `expiresAt` (in the past).
+    /// `Invalid` for `name`, `scopes` (unknown ones too) or `expires_at` (in the past).
     pub(crate) fn new(
         now: UnixMillis,
         rng: &mut dyn CryptoRng,
@@ -33,7 +33,7 @@ impl NewKey {
         let name = fields::name("name", fields.name)?;
         let scopes = known(known_scopes, fields.scopes)?;
         if fields.expires_at.is_some_and(|at| at <= now) {
-            return Err(Error::invalid("expiresAt", "must lie in the future"));
+            return Err(Error::invalid("expires_at", "must lie in the future"));
         }
         let plain = fields.format.generate(rng);
         let row = ApiKey {
