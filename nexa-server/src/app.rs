@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use rand_core::CryptoRng;
 
 use crate::api::error::{Dialect, Fault};
+use crate::api::rate_limit;
 use crate::api::{self, Cx, Lane, Route, Services};
 use crate::config::Config;
 use crate::domain::Error;
@@ -18,7 +19,7 @@ use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::KeyCache;
 use crate::domain::principal::Principal;
 use crate::domain::rules::ScopeRules;
-use crate::gate::access::{Access, principal};
+use crate::gate::access::{self, Access};
 use crate::gate::limit::Limiter;
 use crate::gate::permits::Permits;
 use crate::gate::{address, cors, credential};
@@ -65,7 +66,7 @@ impl App {
                 issuing,
                 cache: KeyCache::new(config.cached_keys),
                 apps: config.apps.clone(),
-                scopes: config.scopes.clone(),
+                key_policy: config.key_policy.clone(),
                 rules: ScopeRules::new(config.rules.clone())?,
                 limiter: Limiter::new(&config.allowances),
                 slow: Permits::new(2, 64),
@@ -99,12 +100,8 @@ impl App {
                     return Outcome::Miss;
                 }
                 match self.pass(call, route, head, body, &params) {
-                    Ok(response) => (response, Some(route.access)),
-                    Err(Fault::Rule(Error::NotInMemory)) => return Outcome::Miss,
-                    Err(fault) => (
-                        api::error::render(fault, route.dialect, head),
-                        Some(route.access),
-                    ),
+                    Some(response) => (response, Some(route.access)),
+                    None => return Outcome::Miss,
                 }
             }
         };
@@ -128,7 +125,7 @@ impl App {
         response
     }
 
-    /// Gate and handler.
+    /// Gate and handler, and what their answer says of the caller's key; `None` when it is not in memory.
     fn pass(
         &self,
         call: Call<'_>,
@@ -136,7 +133,7 @@ impl App {
         head: &Parts,
         body: &Bytes,
         params: &Params<'_>,
-    ) -> Result<Response<Bytes>, Fault> {
+    ) -> Option<Response<Bytes>> {
         let client = address::client(call.peer, &head.headers, &self.trusted_proxies);
         self.warn_of_undeclared_proxy(call.now, call.peer, head);
         let mut cx = Cx {
@@ -150,15 +147,50 @@ impl App {
             services: &self.services,
             lane: route.lane,
             may_block: call.may_block,
+            rate: None,
         };
+        let mut response = match self.answer(&mut cx, client, route, &Input { head, body, params })
+        {
+            Ok(response) => response,
+            Err(Fault::Rule(Error::NotInMemory)) => return None,
+            Err(fault) => api::error::render(fault, route.dialect, head),
+        };
+        if let Some(state) = cx.rate {
+            rate_limit::show(response.headers_mut(), state);
+        }
+        Some(response)
+    }
+
+    fn answer(
+        &self,
+        cx: &mut Cx<'_>,
+        client: IpAddr,
+        route: &Route,
+        input: &Input<'_>,
+    ) -> Result<Response<Bytes>, Fault> {
         for limit in route.limits {
             cx.limit(*limit, &address::limit_key(client))?;
         }
-        if matches!(route.access, Access::Member | Access::Operator) {
-            let presented = credential::presented(&head.headers)?;
-            cx.origin.principal = principal(&cx.authority(), cx.now, route.access, presented)?;
+        let presented = match route.access {
+            Access::Member | Access::Operator | Access::Checker => {
+                credential::presented(&input.head.headers)?
+            }
+            Access::Public | Access::CallersKey => None,
+        };
+        let caller = access::caller(&cx.authority(), cx.now, route.access, client, presented)?;
+        cx.origin.principal = caller.principal;
+        cx.rate = caller
+            .key
+            .as_ref()
+            .and_then(|(_, admission)| admission.rate);
+        let answer = (route.handler.run)(cx, input);
+        // A call that is going to run again is noted then.
+        if let Some((key, _)) = caller.key
+            && !matches!(answer, Err(Fault::Rule(Error::NotInMemory)))
+        {
+            self.services.cache.note_use(cx.now, &key);
         }
-        (route.handler.run)(&mut cx, &Input { head, body, params })
+        answer
     }
 
     /// Where a request is to run, and how long its body may be.

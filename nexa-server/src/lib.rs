@@ -31,6 +31,7 @@ mod http;
 mod job;
 mod serve;
 mod store;
+mod sync;
 #[cfg(test)]
 mod testing;
 mod time;

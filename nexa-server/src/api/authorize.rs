@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::route::Cx;
 use crate::domain::Error;
 use crate::domain::key_cache::CheckedKey;
+use crate::domain::keys::{self, Ask, Environments};
 use crate::domain::original::OriginalRequest;
 use crate::domain::rules::Demand;
 use crate::gate::credential::{self, Credential};
@@ -133,29 +134,29 @@ fn decide(
         Some(Credential::AccessToken(_)) => return Err(Error::KeyInvalid),
         Some(Credential::Key(key)) => key,
     };
-    let key = cx.authority().key(cx.now, &presented)?;
+    let authority = cx.authority();
+    let key = authority.key(cx.now, &presented)?;
     // Only a caller with a valid key learns what the rules say.
-    match demand.transpose()? {
-        Some(Demand::Key(requirement)) => meet(&key, requirement)?,
-        Some(Demand::Public) => {}
+    let (rule, environments) = match demand.transpose()? {
+        Some(Demand::Key {
+            requirement,
+            environments,
+        }) => (requirement, *environments),
         None if asked.is_empty() => {
             return Err(unclear("send X-Original-Method and X-Original-URI, or X-Forwarded-Method and X-Forwarded-Uri".to_owned()));
         }
-        None => {}
-    }
-    for scope in asked {
-        meet(&key, &Requirement::Scope(scope))?;
-    }
+        Some(Demand::Public) | None => (&Requirement::AnyKey, Environments::Live),
+    };
+    let asked = Requirement::All(asked.into_iter().map(Requirement::Scope).collect());
+    let ask = Ask {
+        address: cx.origin.address,
+        environments,
+        requirements: &[rule, &asked],
+    };
+    keys::judge(cx.now, &key, &ask)?;
+    cx.rate = authority.take(cx.now, &key, 1)?.rate;
+    cx.services.cache.note_use(cx.now, &key);
     Ok(Allowed::key(&key))
-}
-
-fn meet(key: &CheckedKey, requirement: &Requirement) -> Result<(), Error> {
-    match key.scopes.missing(requirement) {
-        Some(scope) => Err(Error::ScopeMissing {
-            scope: scope.clone(),
-        }),
-        None => Ok(()),
-    }
 }
 
 /// The request may pass; the headers say on whose behalf.
@@ -163,22 +164,31 @@ pub(crate) struct Allowed(HeaderMap);
 
 impl Allowed {
     fn anyone() -> Self {
-        Self(identity("", "", "", ""))
+        Self(identity(["", "", "", "", ""]))
     }
 
     fn key(key: &CheckedKey) -> Self {
-        Self(key.derived(|key| identity(&key.tenant_id, &key.user_id, &key.id, &key.scopes_text)))
+        Self(key.derived(|key| {
+            identity([
+                &key.tenant_id,
+                &key.user_id,
+                &key.id,
+                &key.scopes_text,
+                key.environment.as_str(),
+            ])
+        }))
     }
 }
 
 /// Every `X-Nexa-*` header, each time, even when it is empty: one that the caller made up must never pass through
 /// the gateway.
-fn identity(tenant: &str, user: &str, key: &str, scopes: &str) -> HeaderMap {
+fn identity([tenant, user, key, scopes, environment]: [&str; 5]) -> HeaderMap {
     let named = [
         ("x-nexa-tenant", tenant),
         ("x-nexa-user", user),
         ("x-nexa-key", key),
         ("x-nexa-scopes", scopes),
+        ("x-nexa-environment", environment),
         ("x-nexa-error", ""),
     ];
     let value = |text| HeaderValue::from_str(text).expect("ids and scopes are visible ASCII");
@@ -198,7 +208,7 @@ impl Respond for Allowed {
     fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
         operation.response(
             StatusCode::OK,
-            "The request may pass. X-Nexa-Tenant, X-Nexa-User, X-Nexa-Key and X-Nexa-Scopes say whose key it carries.",
+            "The request may pass. X-Nexa-Tenant, X-Nexa-User, X-Nexa-Key, X-Nexa-Scopes and X-Nexa-Environment say whose key it carries.",
             None,
         );
     }

@@ -10,7 +10,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::rate_limit;
 use crate::domain::Error;
+use crate::domain::key_usage::RateState;
 use crate::http::BodyProblem;
 use crate::http::extract::BadInput;
 use crate::store::StoreError;
@@ -84,6 +86,7 @@ struct Shown {
     /// The field, where one is to blame.
     field: Option<String>,
     retry_after_s: Option<u64>,
+    rate: Option<RateState>,
 }
 
 impl Shown {
@@ -94,12 +97,18 @@ impl Shown {
             sentence: sentence.into(),
             field: None,
             retry_after_s: None,
+            rate: None,
         }
     }
 
     fn field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
         self
+    }
+
+    fn rate(mut self, state: RateState) -> Self {
+        self.rate = Some(state);
+        self.retry_after(state.resets_in_s)
     }
 
     fn retry_after(mut self, seconds: u64) -> Self {
@@ -235,6 +244,26 @@ fn refused(error: Error, dialect: Dialect) -> Shown {
             "scope_missing",
             format!("API key missing required scope: {scope}"),
         ),
+        Error::AddressNotAllowed => Shown::new(
+            S::FORBIDDEN,
+            "address_not_allowed",
+            "This API key may not be used from this address",
+        ),
+        Error::WrongEnvironment => Shown::new(
+            S::FORBIDDEN,
+            "wrong_environment",
+            "This API key belongs to another environment",
+        ),
+        Error::KeyLimited { state } => Shown::new(
+            S::TOO_MANY_REQUESTS,
+            "rate_limited",
+            format!(
+                "The API key's rate limit is used up; try again in {} s",
+                state.resets_in_s
+            ),
+        )
+        .rate(state),
+        Error::UsedUp => Shown::new(S::FORBIDDEN, "used_up", "The API key has too few uses left"),
         Error::Forbidden { rule } => Shown::new(S::FORBIDDEN, "forbidden", rule),
         Error::NoRule { method, path } => Shown::new(
             S::FORBIDDEN,
@@ -298,6 +327,7 @@ fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Byt
         sentence,
         field,
         retry_after_s,
+        rate,
     } = shown;
     let mut detail = Value::from(sentence.as_str());
     if dialect == Dialect::Nexora && status == StatusCode::BAD_REQUEST && field.is_some() {
@@ -331,6 +361,9 @@ fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Byt
     }
     if let Some(seconds) = retry_after_s {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(state) = rate {
+        rate_limit::show(headers, state);
     }
     if dialect == Dialect::Gateway {
         let ascii: String = sentence

@@ -4,9 +4,11 @@ mod auth;
 mod authorize;
 pub(crate) mod error;
 mod healthz;
+mod keys;
 mod licenses;
 mod openapi;
 mod operator;
+pub(crate) mod rate_limit;
 mod route;
 mod v1;
 mod well_known;
@@ -26,9 +28,10 @@ use crate::gate::limit::Limit;
 ///
 /// The table feeds the router, the gate and the OpenAPI document.
 pub(crate) fn routes() -> Vec<Route> {
-    use Access::{CallersKey, Member, Operator, Public};
+    use Access::{CallersKey, Checker, Member, Operator, Public};
     let get = || Some(Method::GET);
     let post = || Some(Method::POST);
+    let patch = || Some(Method::PATCH);
     let delete = || Some(Method::DELETE);
     #[rustfmt::skip]
     let table = vec![
@@ -43,6 +46,16 @@ pub(crate) fn routes() -> Vec<Route> {
             summary: "Create an API key", handler: handler(v1::api_keys::create) },
         Route { method: get(), path: "/api/v1/api-keys", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexgent,
             summary: "List API keys", handler: handler(v1::api_keys::list) },
+        Route { method: post(), path: "/api/v1/api-keys/verify", access: Checker, limits: &[], lane: Lane::Memory, dialect: Dialect::Nexgent,
+            summary: "Check API keys that were presented elsewhere", handler: handler(v1::api_keys::verify::verify) },
+        Route { method: post(), path: "/api/v1/api-keys/revoke", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexgent,
+            summary: "Delete the API keys that a filter means", handler: handler(v1::api_keys::revoke) },
+        Route { method: get(), path: "/api/v1/api-keys/{id}", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexgent,
+            summary: "One API key", handler: handler(v1::api_keys::get) },
+        Route { method: patch(), path: "/api/v1/api-keys/{id}", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexgent,
+            summary: "Change an API key", handler: handler(v1::api_keys::update) },
+        Route { method: post(), path: "/api/v1/api-keys/{id}/rotate", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexgent,
+            summary: "Give an API key another value", handler: handler(v1::api_keys::rotate) },
         Route { method: delete(), path: "/api/v1/api-keys/{id}", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexgent,
             summary: "Delete an API key", handler: handler(v1::api_keys::delete) },
 
@@ -68,6 +81,11 @@ pub(crate) fn routes() -> Vec<Route> {
             summary: "List operator keys", handler: handler(operator::keys::list) },
         Route { method: delete(), path: "/api/operator/keys/{id}", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "Delete an operator key", handler: handler(operator::keys::delete) },
+
+        Route { method: patch(), path: "/api/operator/tenants/{id}", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Enable or disable a tenant", handler: handler(operator::tenants::update) },
+        Route { method: patch(), path: "/api/operator/users/{id}", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Enable or disable a user", handler: handler(operator::users::update) },
 
         Route { method: get(), path: "/.well-known/jwks.json", access: Public, limits: &[], lane: Lane::Memory, dialect: Dialect::Agentyk,
             summary: "The public keys that verify tokens", handler: handler(well_known::jwks) },

@@ -35,7 +35,7 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
         );
         operation.require(match route.access {
             Access::Public => &[],
-            Access::Member => &["accessToken", "apiKey"],
+            Access::Member | Access::Checker => &["accessToken", "apiKey"],
             Access::Operator | Access::CallersKey => &["apiKey"],
         });
         document.add(route.path, route.method.as_ref(), operation);

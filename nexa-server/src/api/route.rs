@@ -11,7 +11,9 @@ use crate::domain::Error;
 use crate::domain::apps::App;
 use crate::domain::audit::Origin;
 use crate::domain::issuing::Issuing;
-use crate::domain::key_cache::KeyCache;
+use crate::domain::key_cache::{KeyCache, Weakened};
+use crate::domain::key_usage::RateState;
+use crate::domain::keys::KeyPolicy;
 use crate::domain::principal::Member;
 use crate::domain::rules::ScopeRules;
 use crate::domain::standing;
@@ -23,7 +25,6 @@ use crate::http::openapi::Operation;
 use crate::http::reply::Respond;
 use crate::store::{Store, Tx};
 use crate::time::UnixMillis;
-use nexa_core::ScopeSet;
 
 /// One row of the table.
 pub(crate) struct Route {
@@ -56,7 +57,7 @@ pub(crate) struct Services {
     pub(crate) cache: KeyCache,
     pub(crate) issuing: Issuing,
     pub(crate) apps: Vec<App>,
-    pub(crate) scopes: ScopeSet,
+    pub(crate) key_policy: KeyPolicy,
     pub(crate) rules: ScopeRules,
     pub(crate) limiter: Limiter,
     pub(crate) slow: Permits,
@@ -74,6 +75,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) lane: Lane,
     /// Whether the store may be asked on this thread.
     pub(crate) may_block: bool,
+    /// What the rate limit of the caller's key has left, if it has one.
+    pub(crate) rate: Option<RateState>,
 }
 
 impl<'a> Cx<'a> {
@@ -91,6 +94,7 @@ impl<'a> Cx<'a> {
         Authority {
             store: &self.services.store,
             cache: &self.services.cache,
+            policy: &self.services.key_policy,
             issuing: &self.services.issuing,
             may_block: self.may_block,
         }
@@ -110,6 +114,17 @@ impl<'a> Cx<'a> {
             standing::require(tx, now, &origin.principal)?;
             f(tx, now, &origin)
         })
+    }
+
+    /// As [`Cx::write`], for what weakens a credential: it is dropped from memory after the COMMIT and before the
+    /// answer.
+    pub(crate) fn weaken<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&Tx<'_>, UnixMillis, &Origin) -> Result<(T, Weakened), Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (done, weakened) = self.write(f)?;
+        self.services.cache.forget(&weakened);
+        Ok(done)
     }
 }
 

@@ -19,7 +19,7 @@ impl CheckConfig {
             "ok: listen {}, data {}, {} scopes, {} apps, {} rules",
             config.listen,
             config.data.display(),
-            config.scopes.iter().count(),
+            config.key_policy.known.iter().count(),
             config.apps.len(),
             config.rules.len()
         ))?;

@@ -8,6 +8,7 @@ use nexa_core::{Requirement, Scope, ScopeSet};
 use serde::Deserialize;
 
 use crate::domain::apps::{App, TtlDays};
+use crate::domain::keys::{Environments, KeyPolicy};
 use crate::domain::rules::{Demand, Rule};
 use crate::gate::limit::Allowances;
 use crate::http::Limits;
@@ -28,6 +29,8 @@ pub(super) struct File {
     pub(super) limits: FileLimits,
     #[serde(default)]
     pub(super) scopes: Vec<String>,
+    #[serde(default)]
+    pub(super) roles: FileRoles,
     #[serde(default)]
     pub(super) apps: Vec<FileApp>,
     #[serde(default)]
@@ -99,6 +102,61 @@ impl FileLimits {
     }
 }
 
+/// What keys may do at most, by the role of their owner.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FileRoles {
+    owner: Vec<String>,
+    admin: Vec<String>,
+    member: Vec<String>,
+}
+
+impl Default for FileRoles {
+    fn default() -> Self {
+        let all = || vec![Scope::full_access().as_str().to_owned()];
+        Self {
+            owner: all(),
+            admin: all(),
+            member: all(),
+        }
+    }
+}
+
+impl FileRoles {
+    pub(super) fn policy(&self, scopes: &[String]) -> Result<KeyPolicy, String> {
+        let parse = |name: &str, scopes: &[String]| {
+            ScopeSet::parse(scopes.iter().map(String::as_str))
+                .map_err(|error| format!("{name}: {error}"))
+        };
+        let known = parse("scopes", scopes)?;
+        let ceiling = |name: &str, scopes: &[String]| {
+            let ceiling = parse(&format!("roles: {name}"), scopes)?;
+            match ceiling
+                .iter()
+                .find(|scope| !scope.is_full_access() && !known.contains(scope))
+            {
+                Some(scope) => Err(format!("roles: {name}: {scope} is not listed under scopes")),
+                None => Ok(ceiling),
+            }
+        };
+        Ok(KeyPolicy {
+            owner: ceiling("owner", &self.owner)?,
+            admin: ceiling("admin", &self.admin)?,
+            member: ceiling("member", &self.member)?,
+            known,
+        })
+    }
+}
+
+/// The environment whose keys a rule takes.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum FileEnvironment {
+    Live,
+    Test,
+    Any,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileApp {
@@ -122,6 +180,7 @@ pub(super) struct FileRule {
     all_scopes: Vec<String>,
     #[serde(default)]
     any_scope: Vec<String>,
+    environment: Option<FileEnvironment>,
 }
 
 impl FileRule {
@@ -160,14 +219,27 @@ impl FileRule {
         {
             return Err(refuse(&format!("method {method:?} must be in upper case")));
         }
-        let demand = if self.public {
-            Demand::Public
-        } else if self.any_key {
-            Demand::Key(Requirement::AnyKey)
+        if self.public && self.environment.is_some() {
+            return Err(refuse("environment needs a rule that asks for a key"));
+        }
+        let environments = match self.environment {
+            None | Some(FileEnvironment::Live) => Environments::Live,
+            Some(FileEnvironment::Test) => Environments::Test,
+            Some(FileEnvironment::Any) => Environments::Any,
+        };
+        let requirement = if self.any_key {
+            Requirement::AnyKey
         } else if self.any_scope.is_empty() {
-            Demand::Key(Requirement::All(parse(&self.all_scopes)?))
+            Requirement::All(parse(&self.all_scopes)?)
         } else {
-            Demand::Key(Requirement::Any(parse(&self.any_scope)?))
+            Requirement::Any(parse(&self.any_scope)?)
+        };
+        let demand = match self.public {
+            true => Demand::Public,
+            false => Demand::Key {
+                requirement,
+                environments,
+            },
         };
         Ok(Rule {
             methods: self.methods,

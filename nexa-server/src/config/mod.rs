@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
-use nexa_core::ScopeSet;
 
 use crate::domain::apps::App;
+use crate::domain::keys::KeyPolicy;
 use crate::domain::rules::{Rule, ScopeRules};
 use crate::gate::limit::Allowances;
 use crate::http::Limits;
@@ -34,7 +34,7 @@ pub struct Config {
     pub(crate) http: Limits,
     pub(crate) body_bytes: usize,
     pub(crate) cached_keys: usize,
-    pub(crate) scopes: ScopeSet,
+    pub(crate) key_policy: KeyPolicy,
     pub(crate) apps: Vec<App>,
     pub(crate) rules: Vec<Rule>,
 }
@@ -125,15 +125,14 @@ impl Config {
             },
             body_bytes: file.limits.body_bytes,
             cached_keys: file.limits.cached_keys,
-            scopes: ScopeSet::parse(file.scopes.iter().map(String::as_str))
-                .map_err(|e| refuse(format!("scopes: {e}")))?,
+            key_policy: file.roles.policy(&file.scopes).map_err(refuse)?,
             apps: apps(file.apps).map_err(refuse)?,
             rules: Vec::new(),
         };
         let rules = file
             .rules
             .into_iter()
-            .map(|rule| rule.checked(&config.scopes))
+            .map(|rule| rule.checked(&config.key_policy.known))
             .collect::<Result<Vec<_>, _>>()
             .map_err(refuse)?;
         ScopeRules::new(rules.clone()).map_err(|error| refuse(error.to_string()))?;

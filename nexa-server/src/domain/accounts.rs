@@ -7,6 +7,7 @@ use super::audit::{self, Act, Origin};
 use super::email::EmailAddress;
 use super::error::Error;
 use super::fields;
+use super::key_cache::Weakened;
 use super::password::Password;
 use super::principal::Role;
 use crate::store::tenants::{self, Tenant};
@@ -77,6 +78,49 @@ pub(crate) fn register(
         Some(&account.tenant.id),
         Some(&account.owner.id),
     )
+}
+
+/// Enables or disables a tenant, and with it every credential of its users.
+///
+/// # Errors
+/// `NotFound`.
+pub(crate) fn enable_tenant(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    id: &str,
+    is_enabled: bool,
+) -> Result<((), Weakened), Error> {
+    if !tenants::set_active(tx, id, is_enabled)? {
+        return Err(Error::NotFound { noun: "Tenant" });
+    }
+    let act = match is_enabled {
+        true => Act::TenantEnabled,
+        false => Act::TenantDisabled,
+    };
+    audit::record(tx, now, origin, act, Some(id), Some(id))?;
+    Ok(((), Weakened::Tenant(id.to_owned())))
+}
+
+/// Enables or disables a user, and with it every credential it has.
+///
+/// # Errors
+/// `NotFound`.
+pub(crate) fn enable_user(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    id: &str,
+    is_enabled: bool,
+) -> Result<((), Weakened), Error> {
+    let user = users::find(tx, id)?.ok_or(Error::NotFound { noun: "User" })?;
+    users::set_active(tx, id, is_enabled)?;
+    let act = match is_enabled {
+        true => Act::UserEnabled,
+        false => Act::UserDisabled,
+    };
+    audit::record(tx, now, origin, act, Some(&user.tenant_id), Some(id))?;
+    Ok(((), Weakened::User(id.to_owned())))
 }
 
 /// A user and its tenant, as `GET /api/auth/me` shows them.

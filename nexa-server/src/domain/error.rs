@@ -2,6 +2,7 @@
 
 use nexa_core::Scope;
 
+use super::key_usage::RateState;
 use crate::store::StoreError;
 
 /// Why a call was refused. The client learns the sentence that `api` makes of it, the log the rest.
@@ -31,6 +32,18 @@ pub(crate) enum Error {
     /// The key lacks a scope.
     #[error("scope missing: {scope}")]
     ScopeMissing { scope: Scope },
+    /// The key may not come from this address.
+    #[error("address not allowed")]
+    AddressNotAllowed,
+    /// A test key where a live one is wanted, or the other way round.
+    #[error("wrong environment")]
+    WrongEnvironment,
+    /// The key's own rate limit is used up.
+    #[error("key limited for {} s", .state.resets_in_s)]
+    KeyLimited { state: RateState },
+    /// The key has too few uses left.
+    #[error("key used up")]
+    UsedUp,
     /// The principal may not do this.
     #[error("forbidden: {rule}")]
     Forbidden { rule: &'static str },

@@ -1,32 +1,65 @@
-//! Checked keys in memory: a bounded cache that never outlives a revocation, and uses not yet written.
+//! Checked keys in memory: a bounded cache that never outlives a revocation, and what is counted of them.
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
+use ipnet::IpNet;
 use nexa_core::{KeyDigest, ScopeSet};
 use quick_cache::sync::Cache;
 
+use super::key_usage::{RateLimit, RateState, Usage};
+use super::keys::{Environment, KeyRefusal};
 use super::principal::Role;
+use crate::store::api_keys::Use;
+use crate::sync::{Mutex, lock};
 use crate::time::UnixMillis;
 
-/// A key that was found, with its owner's standing at that moment.
+/// One value of a key as it was found, with its owner's standing at that moment.
 pub(crate) struct CheckedKey {
-    digest: [u8; 32],
+    pub(crate) digest: [u8; 32],
     pub(crate) id: String,
     pub(crate) tenant_id: String,
     pub(crate) user_id: String,
+    pub(crate) name: String,
     pub(crate) role: Role,
+    /// Whether the key itself has `full_access`, however little its owner may do.
+    pub(crate) has_full_access: bool,
+    /// The key's scopes within what its owner may do.
     pub(crate) scopes: ScopeSet,
     /// The scopes as a header shows them.
     pub(crate) scopes_text: String,
-    expires_at: Option<UnixMillis>,
+    pub(crate) environment: Environment,
+    pub(crate) created_at: UnixMillis,
+    /// When the key, or this value of it, stops passing.
+    pub(crate) expires_at: Option<UnixMillis>,
+    /// Why it does not pass although it is known: it is disabled, or its owner is.
+    pub(crate) refusal: Option<KeyRefusal>,
+    pub(crate) rate_limit: Option<RateLimit>,
+    /// Whether its uses are numbered: each must then be taken from the store.
+    pub(crate) is_numbered: bool,
+    /// The uses that were left when it was read: older than the store's.
+    pub(crate) remaining: Option<u64>,
+    /// Empty for any address.
+    pub(crate) allowed_ips: Box<[IpNet]>,
+    pub(crate) usage: Arc<Usage>,
     /// What a caller has worked out from this key and wants again; see [`CheckedKey::derived`].
-    derived: OnceLock<Box<dyn Any + Send + Sync>>,
-    last_used_ms: AtomicI64,
-    /// Whether the use stands in `unwritten`.
-    is_pending: AtomicBool,
+    pub(crate) derived: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+/// What has lost some of its power, and must not pass from memory any more.
+#[must_use]
+#[derive(Clone, Debug)]
+pub(crate) enum Weakened {
+    /// Values of keys.
+    Values(Vec<[u8; 32]>),
+    /// All keys of a user.
+    User(String),
+    /// All keys of a tenant.
+    Tenant(String),
+    /// An operator key.
+    Operator,
 }
 
 /// Answers repeated checks without the store.
@@ -37,35 +70,14 @@ pub(crate) struct CheckedKey {
 /// slow reader cannot put back what has just been dropped.
 pub(crate) struct KeyCache {
     entries: Cache<[u8; 32], Arc<CheckedKey>>,
+    operators: Cache<[u8; 32], Arc<str>>,
     epoch: Mutex<u64>,
-    unwritten: Mutex<HashMap<String, Arc<CheckedKey>>>,
+    /// What is counted, by key id: two entries of one key share it.
+    usages: Mutex<HashMap<String, Arc<Usage>>>,
+    unwritten: Mutex<Vec<Arc<Usage>>>,
 }
 
 impl CheckedKey {
-    pub(crate) fn new(
-        digest: [u8; 32],
-        id: String,
-        tenant_id: String,
-        user_id: String,
-        role: Role,
-        scopes: ScopeSet,
-        expires_at: Option<UnixMillis>,
-    ) -> Self {
-        Self {
-            digest,
-            id,
-            tenant_id,
-            user_id,
-            role,
-            scopes_text: scopes.to_strings().join(" "),
-            scopes,
-            expires_at,
-            derived: OnceLock::new(),
-            last_used_ms: AtomicI64::new(0),
-            is_pending: AtomicBool::new(false),
-        }
-    }
-
     /// Something that depends on nothing but this key, worked out once for as long as the key stays in memory.
     /// One type only: with a second one the value is worked out anew each time.
     pub(crate) fn derived<T: Clone + Send + Sync + 'static>(
@@ -78,29 +90,66 @@ impl CheckedKey {
             .unwrap_or_else(|| work_out(self))
     }
 
-    fn has_expired(&self, now: UnixMillis) -> bool {
-        self.expires_at.is_some_and(|at| at <= now)
+    /// Whether it passes at all now.
+    ///
+    /// # Errors
+    /// `Expired`, `Disabled` or `OwnerDisabled`.
+    pub(crate) fn stands(&self, now: UnixMillis) -> Result<(), KeyRefusal> {
+        match &self.refusal {
+            Some(refusal) => Err(refusal.clone()),
+            None if self.expires_at.is_some_and(|at| at <= now) => Err(KeyRefusal::Expired),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it may come from that address.
+    pub(crate) fn allows(&self, address: Option<IpAddr>) -> bool {
+        self.allowed_ips.is_empty()
+            || address.is_some_and(|address| {
+                let address = address.to_canonical();
+                self.allowed_ips
+                    .iter()
+                    .any(|block| block.contains(&address))
+            })
+    }
+
+    /// Whether a use changes more than memory may: its rate, or its number in the store.
+    pub(crate) const fn is_limited(&self) -> bool {
+        self.rate_limit.is_some() || self.is_numbered
+    }
+
+    /// Counts one call against its rate limit, if it has one.
+    ///
+    /// # Errors
+    /// `Limited`.
+    pub(crate) fn count(&self, now: UnixMillis) -> Result<Option<RateState>, KeyRefusal> {
+        let counted = self.rate_limit.map(|rate| self.usage.count(now, rate));
+        counted.transpose().map_err(KeyRefusal::Limited)
     }
 }
 
 impl KeyCache {
     /// A cache of at most `capacity` keys.
     pub(crate) fn new(capacity: usize) -> Self {
+        /// An operator has a few; the rest is asked of the store each time.
+        const OPERATORS: usize = 64;
         Self {
             entries: Cache::new(capacity),
+            operators: Cache::new(OPERATORS),
             epoch: Mutex::new(0),
-            unwritten: Mutex::new(HashMap::new()),
+            usages: Mutex::new(HashMap::new()),
+            unwritten: Mutex::new(Vec::new()),
         }
     }
 
-    /// The key of that digest if it is here and has not expired. Counts as a use.
-    pub(crate) fn find(&self, now: UnixMillis, presented: &KeyDigest) -> Option<Arc<CheckedKey>> {
-        let key = self.entries.get(&presented.to_bytes())?;
-        if key.has_expired(now) {
-            return None;
-        }
-        self.note_use(now, &key);
-        Some(key)
+    /// The key of that digest, if it is here.
+    pub(crate) fn find(&self, presented: &KeyDigest) -> Option<Arc<CheckedKey>> {
+        self.entries.get(&presented.to_bytes())
+    }
+
+    /// The id of the operator key of that digest, if it is here.
+    pub(crate) fn find_operator(&self, presented: &KeyDigest) -> Option<Arc<str>> {
+        self.operators.get(&presented.to_bytes())
     }
 
     /// To be read before the store is.
@@ -108,174 +157,206 @@ impl KeyCache {
         *lock(&self.epoch)
     }
 
-    /// Keeps a key that was read from the store after `epoch` was; `None` if it has expired.
-    pub(crate) fn remember(
-        &self,
-        epoch: u64,
-        now: UnixMillis,
-        key: CheckedKey,
-    ) -> Option<Arc<CheckedKey>> {
-        if key.has_expired(now) {
-            return None;
-        }
-        let key = Arc::new(key);
-        self.note_use(now, &key);
+    /// Keeps a key that was read from the store after `epoch` was, if nothing has been weakened since.
+    pub(crate) fn remember(&self, epoch: u64, key: &Arc<CheckedKey>) {
         let current = lock(&self.epoch);
         if *current == epoch {
-            self.entries.insert(key.digest, Arc::clone(&key));
+            self.entries.insert(key.digest, Arc::clone(key));
         }
-        Some(key)
     }
 
-    /// Drops keys that have been weakened: after the COMMIT, before the answer.
-    pub(crate) fn forget(&self, digests: &[[u8; 32]]) {
+    /// As [`KeyCache::remember`], for the id of an operator key.
+    pub(crate) fn remember_operator(&self, epoch: u64, presented: &KeyDigest, id: &str) {
+        let current = lock(&self.epoch);
+        if *current == epoch {
+            self.operators.insert(presented.to_bytes(), id.into());
+        }
+    }
+
+    /// Drops what has been weakened: after the COMMIT, before the answer.
+    pub(crate) fn forget(&self, weakened: &Weakened) {
         let mut epoch = lock(&self.epoch);
         *epoch += 1;
-        for digest in digests {
-            self.entries.remove(digest);
+        match weakened {
+            Weakened::Values(digests) => {
+                for digest in digests {
+                    self.entries.remove(digest);
+                }
+            }
+            Weakened::User(id) => self.entries.retain(|_, key| key.user_id != *id),
+            Weakened::Tenant(id) => self.entries.retain(|_, key| key.tenant_id != *id),
+            Weakened::Operator => self.operators.clear(),
         }
     }
 
-    /// A use of the key that the store does not know yet.
-    pub(crate) fn pending_use(&self, id: &str) -> Option<UnixMillis> {
-        lock(&self.unwritten).get(id).map(|key| key.last_used())
-    }
-
-    /// All uses that the store does not know yet.
-    pub(crate) fn pending_uses(&self) -> Vec<(Arc<CheckedKey>, UnixMillis)> {
-        lock(&self.unwritten)
-            .values()
-            .map(|key| (Arc::clone(key), key.last_used()))
-            .collect()
-    }
-
-    /// Strikes uses off that have been written; a key used again meanwhile stays.
-    pub(crate) fn uses_written(&self, written: &[(Arc<CheckedKey>, UnixMillis)]) {
-        let mut unwritten = lock(&self.unwritten);
-        for (key, at) in written {
-            if !unwritten
-                .get(&key.id)
-                .is_some_and(|kept| Arc::ptr_eq(kept, key))
-            {
-                continue;
-            }
-            // The flag falls first: a use that still saw it set has stored its time before this reads it.
-            key.is_pending.store(false, Ordering::SeqCst);
-            if key.last_used() == *at {
-                unwritten.remove(&key.id);
-            } else {
-                key.is_pending.store(true, Ordering::SeqCst);
+    /// What is counted of a key; `make` begins it where the store has left it.
+    pub(crate) fn usage(&self, id: &str, make: impl FnOnce() -> Usage) -> Arc<Usage> {
+        let mut usages = lock(&self.usages);
+        match usages.get(id) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let usage = Arc::new(make());
+                usages.insert(id.to_owned(), Arc::clone(&usage));
+                usage
             }
         }
     }
 
-    fn note_use(&self, now: UnixMillis, key: &Arc<CheckedKey>) {
-        key.last_used_ms.fetch_max(now.ms(), Ordering::SeqCst);
-        if !key.is_pending.load(Ordering::SeqCst) {
-            let mut unwritten = lock(&self.unwritten);
-            key.is_pending.store(true, Ordering::SeqCst);
-            let displaced = unwritten.insert(key.id.clone(), Arc::clone(key));
-            // The same key, read twice: what the other one collected is kept, and it may come back.
-            if let Some(other) = displaced.filter(|other| !Arc::ptr_eq(other, key)) {
-                other.is_pending.store(false, Ordering::SeqCst);
-                key.last_used_ms
-                    .fetch_max(other.last_used().ms(), Ordering::SeqCst);
+    /// Notes that the key has been used.
+    pub(crate) fn note_use(&self, now: UnixMillis, key: &CheckedKey) {
+        if key.usage.note(now) {
+            lock(&self.unwritten).push(Arc::clone(&key.usage));
+        }
+    }
+
+    /// The newest use of a key that is known here.
+    pub(crate) fn last_use(&self, id: &str) -> Option<UnixMillis> {
+        lock(&self.usages).get(id)?.last_used_at()
+    }
+
+    /// Takes all uses that the store does not know yet; [`KeyCache::put_back`] what cannot be written.
+    pub(crate) fn take_uses(&self) -> Vec<Use> {
+        let unwritten = std::mem::take(&mut *lock(&self.unwritten));
+        unwritten.iter().map(|usage| usage.take()).collect()
+    }
+
+    /// Takes uses back that could not be written.
+    pub(crate) fn put_back(&self, unwritten: &[Use]) {
+        for collected in unwritten {
+            let usage = self.usage(&collected.key_id, || {
+                Usage::new(
+                    &collected.key_id,
+                    Some(collected.last_used_at),
+                    collected.window,
+                )
+            });
+            if usage.put_back(collected.uses) {
+                lock(&self.unwritten).push(usage);
             }
         }
     }
-}
 
-impl CheckedKey {
-    fn last_used(&self) -> UnixMillis {
-        UnixMillis::from_ms(self.last_used_ms.load(Ordering::SeqCst))
+    /// Lets go of counts that nobody needs.
+    pub(crate) fn sweep(&self, now: UnixMillis) {
+        lock(&self.usages).retain(|_, usage| !usage.is_idle(now));
     }
 }
 
-/// The data under these locks is never half-written, so a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
+#[cfg(all(test, not(shuttle)))]
 mod tests {
     use super::*;
+    use crate::store::api_keys::StoredWindow;
 
-    fn key(expires_at: Option<i64>) -> CheckedKey {
-        CheckedKey::new(
-            [7; 32],
-            "id".to_owned(),
-            "tenant".to_owned(),
-            "user".to_owned(),
-            Role::Owner,
-            ScopeSet::full_access(),
-            expires_at.map(UnixMillis::from_ms),
-        )
+    fn key(cache: &KeyCache, id: &str, digest: [u8; 32]) -> Arc<CheckedKey> {
+        Arc::new(CheckedKey {
+            digest,
+            id: id.to_owned(),
+            tenant_id: "tenant".to_owned(),
+            user_id: format!("user of {id}"),
+            name: "key".to_owned(),
+            role: Role::Owner,
+            has_full_access: true,
+            scopes: ScopeSet::full_access(),
+            scopes_text: "full_access".to_owned(),
+            environment: Environment::Live,
+            created_at: at(0),
+            expires_at: None,
+            refusal: None,
+            rate_limit: None,
+            is_numbered: false,
+            remaining: None,
+            allowed_ips: Box::new([]),
+            usage: cache.usage(id, || Usage::new(id, None, StoredWindow::default())),
+            derived: OnceLock::new(),
+        })
     }
 
     fn at(ms: i64) -> UnixMillis {
         UnixMillis::from_ms(ms)
     }
 
+    fn knows(cache: &KeyCache, digest: [u8; 32]) -> bool {
+        cache.find(&KeyDigest::from_bytes(digest)).is_some()
+    }
+
     #[test]
     fn a_reader_that_was_overtaken_by_a_revocation_leaves_nothing_behind() {
         let cache = KeyCache::new(8);
-        let digest = KeyDigest::from_bytes([7; 32]);
         let epoch = cache.epoch();
-        cache.forget(&[[7; 32]]);
-        assert!(cache.remember(epoch, at(1), key(None)).is_some());
-        assert!(cache.find(at(1), &digest).is_none());
+        cache.forget(&Weakened::Values(vec![[7; 32]]));
+        cache.remember(epoch, &key(&cache, "a", [7; 32]));
+        assert!(!knows(&cache, [7; 32]));
 
-        assert!(cache.remember(cache.epoch(), at(1), key(None)).is_some());
-        assert!(cache.find(at(1), &digest).is_some());
-        cache.forget(&[[7; 32]]);
-        assert!(cache.find(at(1), &digest).is_none());
+        cache.remember(cache.epoch(), &key(&cache, "a", [7; 32]));
+        assert!(knows(&cache, [7; 32]));
+        cache.forget(&Weakened::Values(vec![[7; 32]]));
+        assert!(!knows(&cache, [7; 32]));
     }
 
     #[test]
-    fn an_expired_key_does_not_pass_from_memory() {
+    fn what_is_weakened_takes_all_its_keys_along() {
         let cache = KeyCache::new(8);
-        let digest = KeyDigest::from_bytes([7; 32]);
-        assert!(
-            cache
-                .remember(cache.epoch(), at(1), key(Some(10)))
-                .is_some()
+        let fill = || {
+            for (id, digest) in [("a", [1; 32]), ("b", [2; 32])] {
+                cache.remember(cache.epoch(), &key(&cache, id, digest));
+            }
+            cache.remember_operator(cache.epoch(), &KeyDigest::from_bytes([3; 32]), "operator");
+        };
+        for (weakened, left) in [
+            (Weakened::Values(vec![[1; 32]]), [false, true, true]),
+            (Weakened::User("user of a".to_owned()), [false, true, true]),
+            (Weakened::User("another".to_owned()), [true, true, true]),
+            (Weakened::Tenant("tenant".to_owned()), [false, false, true]),
+            (Weakened::Operator, [true, true, false]),
+        ] {
+            fill();
+            cache.forget(&weakened);
+            let operator = cache.find_operator(&KeyDigest::from_bytes([3; 32]));
+            let found = [
+                knows(&cache, [1; 32]),
+                knows(&cache, [2; 32]),
+                operator.is_some(),
+            ];
+            assert_eq!(found, left, "{weakened:?}");
+        }
+    }
+
+    #[test]
+    fn two_entries_of_one_key_count_together() {
+        let cache = KeyCache::new(8);
+        let (old, new) = (key(&cache, "a", [1; 32]), key(&cache, "a", [2; 32]));
+        cache.note_use(at(1), &old);
+        cache.note_use(at(2), &new);
+        assert_eq!(cache.last_use("a"), Some(at(2)));
+        let uses = cache.take_uses();
+        assert_eq!(
+            uses.iter()
+                .map(|collected| collected.uses)
+                .collect::<Vec<_>>(),
+            [2]
         );
-        assert!(cache.find(at(9), &digest).is_some());
-        assert!(cache.find(at(10), &digest).is_none());
-        assert!(
-            cache
-                .remember(cache.epoch(), at(10), key(Some(10)))
-                .is_none()
-        );
+        cache.put_back(&uses);
+        assert_eq!(cache.take_uses().len(), 1);
+        cache.sweep(at(500_000));
+        assert_eq!(cache.last_use("a"), Some(at(2)), "entries still hold it");
+        drop((old, new));
+        cache.sweep(at(500_000));
+        assert_eq!(cache.last_use("a"), None);
     }
 
     #[test]
-    fn a_use_during_the_write_is_not_lost() {
-        let cache = KeyCache::new(8);
-        let digest = KeyDigest::from_bytes([7; 32]);
-        assert!(cache.remember(cache.epoch(), at(1), key(None)).is_some());
-        let written = cache.pending_uses();
-        assert!(cache.find(at(5), &digest).is_some());
-        cache.uses_written(&written);
-        assert_eq!(cache.pending_use("id"), Some(at(5)));
-        cache.uses_written(&cache.pending_uses());
-        assert_eq!(cache.pending_use("id"), None);
-        assert!(cache.find(at(6), &digest).is_some());
-        assert_eq!(cache.pending_use("id"), Some(at(6)));
-    }
-
-    #[test]
-    fn a_key_that_was_read_twice_at_once_keeps_its_uses() {
-        let cache = KeyCache::new(8);
-        let digest = KeyDigest::from_bytes([7; 32]);
-        let overtaken = cache.epoch();
-        cache.forget(&[[9; 32]]);
-        assert!(cache.remember(cache.epoch(), at(3), key(None)).is_some());
-        assert!(cache.remember(overtaken, at(2), key(None)).is_some());
-        assert_eq!(cache.pending_use("id"), Some(at(3)), "the later of the two");
-        cache.uses_written(&cache.pending_uses());
-        assert_eq!(cache.pending_use("id"), None);
-        assert!(cache.find(at(9), &digest).is_some());
-        assert_eq!(cache.pending_use("id"), Some(at(9)));
+    fn many_uses_are_written_in_several_turns() {
+        let scratch = tempfile::tempdir().unwrap();
+        let store = crate::store::Store::open(scratch.path(), crate::store::MIGRATIONS).unwrap();
+        let cache = KeyCache::new(2_000);
+        for number in 0..1_001 {
+            let key = key(&cache, &number.to_string(), [0; 32]);
+            cache.note_use(at(1), &key);
+        }
+        let before = store.commits();
+        crate::domain::keys::flush_uses(&store, &cache).unwrap();
+        assert_eq!(store.commits() - before, 3);
+        crate::domain::keys::flush_uses(&store, &cache).unwrap();
+        assert_eq!(store.commits() - before, 3, "nothing is left to write");
     }
 }

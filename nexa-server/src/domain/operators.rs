@@ -5,6 +5,7 @@ use rand_core::CryptoRng;
 
 use super::audit::{self, Act, Origin};
 use super::error::Error;
+use super::key_cache::Weakened;
 use crate::store::Tx;
 use crate::store::operator_keys::{self, OperatorKey};
 use crate::time::UnixMillis;
@@ -56,7 +57,12 @@ pub(crate) fn list(tx: &Tx<'_>) -> Result<Vec<OperatorKey>, Error> {
 /// # Errors
 /// `NotFound`; `Forbidden` for the key that asks. So the last one cannot go: its own request could only be
 /// for itself, and any other request needs a second key that still stands.
-pub(crate) fn delete(tx: &Tx<'_>, now: UnixMillis, origin: &Origin, id: &str) -> Result<(), Error> {
+pub(crate) fn delete(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    id: &str,
+) -> Result<((), Weakened), Error> {
     if matches!(&origin.principal, super::principal::Principal::Operator { key_id } if key_id == id)
     {
         return Err(Error::Forbidden {
@@ -68,10 +74,12 @@ pub(crate) fn delete(tx: &Tx<'_>, now: UnixMillis, origin: &Origin, id: &str) ->
             noun: "Operator key",
         });
     }
-    audit::record(tx, now, origin, Act::OperatorKeyDeleted, None, Some(id))
+    audit::record(tx, now, origin, Act::OperatorKeyDeleted, None, Some(id))?;
+    Ok(((), Weakened::Operator))
 }
 
 /// The id of the operator key with that digest, if there is one.
+
 pub(crate) fn find(tx: &Tx<'_>, presented: &KeyDigest) -> Result<Option<String>, Error> {
     Ok(operator_keys::candidates(tx, &presented.to_bytes())?
         .into_iter()

@@ -32,8 +32,12 @@ pub(crate) enum Via {
         /// Of the user's sessions, when the token was issued.
         version: i64,
     },
-    /// An API key with `full_access`.
-    Key { id: String },
+    /// A live API key with `full_access`.
+    Key {
+        id: String,
+        /// Of the value that was presented.
+        digest: [u8; 32],
+    },
 }
 
 /// What a user may do in its tenant.

@@ -4,6 +4,7 @@ use matchit::Router;
 use nexa_core::Requirement;
 
 use super::error::Error;
+use super::keys::Environments;
 use super::original::{OriginalRequest, ambiguity, unescape_bare};
 
 /// One rule of the configuration.
@@ -21,8 +22,11 @@ pub(crate) struct Rule {
 pub(crate) enum Demand {
     /// Nothing, not even a key.
     Public,
-    /// A valid key that meets the requirement.
-    Key(Requirement),
+    /// A valid key of these environments that meets the requirement.
+    Key {
+        requirement: Requirement,
+        environments: Environments,
+    },
 }
 
 /// The rules by path. What no rule covers is refused.
@@ -183,7 +187,10 @@ mod tests {
     fn rule(path: &str, methods: &[&str], scope: Option<&str>) -> Rule {
         let demand = match scope {
             None => Demand::Public,
-            Some(scope) => Demand::Key(Requirement::Scope(nexa_core::Scope::parse(scope).unwrap())),
+            Some(scope) => Demand::Key {
+                requirement: Requirement::Scope(nexa_core::Scope::parse(scope).unwrap()),
+                environments: Environments::Live,
+            },
         };
         Rule {
             methods: methods.iter().map(|m| (*m).to_owned()).collect(),
@@ -197,8 +204,11 @@ mod tests {
         match OriginalRequest::new(method, path).and_then(|request| rules.demand(&request).cloned())
         {
             Ok(Demand::Public) => "public".to_owned(),
-            Ok(Demand::Key(Requirement::Scope(scope))) => scope.to_string(),
-            Ok(Demand::Key(other)) => format!("{other:?}"),
+            Ok(Demand::Key {
+                requirement: Requirement::Scope(scope),
+                ..
+            }) => scope.to_string(),
+            Ok(Demand::Key { requirement, .. }) => format!("{requirement:?}"),
             Err(Error::NoRule { .. }) => "no rule".to_owned(),
             Err(Error::AmbiguousPath { .. }) => "ambiguous".to_owned(),
             Err(error) => error.to_string(),

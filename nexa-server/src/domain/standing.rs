@@ -1,8 +1,11 @@
 //! Whether a caller still stands: what every write asks again, in the transaction of its effect.
 
+use nexa_core::KeyDigest;
+
 use super::error::Error;
+use super::keys;
 use super::principal::{Principal, Role, Via};
-use crate::store::{Tx, api_keys, operator_keys, sessions, users};
+use crate::store::{Tx, operator_keys, sessions, users};
 use crate::time::UnixMillis;
 
 /// Refuses a principal whose credential has died, or whose role has changed, since the gate let it pass.
@@ -45,8 +48,14 @@ pub(super) fn role(
         Via::Session { id, version } => {
             user.session_version == *version && sessions::is_open(tx, now, id, user_id)?
         }
-        Via::Key { id } => api_keys::find(tx, tenant_id, id)?
-            .is_some_and(|key| key.expires_at.is_none_or(|at| now < at)),
+        Via::Key { id, digest } => {
+            let found = keys::matching(tx, &KeyDigest::from_bytes(*digest))?;
+            found.is_some_and(|found| {
+                found.key.id == *id
+                    && keys::stands(now, &found).is_ok()
+                    && keys::stands_for_its_owner(now, &found.key)
+            })
+        }
     };
     if stands {
         Role::parse(&user.role)

@@ -1,12 +1,14 @@
 //! Who may call a route, and the principal behind the credential.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::credential::Credential;
 use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::{CheckedKey, KeyCache};
+use crate::domain::keys::{self, Admission, Ask, Environments, KeyPolicy};
 use crate::domain::principal::{Member, Principal, Via};
-use crate::domain::{Error, keys, operators, sessions};
+use crate::domain::{Error, operators, sessions};
 use crate::store::Store;
 use crate::time::UnixMillis;
 use nexa_core::{KeyDigest, Scope};
@@ -16,18 +18,27 @@ use nexa_core::{KeyDigest, Scope};
 pub(crate) enum Access {
     /// Anyone; a credential is not looked at.
     Public,
-    /// An active user, by an access token or by a key with `full_access`.
+    /// An active user, by an access token or by a live key with `full_access`.
     Member,
     /// The operator's key.
     Operator,
+    /// A member, within its tenant, or the operator, within all: whoever checks other people's keys.
+    Checker,
     /// The route checks the caller's key itself: forward authorization.
     CallersKey,
+}
+
+/// A caller that passed, and the key it came with.
+pub(crate) struct Caller {
+    pub(crate) principal: Principal,
+    pub(crate) key: Option<(Arc<CheckedKey>, Admission)>,
 }
 
 /// What a credential is checked against.
 pub(crate) struct Authority<'a> {
     pub(crate) store: &'a Store,
     pub(crate) cache: &'a KeyCache,
+    pub(crate) policy: &'a KeyPolicy,
     pub(crate) issuing: &'a Issuing,
     /// Whether the store may be asked; otherwise only memory.
     pub(crate) may_block: bool,
@@ -36,93 +47,173 @@ pub(crate) struct Authority<'a> {
 /// Resolves the caller, or refuses it.
 ///
 /// # Errors
-/// `CredentialMissing`, `TokenInvalid`, `KeyInvalid`, `ScopeMissing`, `Forbidden`.
-pub(crate) fn principal(
+/// `CredentialMissing`, `TokenInvalid`, `Forbidden`, and what a key can be refused for.
+pub(crate) fn caller(
     authority: &Authority<'_>,
     now: UnixMillis,
     access: Access,
+    address: IpAddr,
     credential: Option<Credential>,
-) -> Result<Principal, Error> {
-    match access {
-        Access::Public | Access::CallersKey => Ok(Principal::Anyone),
-        Access::Member => match credential.ok_or(Error::CredentialMissing)? {
-            Credential::AccessToken(token) => {
-                member_by_token(authority, now, &token).map(Principal::Member)
+) -> Result<Caller, Error> {
+    let (takes_members, takes_operators) = match access {
+        Access::Public | Access::CallersKey => return Ok(Caller::of(Principal::Anyone)),
+        Access::Member => (true, false),
+        Access::Operator => (false, true),
+        Access::Checker => (true, true),
+    };
+    match credential.ok_or(Error::CredentialMissing)? {
+        Credential::AccessToken(token) => {
+            let member = authority.member_by_token(now, &token)?;
+            match takes_members {
+                true => Ok(Caller::of(Principal::Member(member))),
+                false => Err(OPERATOR_ONLY),
             }
-            Credential::Key(presented) => match authority.key(now, &presented) {
-                Ok(key) => full_access_owner(&key).map(Principal::Member),
-                Err(Error::KeyInvalid) if authority.operator(&presented)?.is_some() => {
-                    Err(Error::Forbidden {
-                        rule: "This needs a user of a tenant, not the operator key",
-                    })
+        }
+        Credential::Key(presented) => match authority.operator(&presented)? {
+            Some(key_id) if takes_operators => Ok(Caller::of(Principal::Operator { key_id })),
+            Some(_) => Err(Error::Forbidden {
+                rule: "This needs a user of a tenant, not the operator key",
+            }),
+            None => {
+                let key = authority.key(now, &presented)?;
+                match takes_members {
+                    true => authority.owner(now, key, address),
+                    false => Err(OPERATOR_ONLY),
                 }
-                Err(error) => Err(error),
-            },
+            }
         },
-        Access::Operator => {
-            const RULE: &str = "This needs the operator key";
-            match credential.ok_or(Error::CredentialMissing)? {
-                Credential::AccessToken(token) => {
-                    member_by_token(authority, now, &token)?;
-                    Err(Error::Forbidden { rule: RULE })
-                }
-                Credential::Key(presented) => match authority.operator(&presented)? {
-                    Some(key_id) => Ok(Principal::Operator { key_id }),
-                    None => {
-                        authority.key(now, &presented)?;
-                        Err(Error::Forbidden { rule: RULE })
-                    }
-                },
-            }
+    }
+}
+
+const OPERATOR_ONLY: Error = Error::Forbidden {
+    rule: "This needs the operator key",
+};
+
+impl Caller {
+    const fn of(principal: Principal) -> Self {
+        Self {
+            principal,
+            key: None,
         }
     }
 }
 
 impl Authority<'_> {
-    /// The valid key behind a presented one, from memory or from the store.
+    /// A presented key, from memory or from the store, whether it passes or not.
     ///
     /// # Errors
-    /// `KeyInvalid`; `NotInMemory` when the store would have to be asked and may not be.
+    /// `NotInMemory` when the store would have to be asked and may not be.
+    pub(crate) fn find(&self, presented: &KeyDigest) -> Result<Option<Arc<CheckedKey>>, Error> {
+        match self.cache.find(presented) {
+            Some(key) => Ok(Some(key)),
+            None if self.may_block => {
+                keys::find_presented(self.store, self.cache, self.policy, presented)
+            }
+            None => Err(Error::NotInMemory),
+        }
+    }
+
+    /// The key behind a presented one, if it passes.
+    ///
+    /// # Errors
+    /// `KeyInvalid`; `NotInMemory` as for [`Authority::find`].
     pub(crate) fn key(
         &self,
         now: UnixMillis,
         presented: &KeyDigest,
     ) -> Result<Arc<CheckedKey>, Error> {
-        match self.cache.find(now, presented) {
-            Some(key) => Ok(key),
-            None if self.may_block => keys::check(self.store, self.cache, now, presented),
-            None => Err(Error::NotInMemory),
+        let key = self.find(presented)?.ok_or(Error::KeyInvalid)?;
+        key.stands(now)?;
+        Ok(key)
+    }
+
+    /// Counts one use of a key that may do what is asked: against its rate limit, and its numbered uses by `cost`.
+    ///
+    /// # Errors
+    /// `KeyLimited`, `UsedUp`; `NotInMemory`, with nothing counted, when the store would have to be written.
+    pub(crate) fn take(
+        &self,
+        now: UnixMillis,
+        key: &CheckedKey,
+        cost: u64,
+    ) -> Result<Admission, Error> {
+        if key.is_numbered && !self.may_block {
+            return Err(Error::NotInMemory);
         }
+        let rate = key.count(now)?;
+        let mut remaining = None;
+        if key.is_numbered {
+            let costs = vec![(KeyDigest::from_bytes(key.digest), cost)];
+            for spent in keys::spend(self.store, now, costs)? {
+                remaining = spent?;
+            }
+        }
+        Ok(Admission { rate, remaining })
     }
-}
 
-impl Authority<'_> {
     /// The id of the operator key that was presented, if it is one.
+    ///
+    /// Memory answers no only for a key that it knows as a tenant's.
     fn operator(&self, presented: &KeyDigest) -> Result<Option<String>, Error> {
-        self.store.read(|tx| operators::find(tx, presented))
+        if let Some(id) = self.cache.find_operator(presented) {
+            return Ok(Some(id.as_ref().to_owned()));
+        }
+        if self.cache.find(presented).is_some() {
+            return Ok(None);
+        }
+        if !self.may_block {
+            return Err(Error::NotInMemory);
+        }
+        let epoch = self.cache.epoch();
+        let found = self.store.read(|tx| operators::find(tx, presented))?;
+        if let Some(id) = &found {
+            self.cache.remember_operator(epoch, presented, id);
+        }
+        Ok(found)
     }
-}
 
-fn member_by_token(
-    authority: &Authority<'_>,
-    now: UnixMillis,
-    token: &str,
-) -> Result<Member, Error> {
-    authority
-        .store
-        .read(|tx| sessions::member(tx, now, authority.issuing, token))
-}
-
-/// A key stands for its owner only with `full_access`.
-fn full_access_owner(key: &CheckedKey) -> Result<Member, Error> {
-    let full_access = Scope::full_access();
-    if !key.scopes.contains(&full_access) {
-        return Err(Error::ScopeMissing { scope: full_access });
+    fn member_by_token(&self, now: UnixMillis, token: &str) -> Result<Member, Error> {
+        if !self.may_block {
+            return Err(Error::NotInMemory);
+        }
+        self.store
+            .read(|tx| sessions::member(tx, now, self.issuing, token))
     }
-    Ok(Member {
-        tenant_id: key.tenant_id.clone(),
-        user_id: key.user_id.clone(),
-        role: key.role,
-        via: Via::Key { id: key.id.clone() },
-    })
+
+    /// A key stands for its owner only if it is live and has `full_access`.
+    fn owner(
+        &self,
+        now: UnixMillis,
+        key: Arc<CheckedKey>,
+        address: IpAddr,
+    ) -> Result<Caller, Error> {
+        let ask = Ask {
+            address: Some(address),
+            environments: Environments::Live,
+            requirements: &[],
+        };
+        keys::judge(now, &key, &ask)?;
+        if !key.has_full_access {
+            return Err(Error::ScopeMissing {
+                scope: Scope::full_access(),
+            });
+        }
+        // What this call still needs may make it run again, and it must be counted once.
+        if key.is_limited() && !self.may_block {
+            return Err(Error::NotInMemory);
+        }
+        let admission = self.take(now, &key, 1)?;
+        Ok(Caller {
+            principal: Principal::Member(Member {
+                tenant_id: key.tenant_id.clone(),
+                user_id: key.user_id.clone(),
+                role: key.role,
+                via: Via::Key {
+                    id: key.id.clone(),
+                    digest: key.digest,
+                },
+            }),
+            key: Some((key, admission)),
+        })
+    }
 }

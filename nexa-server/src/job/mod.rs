@@ -12,5 +12,9 @@ pub(crate) fn tick(services: &Services, now: UnixMillis) {
     if let Err(error) = keys::flush_uses(&services.store, &services.cache) {
         tracing::warn!(%error, "uses of keys could not be written; they are kept for the next round");
     }
+    if let Err(error) = keys::sweep_values(&services.store, now) {
+        tracing::warn!(%error, "replaced values of keys could not be removed; they have expired all the same");
+    }
+    services.cache.sweep(now);
     services.limiter.sweep(now);
 }

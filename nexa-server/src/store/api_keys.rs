@@ -4,6 +4,7 @@ use super::digest::DigestColumns;
 use super::{Row, StoreError, Tx};
 use crate::time::UnixMillis;
 
+#[derive(Clone)]
 pub(crate) struct ApiKey {
     pub(crate) id: String,
     pub(crate) tenant_id: String,
@@ -16,28 +17,91 @@ pub(crate) struct ApiKey {
     pub(crate) expires_at: Option<UnixMillis>,
     pub(crate) last_used_at: Option<UnixMillis>,
     pub(crate) created_at: UnixMillis,
+    pub(crate) is_enabled: bool,
+    /// `live` or `test`.
+    pub(crate) environment: String,
+    /// Calls in a window, and the window in seconds.
+    pub(crate) rate_limit: Option<(u32, u32)>,
+    /// Uses left.
+    pub(crate) remaining: Option<u64>,
+    /// CIDR blocks, space-separated.
+    pub(crate) allowed_ips: Option<String>,
+    /// A JSON object.
+    pub(crate) metadata: Option<String>,
+    pub(crate) use_count: u64,
+    pub(crate) window: StoredWindow,
+}
+
+/// A counted window as it was last written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StoredWindow {
+    pub(crate) started_at: Option<UnixMillis>,
+    pub(crate) count: u32,
 }
 
 /// A key that shares its digest's head with a presented one, and its owner's standing.
 pub(crate) struct Candidate {
     pub(crate) key: ApiKey,
     pub(crate) digest: [u8; 32],
+    /// When this value of the key stops passing, because another has replaced it.
+    pub(crate) value_expires_at: Option<UnixMillis>,
     pub(crate) owner_role: String,
     pub(crate) owner_is_active: bool,
+}
+
+/// Which keys of a tenant a list shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Selection<'a> {
+    pub(crate) tenant_id: &'a str,
+    pub(crate) user_id: Option<&'a str>,
+    /// A pattern of `LIKE`, escaped with `\`, for the name or the prefix in lower case.
+    pub(crate) pattern: Option<&'a str>,
+    pub(crate) environment: Option<&'a str>,
+    pub(crate) is_enabled: Option<bool>,
+    /// Never used, or last used before this moment, as far as it has been written.
+    pub(crate) unused_since: Option<UnixMillis>,
+    /// Only ids below this one.
+    pub(crate) before: Option<&'a str>,
+}
+
+/// What is known of a key's use.
+#[derive(Clone, Debug)]
+pub(crate) struct Use {
+    pub(crate) key_id: String,
+    pub(crate) last_used_at: UnixMillis,
+    /// Uses since it was last written.
+    pub(crate) uses: u64,
+    pub(crate) window: StoredWindow,
 }
 
 macro_rules! columns {
     () => {
         "api_keys.id, api_keys.tenant_id, api_keys.user_id, api_keys.name, api_keys.prefix, api_keys.scopes,
-    api_keys.expires_at_ms, api_keys.last_used_at_ms, api_keys.created_at_ms"
+    api_keys.expires_at_ms, api_keys.last_used_at_ms, api_keys.created_at_ms, api_keys.state, api_keys.environment,
+    api_keys.rate_limit, api_keys.rate_window_s, api_keys.remaining, api_keys.allowed_ips, api_keys.metadata,
+    api_keys.use_count, api_keys.window_started_at_ms, api_keys.window_count"
+    };
+}
+/// How many columns these are.
+const COLUMNS: usize = 19;
+
+/// The rows of a [`Selection`], as `?1` to `?7`.
+macro_rules! selected {
+    () => {
+        " FROM api_keys WHERE tenant_id = ?1 AND (?2 IS NULL OR user_id = ?2)
+         AND (?3 IS NULL OR lower(name) LIKE ?3 ESCAPE '\\' OR lower(prefix) LIKE ?3 ESCAPE '\\')
+         AND (?4 IS NULL OR environment = ?4) AND (?5 IS NULL OR state = ?5)
+         AND (?6 IS NULL OR last_used_at_ms IS NULL OR last_used_at_ms < ?6)
+         AND (?7 IS NULL OR id < ?7) ORDER BY id DESC LIMIT ?8"
     };
 }
 
 /// Adds a key with the digest of its value.
 pub(crate) fn insert(tx: &Tx<'_>, key: &ApiKey, digest: &[u8; 32]) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO api_keys (id, tenant_id, user_id, name, prefix, scopes, expires_at_ms, last_used_at_ms, created_at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO api_keys (id, tenant_id, user_id, name, prefix, scopes, expires_at_ms, created_at_ms, state,
+             environment, rate_limit, rate_window_s, remaining, allowed_ips, metadata)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         &[
             (&key.id).into(),
             (&key.tenant_id).into(),
@@ -46,17 +110,35 @@ pub(crate) fn insert(tx: &Tx<'_>, key: &ApiKey, digest: &[u8; 32]) -> Result<(),
             (&key.prefix).into(),
             (&key.scopes).into(),
             key.expires_at.map(UnixMillis::ms).into(),
-            key.last_used_at.map(UnixMillis::ms).into(),
             key.created_at.ms().into(),
+            state(key.is_enabled).into(),
+            (&key.environment).into(),
+            key.rate_limit.map(|(limit, _)| limit).into(),
+            key.rate_limit.map(|(_, window_s)| window_s).into(),
+            key.remaining.map(saturated).into(),
+            key.allowed_ips.as_deref().into(),
+            key.metadata.as_deref().into(),
         ],
     )?;
-    let columns = DigestColumns::of(digest);
+    insert_digest(tx, &key.id, digest)
+}
+
+/// Writes what may change in a key: everything but ids, environment, values and what is counted.
+pub(crate) fn update(tx: &Tx<'_>, key: &ApiKey) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO api_key_digests (head, tail, key_id) VALUES (?1, ?2, ?3)",
+        "UPDATE api_keys SET name = ?2, scopes = ?3, expires_at_ms = ?4, state = ?5, rate_limit = ?6, rate_window_s = ?7,
+             remaining = ?8, allowed_ips = ?9, metadata = ?10 WHERE id = ?1",
         &[
-            columns.head.into(),
-            columns.tail.as_slice().into(),
             (&key.id).into(),
+            (&key.name).into(),
+            (&key.scopes).into(),
+            key.expires_at.map(UnixMillis::ms).into(),
+            state(key.is_enabled).into(),
+            key.rate_limit.map(|(limit, _)| limit).into(),
+            key.rate_limit.map(|(_, window_s)| window_s).into(),
+            key.remaining.map(saturated).into(),
+            key.allowed_ips.as_deref().into(),
+            key.metadata.as_deref().into(),
         ],
     )?;
     Ok(())
@@ -68,7 +150,8 @@ pub(crate) fn candidates(tx: &Tx<'_>, digest: &[u8; 32]) -> Result<Vec<Candidate
         concat!(
             "SELECT ",
             columns!(),
-            ", api_key_digests.head, api_key_digests.tail, users.role, users.state, tenants.state
+            ", api_key_digests.head, api_key_digests.tail, api_key_digests.expires_at_ms, users.role, users.state,
+               tenants.state
              FROM api_key_digests
              JOIN api_keys ON api_keys.id = api_key_digests.key_id
              JOIN users ON users.id = api_keys.user_id
@@ -79,9 +162,11 @@ pub(crate) fn candidates(tx: &Tx<'_>, digest: &[u8; 32]) -> Result<Vec<Candidate
         |row| {
             Ok(Candidate {
                 key: read(row)?,
-                digest: DigestColumns::read(row, 9, 10)?,
-                owner_role: row.text(11)?,
-                owner_is_active: row.text(12)? == "active" && row.text(13)? == "active",
+                digest: DigestColumns::read(row, COLUMNS, COLUMNS + 1)?,
+                value_expires_at: row.optional_int(COLUMNS + 2)?.map(UnixMillis::from_ms),
+                owner_role: row.text(COLUMNS + 3)?,
+                owner_is_active: row.text(COLUMNS + 4)? == "active"
+                    && row.text(COLUMNS + 5)? == "active",
             })
         },
     )
@@ -99,21 +184,28 @@ pub(crate) fn find(tx: &Tx<'_>, tenant_id: &str, id: &str) -> Result<Option<ApiK
     )
 }
 
-/// The keys of a tenant, oldest first; of one user only when `user_id` is given.
+/// The selected keys, newest first.
 pub(crate) fn list(
     tx: &Tx<'_>,
-    tenant_id: &str,
-    user_id: Option<&str>,
+    selection: &Selection<'_>,
+    limit: u32,
 ) -> Result<Vec<ApiKey>, StoreError> {
-    tx.all(
-        concat!(
-            "SELECT ",
-            columns!(),
-            " FROM api_keys WHERE tenant_id = ?1 AND (?2 IS NULL OR user_id = ?2) ORDER BY id"
-        ),
-        &[tenant_id.into(), user_id.into()],
-        read,
-    )
+    let mut values = selection.values().to_vec();
+    values.push(limit.into());
+    tx.all(concat!("SELECT ", columns!(), selected!()), &values, read)
+}
+
+/// The ids of the selected keys, newest first.
+pub(crate) fn ids(
+    tx: &Tx<'_>,
+    selection: &Selection<'_>,
+    limit: u32,
+) -> Result<Vec<String>, StoreError> {
+    let mut values = selection.values().to_vec();
+    values.push(limit.into());
+    tx.all(concat!("SELECT id", selected!()), &values, |row| {
+        row.text(0)
+    })
 }
 
 /// The digests under which a key is found.
@@ -125,19 +217,117 @@ pub(crate) fn digests(tx: &Tx<'_>, id: &str) -> Result<Vec<[u8; 32]>, StoreError
     )
 }
 
+/// Gives a key another value. The present one goes on passing until `old_until`, or is gone; any older one is.
+pub(crate) fn replace_value(
+    tx: &Tx<'_>,
+    id: &str,
+    prefix: &str,
+    digest: &[u8; 32],
+    old_until: Option<UnixMillis>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM api_key_digests WHERE key_id = ?1 AND (?2 IS NULL OR expires_at_ms IS NOT NULL)",
+        &[id.into(), old_until.map(UnixMillis::ms).into()],
+    )?;
+    tx.execute(
+        "UPDATE api_key_digests SET expires_at_ms = ?2 WHERE key_id = ?1",
+        &[id.into(), old_until.map(UnixMillis::ms).into()],
+    )?;
+    tx.execute(
+        "UPDATE api_keys SET prefix = ?2 WHERE id = ?1",
+        &[id.into(), prefix.into()],
+    )?;
+    insert_digest(tx, id, digest)
+}
+
+/// Whether a replaced value's time is over.
+pub(crate) fn has_expired_values(tx: &Tx<'_>, now: UnixMillis) -> Result<bool, StoreError> {
+    let found = tx.optional(
+        "SELECT 1 FROM api_key_digests WHERE expires_at_ms <= ?1 LIMIT 1",
+        &[now.ms().into()],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
+}
+
+/// Removes replaced values whose time is over, at most `limit`; answers how many.
+pub(crate) fn delete_expired_values(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    limit: u32,
+) -> Result<usize, StoreError> {
+    tx.execute(
+        "DELETE FROM api_key_digests WHERE (head, tail) IN
+             (SELECT head, tail FROM api_key_digests WHERE expires_at_ms <= ?1 LIMIT ?2)",
+        &[now.ms().into(), limit.into()],
+    )
+}
+
 /// Removes a key and its digests.
 pub(crate) fn delete(tx: &Tx<'_>, id: &str) -> Result<(), StoreError> {
     tx.execute("DELETE FROM api_keys WHERE id = ?1", &[id.into()])?;
     Ok(())
 }
 
-/// Moves `last_used_at` forward, never back.
-pub(crate) fn touch(tx: &Tx<'_>, id: &str, last_used_at: UnixMillis) -> Result<(), StoreError> {
+/// Takes `cost` uses; answers how many are left, or `None` when there were fewer.
+pub(crate) fn spend(tx: &Tx<'_>, id: &str, cost: u64) -> Result<Option<u64>, StoreError> {
+    tx.optional(
+        "UPDATE api_keys SET remaining = remaining - ?2 WHERE id = ?1 AND remaining >= ?2 RETURNING remaining",
+        &[id.into(), saturated(cost).into()],
+        |row| Ok(row.int(0)?.unsigned_abs()),
+    )
+}
+
+/// Adds what was collected of a key's use. `last_used_at` moves forward, never back.
+pub(crate) fn record_use(tx: &Tx<'_>, collected: &Use) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE api_keys SET last_used_at_ms = ?2 WHERE id = ?1 AND (last_used_at_ms IS NULL OR last_used_at_ms < ?2)",
-        &[id.into(), last_used_at.ms().into()],
+        "UPDATE api_keys SET use_count = use_count + ?2, window_started_at_ms = ?3, window_count = ?4,
+             last_used_at_ms = CASE WHEN last_used_at_ms > ?5 THEN last_used_at_ms ELSE ?5 END WHERE id = ?1",
+        &[
+            (&collected.key_id).into(),
+            saturated(collected.uses).into(),
+            collected.window.started_at.map(UnixMillis::ms).into(),
+            collected.window.count.into(),
+            collected.last_used_at.ms().into(),
+        ],
     )?;
     Ok(())
+}
+
+impl Selection<'_> {
+    fn values(&self) -> [super::tx::Value<'_>; 7] {
+        [
+            self.tenant_id.into(),
+            self.user_id.into(),
+            self.pattern.into(),
+            self.environment.into(),
+            self.is_enabled.map(state).into(),
+            self.unused_since.map(UnixMillis::ms).into(),
+            self.before.into(),
+        ]
+    }
+}
+
+fn insert_digest(tx: &Tx<'_>, id: &str, digest: &[u8; 32]) -> Result<(), StoreError> {
+    let columns = DigestColumns::of(digest);
+    tx.execute(
+        "INSERT INTO api_key_digests (head, tail, key_id) VALUES (?1, ?2, ?3)",
+        &[
+            columns.head.into(),
+            columns.tail.as_slice().into(),
+            id.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+const fn state(is_enabled: bool) -> &'static str {
+    if is_enabled { "active" } else { "disabled" }
+}
+
+/// Counts stand as signed integers; the domain keeps them far below.
+fn saturated(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn read(row: &Row<'_>) -> Result<ApiKey, StoreError> {
@@ -151,5 +341,22 @@ fn read(row: &Row<'_>) -> Result<ApiKey, StoreError> {
         expires_at: row.optional_int(6)?.map(UnixMillis::from_ms),
         last_used_at: row.optional_int(7)?.map(UnixMillis::from_ms),
         created_at: UnixMillis::from_ms(row.int(8)?),
+        is_enabled: row.text(9)? == "active",
+        environment: row.text(10)?,
+        rate_limit: small(row, 11)?.zip(small(row, 12)?),
+        remaining: row.optional_int(13)?.map(i64::unsigned_abs),
+        allowed_ips: row.optional_text(14)?,
+        metadata: row.optional_text(15)?,
+        use_count: row.int(16)?.unsigned_abs(),
+        window: StoredWindow {
+            started_at: row.optional_int(17)?.map(UnixMillis::from_ms),
+            count: small(row, 18)?.unwrap_or(0),
+        },
     })
+}
+
+fn small(row: &Row<'_>, column: usize) -> Result<Option<u32>, StoreError> {
+    row.optional_int(column)?
+        .map(|value| u32::try_from(value).map_err(|_| StoreError::Shape { column }))
+        .transpose()
 }

@@ -51,7 +51,13 @@ use migrate::Migration;
 pub(crate) use tx::{Row, Tx};
 
 /// The schema, step by step.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    sql: include_str!("sql/0001_init.sql"),
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        sql: include_str!("sql/0001_init.sql"),
+    },
+    Migration {
+        version: 2,
+        sql: include_str!("sql/0002_keys.sql"),
+    },
+];

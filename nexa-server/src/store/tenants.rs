@@ -24,6 +24,16 @@ pub(crate) fn insert(tx: &Tx<'_>, tenant: &Tenant) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Makes a tenant active or disabled; false when there is none of that id.
+pub(crate) fn set_active(tx: &Tx<'_>, id: &str, is_active: bool) -> Result<bool, StoreError> {
+    let state = if is_active { "active" } else { "disabled" };
+    let changed = tx.execute(
+        "UPDATE tenants SET state = ?2 WHERE id = ?1",
+        &[id.into(), state.into()],
+    )?;
+    Ok(changed > 0)
+}
+
 pub(crate) fn find(tx: &Tx<'_>, id: &str) -> Result<Option<Tenant>, StoreError> {
     tx.optional(
         "SELECT id, name, kind, created_at_ms FROM tenants WHERE id = ?1",

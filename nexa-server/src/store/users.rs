@@ -47,6 +47,16 @@ pub(crate) fn insert(tx: &Tx<'_>, user: &User) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Makes a user active or disabled; false when there is none of that id.
+pub(crate) fn set_active(tx: &Tx<'_>, id: &str, is_active: bool) -> Result<bool, StoreError> {
+    let state = if is_active { "active" } else { "disabled" };
+    let changed = tx.execute(
+        "UPDATE users SET state = ?2 WHERE id = ?1",
+        &[id.into(), state.into()],
+    )?;
+    Ok(changed > 0)
+}
+
 pub(crate) fn find(tx: &Tx<'_>, id: &str) -> Result<Option<User>, StoreError> {
     tx.optional(
         concat!("SELECT ", columns!(), " WHERE users.id = ?1"),

@@ -64,6 +64,6 @@ pub(crate) fn delete(
     cx: &mut Cx<'_>,
     Path(path): Path<OperatorKeyPath>,
 ) -> Result<Ok200<Success>, Error> {
-    cx.write(move |tx, now, origin| operators::delete(tx, now, origin, &path.id))?;
+    cx.weaken(move |tx, now, origin| operators::delete(tx, now, origin, &path.id))?;
     Ok(Ok200(Success))
 }
