@@ -24,9 +24,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["domain", "gate", "http", "outbound", "store", "time"],
     ),
     ("gate", &["domain", "http", "store", "time"]),
-    ("domain", &["store", "time"]),
+    ("domain", &["store", "sync", "time"]),
     ("store", &["time"]),
     ("http", &[]),
+    ("sync", &[]),
     ("time", &[]),
     (
         "app_tests",
