@@ -6,3 +6,6 @@ mod edge;
 mod licenses;
 mod operator;
 mod v1_api_keys;
+mod v1_api_keys_many;
+mod v1_api_keys_terms;
+mod v1_api_keys_verify;

@@ -1,0 +1,240 @@
+//! `/api/v1/api-keys`: rotation, lists in pages, and the end of many keys at once.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::harness::Server;
+
+fn check(server: &Server, key: &str) -> u16 {
+    server
+        .get("/api/authorize?scope=signals")
+        .key(key)
+        .send()
+        .status
+}
+
+fn rotate(server: &Server, token: &str, id: &str, body: &str) -> (Value, String) {
+    let path = format!("/api/v1/api-keys/{id}/rotate");
+    let rotated = server.post(&path, body).bearer(token).send();
+    assert_eq!(rotated.status, 200, "{}", rotated.text);
+    let key = rotated.json["key"].as_str().unwrap().to_owned();
+    (rotated.json, key)
+}
+
+#[test]
+fn a_rotation_kills_the_old_value_at_once_and_keeps_the_id() {
+    let server = Server::start();
+    let token = server.sign_up("rotate@example.com");
+    let (id, old) = server.make_key(&token, &["signals"]);
+    assert_eq!(check(&server, &old), 200);
+    let (shown, new) = rotate(&server, &token, &id, "{}");
+    assert_eq!(
+        (shown["id"].as_str(), &new[..8]),
+        (Some(id.as_str()), shown["prefix"].as_str().unwrap())
+    );
+    assert_eq!((check(&server, &old), check(&server, &new)), (401, 200));
+    let bare = server
+        .request("POST", &format!("/api/v1/api-keys/{id}/rotate"))
+        .bearer(&token)
+        .send();
+    assert_eq!(bare.status, 200, "the body may be left out");
+    assert_eq!(check(&server, &new), 401);
+    let refused = server
+        .post(
+            &format!("/api/v1/api-keys/{id}/rotate"),
+            r#"{"graceSeconds":2592001}"#,
+        )
+        .bearer(&token)
+        .send();
+    assert_eq!(
+        refused.refusal(),
+        (400, "graceSeconds: at most 2592000 (30 days)")
+    );
+}
+
+#[test]
+fn both_values_pass_during_the_grace_and_never_three() {
+    let server = Server::start();
+    let token = server.sign_up("grace@example.com");
+    let (id, first) = server.make_key(&token, &["signals"]);
+    let (_, second) = rotate(&server, &token, &id, r#"{"graceSeconds":3600}"#);
+    assert_eq!(
+        (check(&server, &first), check(&server, &second)),
+        (200, 200)
+    );
+    let (_, third) = rotate(&server, &token, &id, r#"{"graceSeconds":1}"#);
+    assert_eq!(
+        [&first, &second, &third].map(|key| check(&server, key)),
+        [401, 200, 200]
+    );
+    while check(&server, &second) == 200 {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!([&second, &third].map(|key| check(&server, key)), [401, 200]);
+    let deleted = server
+        .delete(&format!("/api/v1/api-keys/{id}"))
+        .bearer(&token)
+        .send();
+    assert_eq!((deleted.status, check(&server, &third)), (200, 401));
+}
+
+#[test]
+fn a_key_rotates_itself_and_its_old_value_can_do_nothing_more() {
+    let server = Server::start();
+    let token = server.sign_up("self@example.com");
+    let (id, old) = server.make_key(&token, &["full_access"]);
+    let (_, new) = rotate(&server, &old, &id, "{}");
+    let list = |key: &str| server.get("/api/v1/api-keys").key(key).send().status;
+    assert_eq!((list(&old), list(&new)), (401, 200));
+}
+
+#[test]
+fn lists_come_in_pages_and_can_be_searched() {
+    let server = Server::start();
+    let token = server.sign_up("pages@example.com");
+    for name in ["ci alpha", "ci beta", "100%", "a_b", "aXb"] {
+        let body = json!({ "name": name, "scopes": ["signals"] });
+        assert_eq!(
+            server
+                .post("/api/v1/api-keys", &body.to_string())
+                .bearer(&token)
+                .send()
+                .status,
+            201
+        );
+    }
+    let names = |json: &Value| -> Vec<String> {
+        let keys = json.as_array().unwrap().iter();
+        keys.map(|key| key["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let whole = server.get("/api/v1/api-keys").bearer(&token).send();
+    assert_eq!(whole.header("link"), None);
+    let (mut path, mut walked, mut pages) = (
+        "/api/v1/api-keys?limit=2&enabled=true".to_owned(),
+        Vec::new(),
+        0,
+    );
+    loop {
+        let page = server.get(&path).bearer(&token).send();
+        assert_eq!(page.status, 200, "{}", page.text);
+        walked.extend(names(&page.json));
+        pages += 1;
+        let Some(link) = page.header("link") else {
+            break;
+        };
+        let target = link
+            .strip_prefix('<')
+            .unwrap()
+            .strip_suffix(">; rel=\"next\"")
+            .unwrap();
+        target
+            .strip_prefix(&server.url)
+            .unwrap()
+            .clone_into(&mut path);
+    }
+    assert_eq!((pages, &walked), (3, &names(&whole.json)));
+    for (query, found) in [
+        ("search=CI", 2),
+        ("search=%25", 1),
+        ("search=a_b", 1),
+        ("search=nex_", 5),
+        ("search=nothing", 0),
+        ("environment=test", 0),
+        ("enabled=false", 0),
+        ("unusedSince=2099-01-01T00:00:00Z", 5),
+        ("unusedSince=2020-01-01T00:00:00Z&search=ci", 2),
+        ("ownerId=somebody", 0),
+    ] {
+        let answer = server
+            .get(&format!("/api/v1/api-keys?{query}"))
+            .bearer(&token)
+            .send();
+        assert_eq!(names(&answer.json).len(), found, "{query}: {}", answer.text);
+    }
+    for (query, sentence) in [
+        ("limit=0", "limit: must be from 1 to 1000"),
+        ("limit=1001", "limit: must be from 1 to 1000"),
+        ("limit=2&limit=3", "limit: appears twice"),
+    ] {
+        let answer = server
+            .get(&format!("/api/v1/api-keys?{query}"))
+            .bearer(&token)
+            .send();
+        assert_eq!(answer.refusal(), (400, sentence), "{query}");
+    }
+}
+
+#[test]
+fn many_keys_end_at_once_by_a_filter() {
+    let server = Server::start();
+    let (token, stranger) = (
+        server.sign_up("bulk@example.com"),
+        server.sign_up("other@example.com"),
+    );
+    let (_, foreign) = server.make_key(&stranger, &["signals"]);
+    let make = |name: &str, environment: &str| {
+        let body = json!({ "name": name, "scopes": ["full_access"], "environment": environment });
+        let made = server
+            .post("/api/v1/api-keys", &body.to_string())
+            .bearer(&token)
+            .send();
+        made.json["key"].as_str().unwrap().to_owned()
+    };
+    let old: Vec<String> = (0..3).map(|_| make("old ci", "live")).collect();
+    let (used, test) = (make("used", "live"), make("trial", "test"));
+    assert_eq!(check(&server, &used), 200);
+    let revoke = |credential: &str, body: &Value| {
+        server
+            .post("/api/v1/api-keys/revoke", &body.to_string())
+            .bearer(credential)
+            .send()
+    };
+    for nothing in [
+        json!({}),
+        json!({ "all": false }),
+        json!({ "all": true, "search": "x" }),
+    ] {
+        assert_eq!(
+            revoke(&token, &nothing).refusal(),
+            (
+                400,
+                "all: say which keys, or all = true for every key, and not both"
+            )
+        );
+    }
+    assert_eq!(
+        old.iter()
+            .map(|key| check(&server, key))
+            .collect::<Vec<_>>(),
+        [200; 3],
+        "warm"
+    );
+    assert_eq!(
+        revoke(&token, &json!({ "search": "OLD" })).json,
+        json!({ "revoked": 3 })
+    );
+    assert_eq!(
+        old.iter()
+            .map(|key| check(&server, key))
+            .collect::<Vec<_>>(),
+        [401; 3]
+    );
+    assert_eq!(
+        revoke(&token, &json!({ "unusedSince": "2020-01-01T00:00:00Z" })).json,
+        json!({ "revoked": 1 }),
+        "a use counts that has not been written yet"
+    );
+    assert_eq!(check(&server, &test), 401);
+    assert_eq!(check(&server, &used), 200);
+    assert_eq!(
+        revoke(&used, &json!({ "all": true })).json,
+        json!({ "revoked": 1 }),
+        "its own too"
+    );
+    assert_eq!(
+        (check(&server, &used), check(&server, &foreign)),
+        (401, 200)
+    );
+}
