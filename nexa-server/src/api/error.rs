@@ -47,10 +47,6 @@ pub(crate) enum Dialect {
     /// A missing credential is a missing API key.
     Nexgent,
     /// As Nexgent, in snake_case.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the routes that follow it come next")
-    )]
     Nexalayer,
     /// As Nexgent, and the reason travels in `X-Nexa-Error` too, because gateways drop bodies.
     Gateway,

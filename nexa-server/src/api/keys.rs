@@ -29,9 +29,15 @@ pub(super) fn rotate(
     let member = cx.origin.principal.member()?;
     let key = cx.read(|tx| keys::find(tx, &cx.services.cache, member, whose, &id))?;
     let NewValue { plain, replacement } = NewValue::draw(cx.rng, &key, grace_s)?;
-    let key =
+    let rotated =
         cx.weaken(move |tx, now, origin| keys::rotate(tx, now, origin, whose, &id, &replacement))?;
-    Ok((key, plain))
+    // Uses that are not yet written stand in what was found.
+    let last_used_at = rotated.last_used_at.max(key.last_used_at);
+    let rotated = ApiKey {
+        last_used_at,
+        ..rotated
+    };
+    Ok((rotated, plain))
 }
 
 /// Deletes a key.

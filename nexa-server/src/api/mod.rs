@@ -2,6 +2,7 @@
 
 mod auth;
 mod authorize;
+mod base_v1;
 pub(crate) mod error;
 mod healthz;
 mod keys;
@@ -10,6 +11,7 @@ mod openapi;
 mod operator;
 pub(crate) mod rate_limit;
 mod route;
+mod users;
 mod v1;
 mod well_known;
 mod wire;
@@ -58,6 +60,22 @@ pub(crate) fn routes() -> Vec<Route> {
             summary: "Give an API key another value", handler: handler(v1::api_keys::rotate) },
         Route { method: delete(), path: "/api/v1/api-keys/{id}", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexgent,
             summary: "Delete an API key", handler: handler(v1::api_keys::delete) },
+
+        Route { method: post(), path: "/api/users/me/api-keys", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexora,
+            summary: "Create an API key of one's own", handler: handler(users::me::api_keys::create) },
+        Route { method: get(), path: "/api/users/me/api-keys", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexora,
+            summary: "List one's own API keys", handler: handler(users::me::api_keys::list) },
+        Route { method: post(), path: "/api/users/me/api-keys/{key_id}/rotate", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexora,
+            summary: "Give an API key of one's own another value", handler: handler(users::me::api_keys::rotate) },
+        Route { method: delete(), path: "/api/users/me/api-keys/{key_id}", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexora,
+            summary: "Delete an API key of one's own", handler: handler(users::me::api_keys::delete) },
+
+        Route { method: post(), path: "/v1/api-keys", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexalayer,
+            summary: "Create an API key of the workspace", handler: handler(base_v1::api_keys::create) },
+        Route { method: get(), path: "/v1/api-keys", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexalayer,
+            summary: "List the API keys of the workspace", handler: handler(base_v1::api_keys::list) },
+        Route { method: delete(), path: "/v1/api-keys/{id}", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexalayer,
+            summary: "Delete an API key of the workspace", handler: handler(base_v1::api_keys::delete) },
 
         Route { method: None, path: "/api/authorize", access: CallersKey, limits: &[], lane: Lane::Memory, dialect: Dialect::Gateway,
             summary: "Decide on a request that a gateway describes in headers", handler: handler(authorize::by_headers) },

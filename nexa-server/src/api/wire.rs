@@ -33,6 +33,25 @@ pub(super) fn page(limit: Option<u32>, before: Option<String>) -> Result<Page, E
     Ok(Page { limit, before })
 }
 
+/// The query of a list that knows nothing but pages.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct PageQuery {
+    /// Items on one page, 1 to 1000; 100 without it.
+    #[serde(default)]
+    pub(super) limit: Option<u32>,
+    /// Only items older than the one of this id; `Link` names the next page.
+    #[serde(default)]
+    pub(super) before: Option<String>,
+}
+
+impl PageQuery {
+    /// # Errors
+    /// As for [`page`].
+    pub(super) fn page(self) -> Result<Page, Error> {
+        page(self.limit, self.before)
+    }
+}
+
 /// One page as a bare array; where it goes on stands in `Link` (RFC 8288).
 pub(crate) struct PageOf<T> {
     items: Vec<T>,

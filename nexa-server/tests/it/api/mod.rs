@@ -2,9 +2,11 @@
 
 mod auth;
 mod authorize;
+mod base_v1_api_keys;
 mod edge;
 mod licenses;
 mod operator;
+mod users_me_api_keys;
 mod v1_api_keys;
 mod v1_api_keys_many;
 mod v1_api_keys_terms;

@@ -1,0 +1,4 @@
+//! `/v1/*`: the routes of the documents whose base is the host itself.
+
+pub(super) mod api_keys;
+mod key_id;

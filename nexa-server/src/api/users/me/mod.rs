@@ -1,0 +1,3 @@
+//! `/api/users/me/*`: what belongs to the calling user.
+
+pub(in super::super) mod api_keys;

@@ -1,0 +1,3 @@
+//! `/api/users/*`
+
+pub(super) mod me;
