@@ -360,3 +360,44 @@ fn small(row: &Row<'_>, column: usize) -> Result<Option<u32>, StoreError> {
         .map(|value| u32::try_from(value).map_err(|_| StoreError::Shape { column }))
         .transpose()
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::store::{MIGRATIONS, Store};
+
+    #[test]
+    fn a_key_of_the_first_version_lives_on_in_the_second() {
+        let scratch = tempfile::tempdir().unwrap();
+        let first = Store::open(scratch.path(), &MIGRATIONS[..1]).unwrap();
+        let digest = [9; 32];
+        first
+            .write(move |tx| -> Result<(), StoreError> {
+                for sql in [
+                    "INSERT INTO tenants VALUES ('t', 'T', 'workspace', 'active', 1)",
+                    "INSERT INTO users VALUES ('u', 't', NULL, NULL, NULL, 'owner', 'active', 1, 1)",
+                    "INSERT INTO api_keys VALUES ('k', 't', 'u', 'old', 'nex_a1b2', 'signals', NULL, 7, 1)",
+                ] {
+                    tx.execute(sql, &[])?;
+                }
+                insert_digest(tx, "k", &digest)
+            })
+            .unwrap();
+        drop(first);
+        let store = Store::open(scratch.path(), MIGRATIONS).unwrap();
+        let found = store.read(|tx| candidates(tx, &digest)).unwrap();
+        let [candidate] = found.as_slice() else {
+            panic!("{}", found.len())
+        };
+        let key = &candidate.key;
+        assert_eq!(
+            (key.name.as_str(), key.environment.as_str(), key.is_enabled),
+            ("old", "live", true)
+        );
+        assert_eq!(
+            (key.rate_limit, key.remaining, key.use_count),
+            (None, None, 0)
+        );
+        assert_eq!(key.last_used_at, Some(UnixMillis::from_ms(7)));
+    }
+}

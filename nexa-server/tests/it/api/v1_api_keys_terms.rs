@@ -470,3 +470,45 @@ fn what_the_owner_may_do_cuts_what_its_keys_may_do() {
         "it stands for its owner all the same"
     );
 }
+
+#[test]
+fn uses_reach_the_file_by_themselves() {
+    let server = Server::start();
+    let token = server.sign_up("written@example.com");
+    let (id, key) = server.key_with(&token, &json!({}));
+    for _ in 0..25 {
+        assert_eq!(server.check(&key).status, 200);
+    }
+    let path = format!("/api/v1/api-keys/{id}");
+    let shown = server.get(&path).bearer(&token).send().json;
+    assert!(
+        shown["lastUsedAt"].is_string(),
+        "shown before it is written: {shown}"
+    );
+    let file = rusqlite::Connection::open(server.data().join("nexa.db")).unwrap();
+    let written = || -> (Option<i64>, i64) {
+        let sql = "SELECT last_used_at_ms, use_count FROM api_keys";
+        file.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+    };
+    let mut found = written();
+    while found.1 < 25 {
+        std::thread::sleep(Duration::from_millis(50));
+        found = written();
+    }
+    let shown = server.get(&path).bearer(&token).send().json;
+    assert_eq!(
+        (found.1, shown["useCount"].as_i64()),
+        (25, Some(25)),
+        "each once"
+    );
+    let at = jiff::Timestamp::from_millisecond(found.0.unwrap()).unwrap();
+    assert_eq!(
+        shown["lastUsedAt"]
+            .as_str()
+            .unwrap()
+            .parse::<jiff::Timestamp>()
+            .unwrap(),
+        at
+    );
+}
