@@ -66,6 +66,8 @@ impl App {
                 issuing,
                 cache: KeyCache::new(config.cached_keys),
                 apps: config.apps.clone(),
+                agents: config.agents.clone(),
+                currency: config.currency.clone(),
                 key_policy: config.key_policy.clone(),
                 rules: ScopeRules::new(config.rules.clone())?,
                 limiter: Limiter::new(&config.allowances),

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::oauth_error;
 use super::rate_limit;
 use crate::domain::Error;
 use crate::domain::key_usage::RateState;
@@ -48,6 +49,8 @@ pub(crate) enum Dialect {
     Nexgent,
     /// As Nexgent, in snake_case.
     Nexalayer,
+    /// RFC 6749 §5.2: codes of its own, in a body of its own.
+    Oauth,
     /// As Nexgent, and the reason travels in `X-Nexa-Error` too, because gateways drop bodies.
     Gateway,
 }
@@ -57,7 +60,7 @@ impl Dialect {
     fn field(self, field: &str) -> String {
         match self {
             Self::Agentyk | Self::Nexgent | Self::Gateway => camel_case(field),
-            Self::Nexora | Self::Nexalayer => field.to_owned(),
+            Self::Nexora | Self::Nexalayer | Self::Oauth => field.to_owned(),
         }
     }
 }
@@ -191,7 +194,7 @@ pub(crate) fn not_received(
 fn bad_input(bad: &BadInput) -> Shown {
     let code = match bad {
         BadInput::MediaType { .. } => "unsupported_media_type",
-        BadInput::Json { .. } => "invalid_body",
+        BadInput::Json { .. } | BadInput::Form { .. } => "invalid_body",
         BadInput::Query { .. } => "invalid_query",
         BadInput::Path { .. } => "invalid_path",
     };
@@ -217,6 +220,11 @@ fn refused(error: Error, dialect: Dialect) -> Shown {
                 "credential_required",
                 "Authentication required",
             ),
+            Dialect::Oauth => Shown::new(
+                S::UNAUTHORIZED,
+                "invalid_client",
+                "Client authentication required",
+            ),
         },
         Error::TokenInvalid { reason } => {
             tracing::debug!(reason, "access token refused");
@@ -235,6 +243,14 @@ fn refused(error: Error, dialect: Dialect) -> Shown {
         Error::LoginFailed => {
             Shown::new(S::UNAUTHORIZED, "login_failed", "Invalid email or password")
         }
+        Error::ClientInvalid => Shown::new(S::UNAUTHORIZED, "invalid_client", "Invalid client"),
+        Error::ClientForbidden { rule } => Shown::new(S::BAD_REQUEST, "unauthorized_client", rule),
+        Error::GrantUnsupported => Shown::new(
+            S::BAD_REQUEST,
+            "unsupported_grant_type",
+            "The grant type must be client_credentials",
+        ),
+        Error::ScopeRefused { problem } => Shown::new(S::BAD_REQUEST, "invalid_scope", problem),
         Error::ScopeMissing { scope } => Shown::new(
             S::FORBIDDEN,
             "scope_missing",
@@ -325,6 +341,9 @@ fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Byt
         retry_after_s,
         rate,
     } = shown;
+    if dialect == Dialect::Oauth {
+        return oauth_error::respond(status, code, &sentence, retry_after_s);
+    }
     let mut detail = Value::from(sentence.as_str());
     if dialect == Dialect::Nexora && status == StatusCode::BAD_REQUEST && field.is_some() {
         status = StatusCode::UNPROCESSABLE_ENTITY;

@@ -7,6 +7,7 @@ pub(crate) mod error;
 mod healthz;
 mod keys;
 mod licenses;
+mod oauth_error;
 mod openapi;
 mod operator;
 pub(crate) mod rate_limit;
@@ -33,6 +34,7 @@ pub(crate) fn routes() -> Vec<Route> {
     use Access::{CallersKey, Checker, Member, Operator, Public};
     let get = || Some(Method::GET);
     let post = || Some(Method::POST);
+    let put = || Some(Method::PUT);
     let patch = || Some(Method::PATCH);
     let delete = || Some(Method::DELETE);
     #[rustfmt::skip]
@@ -76,6 +78,19 @@ pub(crate) fn routes() -> Vec<Route> {
             summary: "List the API keys of the workspace", handler: handler(base_v1::api_keys::list) },
         Route { method: delete(), path: "/v1/api-keys/{id}", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexalayer,
             summary: "Delete an API key of the workspace", handler: handler(base_v1::api_keys::delete) },
+
+        Route { method: post(), path: "/v1/account/register", access: Public, limits: &[Limit::RegisterPerAddress], lane: Lane::Store, dialect: Dialect::Nexalayer,
+            summary: "Register an agent", handler: handler(base_v1::account::register) },
+        Route { method: post(), path: "/v1/auth/register", access: Public, limits: &[Limit::RegisterPerAddress], lane: Lane::Store, dialect: Dialect::Nexalayer,
+            summary: "Register an agent, by its other name", handler: handler(base_v1::account::register) },
+        Route { method: get(), path: "/v1/account/info", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexalayer,
+            summary: "The calling agent", handler: handler(base_v1::account::info) },
+        Route { method: put(), path: "/v1/account/info", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexalayer,
+            summary: "Change the calling agent", handler: handler(base_v1::account::update) },
+        Route { method: post(), path: "/v1/account/rotate-secret", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexalayer,
+            summary: "Give the calling agent another secret", handler: handler(base_v1::account::rotate_secret) },
+        Route { method: post(), path: "/v1/account/token", access: Public, limits: &[], lane: Lane::Store, dialect: Dialect::Oauth,
+            summary: "Get an access token for an agent's key and secret", handler: handler(base_v1::account::token) },
 
         Route { method: None, path: "/api/authorize", access: CallersKey, limits: &[], lane: Lane::Memory, dialect: Dialect::Gateway,
             summary: "Decide on a request that a gateway describes in headers", handler: handler(authorize::by_headers) },

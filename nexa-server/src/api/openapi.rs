@@ -4,7 +4,8 @@ use hyper::body::Bytes;
 use schemars::SchemaGenerator;
 use serde_json::json;
 
-use super::error::Problem;
+use super::error::{Dialect, Problem};
+use super::oauth_error::OauthProblem;
 use super::route::{Cx, Route};
 use crate::domain::Error;
 use crate::gate::access::Access;
@@ -31,7 +32,14 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
         (route.handler.describe)(&mut operation, document.schemas());
         operation.otherwise(
             "Refused or failed",
-            SchemaGenerator::subschema_for::<Problem>,
+            match route.dialect {
+                Dialect::Oauth => SchemaGenerator::subschema_for::<OauthProblem>,
+                Dialect::Agentyk
+                | Dialect::Nexora
+                | Dialect::Nexgent
+                | Dialect::Nexalayer
+                | Dialect::Gateway => SchemaGenerator::subschema_for::<Problem>,
+            },
         );
         operation.require(match route.access {
             Access::Public => &[],

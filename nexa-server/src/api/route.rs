@@ -8,6 +8,7 @@ use schemars::SchemaGenerator;
 
 use super::error::{Dialect, Fault};
 use crate::domain::Error;
+use crate::domain::agents::AgentPolicy;
 use crate::domain::apps::App;
 use crate::domain::audit::Origin;
 use crate::domain::issuing::Issuing;
@@ -57,6 +58,9 @@ pub(crate) struct Services {
     pub(crate) cache: KeyCache,
     pub(crate) issuing: Issuing,
     pub(crate) apps: Vec<App>,
+    pub(crate) agents: AgentPolicy,
+    /// Of all amounts of money; ISO 4217.
+    pub(crate) currency: String,
     pub(crate) key_policy: KeyPolicy,
     pub(crate) rules: ScopeRules,
     pub(crate) limiter: Limiter,

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use nexa_core::{Requirement, Scope, ScopeSet};
 use serde::Deserialize;
 
+use super::agents::{FileAgents, FileCredits};
 use crate::domain::apps::{App, TtlDays};
 use crate::domain::keys::{Environments, KeyPolicy};
 use crate::domain::rules::{Demand, Rule};
@@ -31,6 +32,10 @@ pub(super) struct File {
     pub(super) scopes: Vec<String>,
     #[serde(default)]
     pub(super) roles: FileRoles,
+    #[serde(default)]
+    pub(super) credits: FileCredits,
+    #[serde(default)]
+    pub(super) agents: FileAgents,
     #[serde(default)]
     pub(super) apps: Vec<FileApp>,
     #[serde(default)]

@@ -1,5 +1,6 @@
 //! Settings: flag, environment, file, default, in that order.
 
+mod agents;
 mod file;
 
 use std::net::SocketAddr;
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
+use crate::domain::agents::AgentPolicy;
 use crate::domain::apps::App;
 use crate::domain::keys::KeyPolicy;
 use crate::domain::rules::{Rule, ScopeRules};
@@ -36,6 +38,8 @@ pub struct Config {
     pub(crate) cached_keys: usize,
     pub(crate) key_policy: KeyPolicy,
     pub(crate) apps: Vec<App>,
+    pub(crate) agents: AgentPolicy,
+    pub(crate) currency: String,
     pub(crate) rules: Vec<Rule>,
 }
 
@@ -127,6 +131,8 @@ impl Config {
             cached_keys: file.limits.cached_keys,
             key_policy: file.roles.policy(&file.scopes).map_err(refuse)?,
             apps: apps(file.apps).map_err(refuse)?,
+            agents: file.agents.checked().map_err(refuse)?,
+            currency: file.credits.checked().map_err(refuse)?,
             rules: Vec::new(),
         };
         let rules = file

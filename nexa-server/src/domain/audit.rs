@@ -12,6 +12,11 @@ use crate::time::UnixMillis;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     AccountRegistered,
+    AgentRegistered,
+    AgentUpdated,
+    AgentSecretRotated,
+    AgentSecretRefused,
+    AgentTokenIssued,
     SessionOpened,
     LoginFailed,
     TenantEnabled,
@@ -52,6 +57,7 @@ pub(crate) fn record(
         Principal::Member(member) => match &member.via {
             Via::Session { .. } => ("user", Some(member.user_id.as_str())),
             Via::Key { id, .. } => ("key", Some(id.as_str())),
+            Via::Secret { key_id, .. } => ("secret", Some(key_id.as_str())),
         },
     };
     let address = origin.address.map(|address| address.to_string());
@@ -74,6 +80,11 @@ impl Act {
     const fn name(self) -> &'static str {
         match self {
             Self::AccountRegistered => "account.registered",
+            Self::AgentRegistered => "agent.registered",
+            Self::AgentUpdated => "agent.updated",
+            Self::AgentSecretRotated => "agent.secret_rotated",
+            Self::AgentSecretRefused => "agent.secret_refused",
+            Self::AgentTokenIssued => "agent.token_issued",
             Self::SessionOpened => "session.opened",
             Self::LoginFailed => "login.failed",
             Self::TenantEnabled => "tenant.enabled",

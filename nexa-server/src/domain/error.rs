@@ -29,6 +29,18 @@ pub(crate) enum Error {
     /// The address and the password do not belong together.
     #[error("wrong e-mail or password")]
     LoginFailed,
+    /// A client is unknown, its secret is wrong, or its key is not valid: RFC 6749 §5.2 keeps them one.
+    #[error("client refused")]
+    ClientInvalid,
+    /// A client that may not have tokens.
+    #[error("client may not have tokens: {rule}")]
+    ClientForbidden { rule: &'static str },
+    /// A grant type that is not served.
+    #[error("grant type not served")]
+    GrantUnsupported,
+    /// Scopes that a client asked for and cannot have.
+    #[error("scope refused: {problem}")]
+    ScopeRefused { problem: String },
     /// The key lacks a scope.
     #[error("scope missing: {scope}")]
     ScopeMissing { scope: Scope },

@@ -22,10 +22,27 @@ pub(crate) fn name(field: &'static str, text: &str) -> Result<String, Error> {
 /// # Errors
 /// `Invalid` for `field`.
 pub(crate) fn text_up_to(field: &'static str, text: &str, max: usize) -> Result<String, Error> {
+    bounded(field, text, max, |_| false)
+}
+
+/// Free text of at most `max` characters, none of them a control character but tabs and ends of lines.
+///
+/// # Errors
+/// `Invalid` for `field`.
+pub(crate) fn lines_up_to(field: &'static str, text: &str, max: usize) -> Result<String, Error> {
+    bounded(field, text, max, |c| matches!(c, '\t' | '\n' | '\r'))
+}
+
+fn bounded(
+    field: &'static str,
+    text: &str,
+    max: usize,
+    may_stand: fn(char) -> bool,
+) -> Result<String, Error> {
     if text.chars().count() > max {
         return Err(Error::invalid(field, format!("at most {max} characters")));
     }
-    if text.chars().any(char::is_control) {
+    if text.chars().any(|c| c.is_control() && !may_stand(c)) {
         return Err(Error::invalid(field, "no control characters"));
     }
     Ok(text.to_owned())

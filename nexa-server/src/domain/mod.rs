@@ -1,8 +1,11 @@
 //! The rules, one file per noun: no HTTP status, no JSON name, no SQL.
 
 pub(crate) mod accounts;
+pub(crate) mod agent_tokens;
+pub(crate) mod agents;
 pub(crate) mod apps;
 pub(crate) mod audit;
+pub(crate) mod credits;
 pub(crate) mod email;
 pub(crate) mod error;
 mod fields;
@@ -19,5 +22,6 @@ pub(crate) mod principal;
 pub(crate) mod rules;
 pub(crate) mod sessions;
 pub(crate) mod standing;
+mod web_url;
 
 pub(crate) use error::Error;

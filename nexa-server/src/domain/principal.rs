@@ -38,6 +38,12 @@ pub(crate) enum Via {
         /// Of the value that was presented.
         digest: [u8; 32],
     },
+    /// An access token that an agent got for its key and its secret.
+    Secret {
+        key_id: String,
+        /// Of the agent's secret, when the token was issued.
+        version: i64,
+    },
 }
 
 /// What a user may do in its tenant.

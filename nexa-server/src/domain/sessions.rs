@@ -1,8 +1,9 @@
 //! Sessions: log-in, and what an access token must still be backed by.
 
-use nexa_core::{NewAccess, RefreshToken, Scratch, check_access, uuid_v7};
+use nexa_core::{NewAccess, RefreshToken, Scope, Scratch, check_access, uuid_v7};
 use rand_core::CryptoRng;
 
+use super::agent_tokens;
 use super::audit::{self, Act, Origin};
 use super::email::EmailAddress;
 use super::error::Error;
@@ -133,7 +134,7 @@ pub(crate) fn record_failure(
 /// token hangs on (session, user, tenant, version).
 ///
 /// # Errors
-/// `TokenInvalid` with the reason for the log.
+/// `TokenInvalid` with the reason for the log; `ScopeMissing` for a token whose scope is too narrow.
 pub(crate) fn member(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -153,15 +154,34 @@ pub(crate) fn member(
     })?;
     let claims = claims.claims();
     let (tenant_id, user_id) = (claims.tenant().to_owned(), claims.subject().to_owned());
-    let via = Via::Session {
-        id: claims.session().to_owned(),
-        version: i64::try_from(claims.session_version()).unwrap_or(i64::MAX),
+    let version = i64::try_from(claims.session_version()).unwrap_or(i64::MAX);
+    let via = match claims.session().strip_prefix(agent_tokens::SECRET_SESSION) {
+        Some(key_id) => Via::Secret {
+            key_id: key_id.to_owned(),
+            version,
+        },
+        None => Via::Session {
+            id: claims.session().to_owned(),
+            version,
+        },
     };
     let role = standing::role(tx, now, &tenant_id, &user_id, &via)?;
+    require_full_access(claims.scope())?;
     Ok(Member {
         tenant_id,
         user_id,
         role,
         via,
     })
+}
+
+/// A token that was narrowed to some scopes stands for its user no more than a key with those scopes does.
+fn require_full_access(scope: Option<&str>) -> Result<(), Error> {
+    let full_access = Scope::full_access();
+    match scope {
+        Some(scope) if !scope.split(' ').any(|held| held == full_access.as_str()) => {
+            Err(Error::ScopeMissing { scope: full_access })
+        }
+        Some(_) | None => Ok(()),
+    }
 }

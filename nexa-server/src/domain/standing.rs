@@ -5,7 +5,7 @@ use nexa_core::KeyDigest;
 use super::error::Error;
 use super::keys;
 use super::principal::{Principal, Role, Via};
-use crate::store::{Tx, operator_keys, sessions, users};
+use crate::store::{Tx, agents, api_keys, operator_keys, sessions, users};
 use crate::time::UnixMillis;
 
 /// Refuses a principal whose credential has died, or whose role has changed, since the gate let it pass.
@@ -33,7 +33,7 @@ pub(crate) fn require(tx: &Tx<'_>, now: UnixMillis, principal: &Principal) -> Re
 /// The role that the user has now, if its credential still stands.
 ///
 /// # Errors
-/// `TokenInvalid` for a session, `KeyInvalid` for a key.
+/// `TokenInvalid` for an access token, `KeyInvalid` for a key.
 pub(super) fn role(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -56,17 +56,25 @@ pub(super) fn role(
                     && keys::stands_for_its_owner(now, &found.key)
             })
         }
+        Via::Secret { key_id, version } => {
+            let is_current =
+                agents::find(tx, tenant_id)?.is_some_and(|agent| agent.secret_version == *version);
+            is_current
+                && api_keys::find(tx, tenant_id, key_id)?.is_some_and(|key| {
+                    key.user_id == user_id && keys::stands_for_its_owner(now, &key)
+                })
+        }
     };
     if stands {
         Role::parse(&user.role)
     } else {
-        Err(refused(via, "session or key ended"))
+        Err(refused(via, "session, secret or key ended"))
     }
 }
 
 fn refused(via: &Via, reason: &str) -> Error {
     match via {
-        Via::Session { .. } => Error::TokenInvalid {
+        Via::Session { .. } | Via::Secret { .. } => Error::TokenInvalid {
             reason: reason.to_owned(),
         },
         Via::Key { .. } => Error::KeyInvalid,

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod address;
+pub(crate) mod client;
 pub(crate) mod cors;
 pub(crate) mod credential;
 pub(crate) mod limit;

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::openapi::Operation;
 use super::router::Params;
-use super::{json, pairs};
+use super::{json, media_type, pairs};
 
 /// What an input may read: one request, routed, with its whole body.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +47,17 @@ pub(crate) struct Body<T>(pub(crate) T);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OptionalBody<T>(pub(crate) Option<T>);
 
+/// An `application/x-www-form-urlencoded` body as the fields of `T`.
+///
+/// Unknown names are ignored; a name sent twice or a broken percent-encoding is refused. A name without a value counts as
+/// left out (RFC 6749 §3.2).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form<T>(pub(crate) T);
+
+/// A [`Form`] or a [`Body`], as the `Content-Type` says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FormOrBody<T>(pub(crate) T);
+
 /// The query string as the fields of `T`; absent is the same as empty.
 ///
 /// Unknown names are ignored; a name sent twice or a broken percent-encoding is refused.
@@ -60,8 +71,10 @@ pub(crate) struct Path<T>(pub(crate) T);
 /// What is wrong with a request before its handler sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum BadInput {
-    /// The body is not declared as UTF-8 `application/json`.
+    /// The body is not declared as what the route takes.
     MediaType {
+        /// What it takes.
+        wanted: String,
         /// The `Content-Type` that was sent, if any (cut when long).
         found: Option<String>,
     },
@@ -70,6 +83,13 @@ pub(crate) enum BadInput {
         /// Where: `device.fingerprint`, `scopes[1]`; empty for the body as a whole.
         path: String,
         /// What: `required`, `must be a string`.
+        problem: String,
+    },
+    /// A field of a form.
+    Form {
+        /// Its name; empty for the form as a whole.
+        name: String,
+        /// What is wrong.
         problem: String,
     },
     /// A parameter of the query string.
@@ -93,19 +113,21 @@ impl BadInput {
     pub(crate) fn path(&self) -> &str {
         match self {
             Self::MediaType { .. } => "Content-Type",
-            Self::Json { path, .. } if path.is_empty() => "body",
+            Self::Json { path: name, .. } | Self::Form { name, .. } if name.is_empty() => "body",
             Self::Query { name, .. } if name.is_empty() => "query",
-            Self::Json { path: name, .. } | Self::Query { name, .. } | Self::Path { name, .. } => {
-                name
-            }
+            Self::Json { path: name, .. }
+            | Self::Form { name, .. }
+            | Self::Query { name, .. }
+            | Self::Path { name, .. } => name,
         }
     }
 
     /// What is wrong with it, without its name: `required`, `must be a string`.
-    pub(crate) fn problem(&self) -> &str {
+    fn problem(&self) -> &str {
         match self {
-            Self::MediaType { .. } => "must be application/json",
+            Self::MediaType { .. } => "must be",
             Self::Json { problem, .. }
+            | Self::Form { problem, .. }
             | Self::Query { problem, .. }
             | Self::Path { problem, .. } => problem,
         }
@@ -114,9 +136,12 @@ impl BadInput {
     /// One sentence for the client: `device.fingerprint: must be a string`.
     pub(crate) fn sentence(&self) -> String {
         let mut sentence = format!("{}: {}", self.path(), self.problem());
-        if let Self::MediaType { found: Some(found) } = self {
+        if let Self::MediaType { wanted, found } = self {
             // Writing to a String cannot fail.
-            let _ = write!(sentence, ", not {found}");
+            let _ = write!(sentence, " {wanted}");
+            if let Some(found) = found {
+                let _ = write!(sentence, ", not {found}");
+            }
         }
         sentence
     }
@@ -125,19 +150,21 @@ impl BadInput {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Json { .. } | Self::Query { .. } | Self::Path { .. } => StatusCode::BAD_REQUEST,
+            Self::Json { .. } | Self::Form { .. } | Self::Query { .. } | Self::Path { .. } => {
+                StatusCode::BAD_REQUEST
+            }
         }
     }
 }
 
 impl<T: DeserializeOwned + JsonSchema> Extract for Body<T> {
     fn extract(input: &Input<'_>) -> Result<Self, BadInput> {
-        json::require_media_type(&input.head.headers)?;
+        media_type::require(&input.head.headers, &[media_type::JSON])?;
         json::read(input.body).map(Self)
     }
 
     fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
-        operation.request_body(schemas.subschema_for::<T>(), true);
+        operation.request_body(&[media_type::JSON], schemas.subschema_for::<T>(), true);
     }
 }
 
@@ -150,8 +177,52 @@ impl<T: DeserializeOwned + JsonSchema> Extract for OptionalBody<T> {
     }
 
     fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
-        operation.request_body(schemas.subschema_for::<T>(), false);
+        operation.request_body(&[media_type::JSON], schemas.subschema_for::<T>(), false);
     }
+}
+
+impl<T: DeserializeOwned + JsonSchema> Extract for Form<T> {
+    fn extract(input: &Input<'_>) -> Result<Self, BadInput> {
+        media_type::require(&input.head.headers, &[media_type::FORM])?;
+        form(input.body).map(Self)
+    }
+
+    fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
+        operation.request_body(&[media_type::FORM], schemas.subschema_for::<T>(), true);
+    }
+}
+
+impl<T: DeserializeOwned + JsonSchema> Extract for FormOrBody<T> {
+    fn extract(input: &Input<'_>) -> Result<Self, BadInput> {
+        const BOTH: [&str; 2] = [media_type::FORM, media_type::JSON];
+        let value = match media_type::require(&input.head.headers, &BOTH)? {
+            media_type::JSON => json::read(input.body),
+            _ => form(input.body),
+        };
+        value.map(Self)
+    }
+
+    fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
+        const BOTH: [&str; 2] = [media_type::FORM, media_type::JSON];
+        operation.request_body(&BOTH, schemas.subschema_for::<T>(), true);
+    }
+}
+
+fn form<T: DeserializeOwned>(body: &Bytes) -> Result<T, BadInput> {
+    let fault = |fault: pairs::Fault| BadInput::Form {
+        name: fault.name,
+        problem: fault.problem,
+    };
+    let text = std::str::from_utf8(body).map_err(|error| BadInput::Form {
+        name: String::new(),
+        problem: format!("not UTF-8 at byte {}", error.valid_up_to()),
+    })?;
+    let decoded = pairs::parse(text).map_err(fault)?;
+    let items = decoded
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (name.as_ref(), value.as_ref()));
+    pairs::deserialize(items).map_err(fault)
 }
 
 impl<T: DeserializeOwned + JsonSchema> Extract for Query<T> {

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use hyper::HeaderMap;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
@@ -34,20 +32,6 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadInput> {
         }
         shape_fault(path, error.inner())
     })
-}
-
-/// Accepts `Content-Type: application/json`, with no charset but UTF-8.
-///
-/// # Errors
-/// [`BadInput::MediaType`] for anything else: none, another type, `+json`, or several.
-pub(crate) fn require_media_type(headers: &HeaderMap) -> Result<(), BadInput> {
-    let mut sent = headers.get_all(CONTENT_TYPE).iter();
-    let first = sent.next();
-    if first.is_some_and(is_json) && sent.next().is_none() {
-        return Ok(());
-    }
-    let found = first.map(|value| clip(&String::from_utf8_lossy(value.as_bytes())).into_owned());
-    Err(BadInput::MediaType { found })
 }
 
 /// What a client may be told of `expected`, a description by serde that may name Rust types.
@@ -125,29 +109,10 @@ fn fault(path: &str, problem: String) -> BadInput {
 }
 
 /// Cuts what a client sent before it is repeated to it.
-fn clip(text: &str) -> Cow<'_, str> {
+pub(super) fn clip(text: &str) -> Cow<'_, str> {
     const CHARS_MAX: usize = 100;
     match text.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
         None => Cow::Borrowed(text),
     }
-}
-
-fn is_json(value: &HeaderValue) -> bool {
-    let Ok(value) = value.to_str() else {
-        return false;
-    };
-    let mut parts = value.split(';').map(str::trim);
-    let is_type = parts
-        .next()
-        .is_some_and(|name| name.eq_ignore_ascii_case("application/json"));
-    is_type
-        && parts.all(|parameter| match parameter.split_once('=') {
-            Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => charset
-                .trim()
-                .trim_matches('"')
-                .eq_ignore_ascii_case("utf-8"),
-            Some(_) => true,
-            None => parameter.is_empty(),
-        })
 }

@@ -10,6 +10,7 @@ mod handles;
 mod io;
 mod json;
 mod listen;
+mod media_type;
 pub(crate) mod openapi;
 mod pairs;
 mod pick;
@@ -23,5 +24,6 @@ mod tree;
 mod tests;
 
 pub(crate) use listen::{Limits, listen};
+pub(crate) use pairs::form_decode;
 pub(crate) use pick::pick;
 pub(crate) use serve::{BodyProblem, Outcome, Plan, Run, Serve};

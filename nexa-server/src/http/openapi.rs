@@ -64,12 +64,13 @@ impl Operation {
         self.security = schemes.iter().map(|scheme| (*scheme).to_owned()).collect();
     }
 
-    /// Describes the JSON body.
-    pub(crate) fn request_body(&mut self, schema: Schema, is_required: bool) {
-        self.request_body = Some(json!({
-            "required": is_required,
-            "content": { "application/json": { "schema": schema } },
-        }));
+    /// Describes the body, which may come as any of `media_types`.
+    pub(crate) fn request_body(&mut self, media_types: &[&str], schema: Schema, is_required: bool) {
+        let content: Map<String, Value> = media_types
+            .iter()
+            .map(|name| ((*name).to_owned(), json!({ "schema": schema })))
+            .collect();
+        self.request_body = Some(json!({ "required": is_required, "content": content }));
     }
 
     /// Adds the properties of an object schema as parameters `in` `location` (`query`, `path`).

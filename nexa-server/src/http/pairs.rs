@@ -81,7 +81,8 @@ pub(super) fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
-fn form_decode(text: &str) -> Option<Cow<'_, str>> {
+/// Undoes the encoding of forms; `None` as for [`percent_decode`].
+pub(crate) fn form_decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('+') {
         return percent_decode(text);
     }

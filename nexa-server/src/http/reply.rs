@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use hyper::body::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, PRAGMA};
 use hyper::{Response, StatusCode};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
@@ -38,6 +38,10 @@ pub(crate) struct Success;
 /// Whatever stands between server and client must not keep such an answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Secret<R>(pub(crate) R);
+
+/// A [`Secret`] that says so to HTTP/1.0 too, as RFC 6749 §5.1 wants it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Uncached<R>(pub(crate) R);
 
 /// 200 with JSON that is already encoded, and that caches may keep.
 #[derive(Clone, Debug)]
@@ -96,6 +100,20 @@ impl<R: Respond> Respond for Secret<R> {
         response
             .headers_mut()
             .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
+        R::describe(operation, schemas);
+    }
+}
+
+impl<R: Respond> Respond for Uncached<R> {
+    fn respond(self) -> Response<Bytes> {
+        let mut response = Secret(self.0).respond();
+        response
+            .headers_mut()
+            .insert(PRAGMA, HeaderValue::from_static("no-cache"));
         response
     }
 

@@ -15,11 +15,13 @@
 //! 4. One process owns a data folder.
 //! 5. SQL is made of constants; values are bound, never pasted.
 
+pub(crate) mod agents;
 pub(crate) mod api_keys;
 pub(crate) mod audit;
 mod backup;
 mod checkpoint;
 mod connection;
+pub(crate) mod credits;
 mod digest;
 mod engine;
 mod error;
@@ -59,5 +61,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 2,
         sql: include_str!("sql/0002_keys.sql"),
+    },
+    Migration {
+        version: 3,
+        sql: include_str!("sql/0003_agents.sql"),
     },
 ];

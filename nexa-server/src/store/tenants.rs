@@ -48,3 +48,11 @@ pub(crate) fn find(tx: &Tx<'_>, id: &str) -> Result<Option<Tenant>, StoreError> 
         },
     )
 }
+
+pub(crate) fn rename(tx: &Tx<'_>, id: &str, name: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE tenants SET name = ?2 WHERE id = ?1",
+        &[id.into(), name.into()],
+    )?;
+    Ok(())
+}

@@ -488,6 +488,64 @@ fn a_path_is_read_by_its_names() {
 }
 
 #[test]
+fn a_form_is_read_by_its_names_and_values_left_out_are_none() {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let read = |text: &[u8]| {
+        extract::<Form<Page>>("/", &[FORM], text).map(|Form(page)| (page.limit, page.before))
+    };
+    assert_eq!(
+        read(b"limit=5&before=a+b%26%C3%A9&other=1&&"),
+        Ok((5, Some("a b&\u{e9}".to_owned())))
+    );
+    assert_eq!(read(b"limit=5&before=&kind="), Ok((5, None)));
+    for (text, expected) in [
+        (&b""[..], "limit: required"),
+        (b"limit=", "limit: required"),
+        (b"limit=5&limit=5", "limit: appears twice"),
+        (b"limit=&limit=5", "limit: appears twice"),
+        (b"limit=x", "limit: must be a whole number from 0 to 255"),
+        (b"limit=5&a=%zz", "a: not percent-encoded UTF-8"),
+        (b"limit=5&a=%ff", "a: not percent-encoded UTF-8"),
+        (b"limit=5&a=\xff", "body: not UTF-8 at byte 10"),
+        (br#"{"limit":5}"#, "limit: required"),
+    ] {
+        let bad = read(text).unwrap_err();
+        let expected = (expected.to_owned(), 400);
+        assert_eq!(
+            (bad.sentence(), bad.status().as_u16()),
+            expected,
+            "{text:?}"
+        );
+    }
+    let json = extract::<Form<Page>>("/", &["application/json"], b"limit=5");
+    assert_eq!(
+        sentence(json.map(|_| "read")),
+        "Content-Type: must be application/x-www-form-urlencoded, not application/json"
+    );
+}
+
+#[test]
+fn a_form_or_a_body_is_read_as_what_it_says_it_is() {
+    const FORM: &str = "application/x-www-form-urlencoded; charset=UTF-8";
+    let read = |media: &[&str], text: &str| {
+        let read = extract::<FormOrBody<Device>>("/", media, text.as_bytes());
+        sentence(read.map(|FormOrBody(device)| device.fingerprint))
+    };
+    let json = r#"{"fingerprint":"f"}"#;
+    assert_eq!(read(&["application/json"], json), "\"f\"");
+    assert_eq!(read(&[FORM], "fingerprint=f"), "\"f\"");
+    assert_eq!(read(&[FORM], json), "fingerprint: required");
+    assert!(read(&["application/json"], "fingerprint=f").starts_with("body: "));
+    const WANTED: &str =
+        "Content-Type: must be application/x-www-form-urlencoded or application/json";
+    assert_eq!(read(&[], json), WANTED);
+    assert_eq!(
+        read(&["text/plain"], json),
+        format!("{WANTED}, not text/plain")
+    );
+}
+
+#[test]
 fn the_first_fault_of_several_inputs_wins() {
     type Both = (Path<Numbered>, Body<Device>, Query<Page>);
     let told = |target, text: &str| {

@@ -179,6 +179,19 @@ fn secrets_stand_nowhere_on_disk() {
             r#"{"email":"disk@example.com","password":"correct horse"}"#,
         )
         .send();
+    let agent = server
+        .post("/v1/account/register", r#"{"name":"Agent"}"#)
+        .send();
+    let text = |field: &str| agent.json[field].as_str().unwrap().to_owned();
+    let (agent_key, agent_secret) = (text("api_key"), text("api_secret"));
+    let grant = json!({
+        "grant_type": "client_credentials", "client_id": agent_key, "client_secret": agent_secret,
+    });
+    let agent_token = server.post("/v1/account/token", &grant.to_string()).send();
+    let rotated = server
+        .request("POST", "/v1/account/rotate-secret")
+        .key(&agent_key)
+        .send();
     // What is refused is somebody's secret too: mistyped, expired, meant for another server.
     let refused_key = "nex_refused0refused0refused0refused0";
     let forged = {
@@ -191,6 +204,11 @@ fn secrets_stand_nowhere_on_disk() {
             .get("/api/authorize?scope=signals")
             .bearer(refused_key),
         server.get("/api/auth/me").bearer(&forged),
+        server.post("/v1/account/token", &grant.to_string()),
+        server.post(
+            "/v1/account/token",
+            r#"{"grant_type":"client_credentials","client_id":"nex_third0credential","client_secret":["misplaced secret"]}"#,
+        ),
         server.get("/api/auth/me").key(&forged),
         server
             .get("/api/auth/me")
@@ -241,6 +259,12 @@ fn secrets_stand_nowhere_on_disk() {
         &forged,
         "forged0forged0",
         "nex_second0credential",
+        &agent_key,
+        &agent_secret,
+        agent_token.json["access_token"].as_str().unwrap(),
+        rotated.json["api_secret"].as_str().unwrap(),
+        "nex_third0credential",
+        "misplaced secret",
         "wrong staple",
         "nobodys staple",
         "misplaced staple",

@@ -2,6 +2,7 @@
 
 mod auth;
 mod authorize;
+mod base_v1_account;
 mod base_v1_api_keys;
 mod edge;
 mod licenses;

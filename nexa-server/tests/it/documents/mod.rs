@@ -2,6 +2,7 @@
 
 mod agentyk;
 mod dialnexa;
+mod nexalayer;
 mod nexgent;
 mod nexora;
 mod shown;

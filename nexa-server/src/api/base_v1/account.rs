@@ -1,0 +1,277 @@
+//! `/v1/account/*`: accounts of agents.
+
+use nexa_core::KeyDigest;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::route::Cx;
+use super::super::wire::present;
+use crate::domain::agent_tokens;
+use crate::domain::agents::{self, AgentChanges, AgentFields, AgentInfo, NewAgent};
+use crate::domain::credits::MILLICENTS_A_UNIT;
+use crate::domain::keys::{self, Ask, Environments};
+use crate::domain::principal::Principal;
+use crate::domain::{Error, sessions};
+use crate::gate::client::{self, Client};
+use crate::http::extract::{Body, FormOrBody};
+use crate::http::reply::{Created, Ok200, Secret, Uncached};
+use crate::time::UnixMillis;
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Registration {
+    /// 2 to 100 characters.
+    name: String,
+    contact_email: Option<String>,
+    /// Where notices of events go: http or https.
+    webhook_url: Option<String>,
+    /// Up to 500 characters.
+    description: Option<String>,
+    referral_code: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct RegisteredAgent {
+    /// For `X-API-Key`: shown this once.
+    api_key: String,
+    /// For access tokens, with the key: shown this once.
+    api_secret: String,
+    trial: TrialBalance,
+    /// Only when a referral code was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    referral: Option<Assigned>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct TrialBalance {
+    /// In units of the currency.
+    balance: f64,
+    /// ISO 4217.
+    currency: String,
+    expires_at: UnixMillis,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Assigned {
+    code: String,
+    /// The agent that the account is assigned to.
+    agent: String,
+}
+
+pub(crate) fn register(
+    cx: &mut Cx<'_>,
+    Body(body): Body<Registration>,
+) -> Result<Secret<Created<RegisteredAgent>>, Error> {
+    let fields = AgentFields {
+        name: &body.name,
+        contact_email: body.contact_email.as_deref(),
+        webhook_url: body.webhook_url.as_deref(),
+        description: body.description.as_deref(),
+        referral_code: body.referral_code.as_deref(),
+    };
+    let services = cx.services;
+    let new = NewAgent::new(
+        cx.now,
+        cx.rng,
+        &services.agents,
+        &services.key_policy,
+        &fields,
+    )?;
+    let new =
+        cx.write(move |tx, now, origin| agents::register(tx, now, origin, &new).map(|()| new))?;
+    Ok(Secret(Created(RegisteredAgent {
+        api_key: new.api_key.expose().to_owned(),
+        api_secret: new.api_secret.expose().to_owned(),
+        trial: trial(cx, new.trial.amount_mc, new.trial.ends_at),
+        referral: new.referral.map(|referral| Assigned {
+            code: referral.code,
+            agent: referral.agent,
+        }),
+    })))
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct AgentAccount {
+    id: String,
+    name: String,
+    contact_email: Option<String>,
+    webhook_url: Option<String>,
+    description: Option<String>,
+    referral: Referral,
+    /// Null once it is over.
+    trial: Option<TrialBalance>,
+    created_at: UnixMillis,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Referral {
+    /// Null where none was sent.
+    code: Option<String>,
+    agent: String,
+}
+
+pub(crate) fn info(cx: &mut Cx<'_>, (): ()) -> Result<Ok200<AgentAccount>, Error> {
+    let member = cx.member()?;
+    let info = cx.read(|tx| agents::info(tx, cx.now, member))?;
+    Ok(Ok200(shown(cx, info)))
+}
+
+/// What is left out stays; null clears.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct AccountChanges {
+    /// 2 to 100 characters; never null.
+    #[serde(default, deserialize_with = "present")]
+    name: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    contact_email: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    webhook_url: Option<Option<String>>,
+    /// Up to 500 characters.
+    #[serde(default, deserialize_with = "present")]
+    description: Option<Option<String>>,
+}
+
+pub(crate) fn update(
+    cx: &mut Cx<'_>,
+    Body(body): Body<AccountChanges>,
+) -> Result<Ok200<AgentAccount>, Error> {
+    let changes = AgentChanges {
+        name: body.name,
+        contact_email: body.contact_email,
+        webhook_url: body.webhook_url,
+        description: body.description,
+    };
+    let info = cx.write(move |tx, now, origin| agents::update(tx, now, origin, &changes))?;
+    Ok(Ok200(shown(cx, info)))
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct RotatedSecret {
+    /// Shown this once; the one before it is dead, and so is every token of it.
+    api_secret: String,
+}
+
+pub(crate) fn rotate_secret(
+    cx: &mut Cx<'_>,
+    (): (),
+) -> Result<Secret<Ok200<RotatedSecret>>, Error> {
+    let secret = agents::new_secret(cx.rng);
+    let digest = secret.digest();
+    cx.write(move |tx, now, origin| agents::rotate_secret(tx, now, origin, &digest))?;
+    Ok(Secret(Ok200(RotatedSecret {
+        api_secret: secret.expose().to_owned(),
+    })))
+}
+
+/// The client authenticates by HTTP Basic, or by `client_id` and `client_secret` here.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct TokenRequest {
+    /// `client_credentials`.
+    grant_type: Option<String>,
+    /// The agent's `api_key`.
+    client_id: Option<String>,
+    /// The agent's `api_secret`.
+    client_secret: Option<String>,
+    /// Scopes of the key, separated by spaces; without it the token may do what the key may.
+    scope: Option<String>,
+}
+
+/// RFC 6749 §5.1.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct AccessToken {
+    access_token: String,
+    /// Always `Bearer` (RFC 6750).
+    token_type: &'static str,
+    /// Seconds the token lasts.
+    expires_in: u64,
+    /// What it is limited to, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+}
+
+pub(crate) fn token(
+    cx: &mut Cx<'_>,
+    FormOrBody(body): FormOrBody<TokenRequest>,
+) -> Result<Uncached<Ok200<AccessToken>>, Error> {
+    match body.grant_type.as_deref() {
+        Some("client_credentials") => {}
+        Some(_) => return Err(Error::GrantUnsupported),
+        None => return Err(Error::invalid("grant_type", "required")),
+    }
+    let client = client::presented(&cx.head.headers, body.client_id, body.client_secret)?;
+    let agent = authenticated(cx, &client.ok_or(Error::CredentialMissing)?)?;
+    let admission = cx.authority().take(cx.now, &agent.key, 1)?;
+    cx.rate = admission.rate;
+    cx.services.cache.note_use(cx.now, &agent.key);
+    let services = cx.services;
+    let issued = agent_tokens::issue(
+        cx.now,
+        cx.rng,
+        &services.issuing,
+        &services.key_policy.known,
+        &agent,
+        body.scope.as_deref(),
+    )?;
+    // From here on the agent is the caller: the write asks whether its key and its secret still stand.
+    cx.origin.principal = Principal::Member(agent.member);
+    match cx.write(agent_tokens::record_issue) {
+        Err(Error::TokenInvalid { .. }) => Err(Error::ClientInvalid),
+        written => written,
+    }?;
+    Ok(Uncached(Ok200(AccessToken {
+        access_token: issued.token,
+        token_type: "Bearer",
+        expires_in: sessions::ACCESS_TTL_S,
+        scope: issued.scope,
+    })))
+}
+
+/// The agent whose key and secret a client presented; the key may not do here what it may not do elsewhere.
+fn authenticated(cx: &Cx<'_>, client: &Client) -> Result<agent_tokens::AgentClient, Error> {
+    let key = cx
+        .authority()
+        .find(&KeyDigest::of(client.id.as_bytes()))?
+        .ok_or(Error::ClientInvalid)?;
+    let ask = Ask {
+        address: cx.origin.address,
+        environments: Environments::Live,
+        requirements: &[],
+    };
+    keys::judge(cx.now, &key, &ask).map_err(|_| Error::ClientInvalid)?;
+    match cx.read(|tx| agent_tokens::client(tx, &key, &client.secret)) {
+        Err(Error::ClientInvalid) => {
+            cx.write(move |tx, now, origin| agent_tokens::record_refusal(tx, now, origin, &key))?;
+            Err(Error::ClientInvalid)
+        }
+        found => found,
+    }
+}
+
+fn shown(cx: &Cx<'_>, info: AgentInfo) -> AgentAccount {
+    let AgentInfo {
+        tenant,
+        agent,
+        trial: running,
+    } = info;
+    let running = running.and_then(|balance| Some((balance.monthly_mc, balance.period?.ends_at)));
+    AgentAccount {
+        id: tenant.id,
+        name: tenant.name,
+        contact_email: agent.contact_email,
+        webhook_url: agent.webhook_url,
+        description: agent.description,
+        referral: Referral {
+            code: agent.referral_code,
+            agent: agent.referral_agent,
+        },
+        trial: running.map(|(balance_mc, ends_at)| trial(cx, balance_mc, ends_at)),
+        created_at: tenant.created_at,
+    }
+}
+
+fn trial(cx: &Cx<'_>, balance_mc: i64, expires_at: UnixMillis) -> TrialBalance {
+    TrialBalance {
+        balance: balance_mc as f64 / MILLICENTS_A_UNIT as f64,
+        currency: cx.services.currency.clone(),
+        expires_at,
+    }
+}

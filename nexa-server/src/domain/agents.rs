@@ -1,0 +1,326 @@
+//! Agents: tenants of programs, each with one backend user, an API key, a secret and a trial balance.
+
+use nexa_core::{KeyDigest, KeyFormat, PlainKey, uuid_v7};
+use rand_core::CryptoRng;
+
+use super::audit::{self, Act, Origin};
+use super::credits::{self, Balance, Trial};
+use super::email::EmailAddress;
+use super::error::Error;
+use super::keys::{self, Expiry, KeyFields, KeyPolicy, KeyTerms, NewKey};
+use super::principal::{Member, Role, Via};
+use super::{fields, web_url};
+use crate::store::agents::{self, Agent};
+use crate::store::api_keys::ApiKey;
+use crate::store::tenants::{self, Tenant};
+use crate::store::users::{self, User};
+use crate::store::{StoreError, Tx};
+use crate::time::UnixMillis;
+
+/// What the operator has laid down for agents.
+#[derive(Clone, Debug)]
+pub(crate) struct AgentPolicy {
+    /// Who agents without a referral code are assigned to.
+    pub(crate) default_agent: String,
+    /// Each code once.
+    pub(crate) referrals: Vec<Referral>,
+    /// In millicents, not negative.
+    pub(crate) trial_mc: i64,
+    pub(crate) trial_days: u32,
+}
+
+/// A code, and the agent that whoever brings it is assigned to.
+#[derive(Clone, Debug)]
+pub(crate) struct Referral {
+    pub(crate) code: String,
+    pub(crate) agent: String,
+}
+
+/// What a registration may say.
+pub(crate) struct AgentFields<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) contact_email: Option<&'a str>,
+    pub(crate) webhook_url: Option<&'a str>,
+    pub(crate) description: Option<&'a str>,
+    pub(crate) referral_code: Option<&'a str>,
+}
+
+/// A registration whose fields hold, with the credentials that are shown once.
+pub(crate) struct NewAgent {
+    pub(crate) api_key: PlainKey,
+    pub(crate) api_secret: PlainKey,
+    pub(crate) referral: Option<Referral>,
+    pub(crate) trial: Trial,
+    tenant: Tenant,
+    user: User,
+    agent: Agent,
+    key: ApiKey,
+}
+
+/// `nxs_` and 32 characters.
+const SECRET_FORMAT: KeyFormat = match KeyFormat::new("nxs_", 26) {
+    Ok(format) => format,
+    Err(_) => panic!("a prefix and a length within their bounds"),
+};
+const FIRST_SECRET: i64 = 1;
+const NOUN: &str = "Agent account";
+const SECONDS_A_DAY: i64 = 24 * 3600;
+
+impl NewAgent {
+    /// Checks the fields and draws the credentials.
+    ///
+    /// # Errors
+    /// `Invalid` naming the field.
+    pub(crate) fn new(
+        now: UnixMillis,
+        rng: &mut dyn CryptoRng,
+        policy: &AgentPolicy,
+        key_policy: &KeyPolicy,
+        fields: &AgentFields<'_>,
+    ) -> Result<Self, Error> {
+        let name = name(fields.name)?;
+        let referral = fields
+            .referral_code
+            .map(|code| policy.referral(code))
+            .transpose()?;
+        let tenant_id = uuid_v7(now.unsigned_ms(), rng);
+        let user = User {
+            id: uuid_v7(now.unsigned_ms(), rng),
+            tenant_id: tenant_id.clone(),
+            email: None,
+            email_given: None,
+            password_hash: None,
+            role: Role::Owner.as_str().to_owned(),
+            session_version: 1,
+            created_at: now,
+            is_active: true,
+        };
+        // The key comes from no credential: it is the first one.
+        let owner = Member {
+            tenant_id: tenant_id.clone(),
+            user_id: user.id.clone(),
+            role: Role::Owner,
+            via: Via::Secret {
+                key_id: String::new(),
+                version: FIRST_SECRET,
+            },
+        };
+        let key_fields = KeyFields {
+            format: KeyFormat::NEXA,
+            name: &name,
+            scopes: None,
+            expiry: Expiry::Never,
+            terms: KeyTerms::default(),
+        };
+        let NewKey {
+            plain: api_key,
+            row: key,
+        } = NewKey::new(now, rng, &owner, key_policy, key_fields)?;
+        let api_secret = SECRET_FORMAT.generate(rng);
+        let agent = Agent {
+            tenant_id: tenant_id.clone(),
+            contact_email: fields.contact_email.map(contact_email).transpose()?,
+            webhook_url: fields.webhook_url.map(webhook_url).transpose()?,
+            description: fields.description.map(description).transpose()?,
+            referral_code: referral.as_ref().map(|referral| referral.code.clone()),
+            referral_agent: referral.as_ref().map_or_else(
+                || policy.default_agent.clone(),
+                |referral| referral.agent.clone(),
+            ),
+            secret_digest: api_secret.digest().to_bytes(),
+            secret_version: FIRST_SECRET,
+        };
+        let trial = Trial {
+            entry_id: uuid_v7(now.unsigned_ms(), rng),
+            amount_mc: policy.trial_mc,
+            ends_at: now.plus_seconds(i64::from(policy.trial_days) * SECONDS_A_DAY),
+        };
+        let tenant = Tenant {
+            id: tenant_id,
+            name,
+            kind: "agent".to_owned(),
+            created_at: now,
+        };
+        Ok(Self {
+            api_key,
+            api_secret,
+            referral,
+            trial,
+            tenant,
+            user,
+            agent,
+            key,
+        })
+    }
+}
+
+/// Adds the agent: tenant, user, key, secret and trial balance, or nothing.
+pub(crate) fn register(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    new: &NewAgent,
+) -> Result<(), Error> {
+    tenants::insert(tx, &new.tenant)?;
+    users::insert(tx, &new.user)?;
+    agents::insert(tx, &new.agent)?;
+    record(tx, now, origin, Act::AgentRegistered, &new.tenant.id)?;
+    keys::create(tx, now, origin, &new.key, &new.api_key.digest())?;
+    credits::grant_trial(tx, now, &new.tenant.id, &new.trial)
+}
+
+/// An agent as it may see itself.
+pub(crate) struct AgentInfo {
+    pub(crate) tenant: Tenant,
+    pub(crate) agent: Agent,
+    /// While the trial lasts.
+    pub(crate) trial: Option<Balance>,
+}
+
+/// The calling agent.
+///
+/// # Errors
+/// `NotFound` for a tenant of people; `Forbidden` for a user who does not manage the tenant.
+pub(crate) fn info(tx: &Tx<'_>, now: UnixMillis, member: &Member) -> Result<AgentInfo, Error> {
+    let agent = managed(tx, member)?;
+    let tenant = tenants::find(tx, &member.tenant_id)?.ok_or(StoreError::NoRow)?;
+    let balance = credits::balance(tx, now, &member.tenant_id)?;
+    // The trial is the period that began with the tenant.
+    let is_trial = balance
+        .period
+        .is_some_and(|period| period.started_at == tenant.created_at);
+    Ok(AgentInfo {
+        trial: is_trial.then_some(balance),
+        tenant,
+        agent,
+    })
+}
+
+/// What an agent wants changed: `None` leaves a field, `Some(None)` clears it.
+pub(crate) struct AgentChanges {
+    pub(crate) name: Option<Option<String>>,
+    pub(crate) contact_email: Option<Option<String>>,
+    pub(crate) webhook_url: Option<Option<String>>,
+    pub(crate) description: Option<Option<String>>,
+}
+
+/// Changes the calling agent; answers what it is then.
+///
+/// # Errors
+/// `Invalid` naming the field; otherwise as [`info`].
+pub(crate) fn update(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    changes: &AgentChanges,
+) -> Result<AgentInfo, Error> {
+    let member = origin.principal.member()?;
+    let mut agent = managed(tx, member)?;
+    match &changes.name {
+        None => {}
+        Some(None) => return Err(Error::invalid("name", "must not be null")),
+        Some(Some(text)) => tenants::rename(tx, &agent.tenant_id, &name(text)?)?,
+    }
+    merge(
+        &mut agent.contact_email,
+        &changes.contact_email,
+        contact_email,
+    )?;
+    merge(&mut agent.webhook_url, &changes.webhook_url, webhook_url)?;
+    merge(&mut agent.description, &changes.description, description)?;
+    agents::update(tx, &agent)?;
+    record(tx, now, origin, Act::AgentUpdated, &agent.tenant_id)?;
+    info(tx, now, member)
+}
+
+/// Draws a secret that [`rotate_secret`] has yet to put in the place of the old one.
+pub(crate) fn new_secret(rng: &mut dyn CryptoRng) -> PlainKey {
+    SECRET_FORMAT.generate(rng)
+}
+
+/// Replaces the calling agent's secret. Every token of the old one is dead with it, since a token names the version of its
+/// secret and is compared with the store at each use; the API key stays.
+///
+/// # Errors
+/// As [`info`].
+pub(crate) fn rotate_secret(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    digest: &KeyDigest,
+) -> Result<(), Error> {
+    let agent = managed(tx, origin.principal.member()?)?;
+    agents::replace_secret(tx, &agent.tenant_id, &digest.to_bytes())?;
+    record(tx, now, origin, Act::AgentSecretRotated, &agent.tenant_id)
+}
+
+/// The member's agent, if it manages it.
+fn managed(tx: &Tx<'_>, member: &Member) -> Result<Agent, Error> {
+    let agent = agents::find(tx, &member.tenant_id)?.ok_or(Error::NotFound { noun: NOUN })?;
+    if member.role.manages_tenant() {
+        Ok(agent)
+    } else {
+        Err(Error::Forbidden {
+            rule: "This needs an owner or an admin of the agent account",
+        })
+    }
+}
+
+fn record(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    act: Act,
+    tenant_id: &str,
+) -> Result<(), Error> {
+    audit::record(tx, now, origin, act, Some(tenant_id), Some(tenant_id))
+}
+
+impl AgentPolicy {
+    /// The referral of a code, byte for byte.
+    fn referral(&self, code: &str) -> Result<Referral, Error> {
+        self.referrals
+            .iter()
+            .find(|referral| referral.code == code)
+            .cloned()
+            .ok_or_else(|| Error::invalid("referral_code", "unknown code"))
+    }
+}
+
+/// A display name of 2 to 100 characters.
+fn name(text: &str) -> Result<String, Error> {
+    let name = fields::name("name", text)?;
+    match name.chars().count() {
+        0 | 1 => Err(Error::invalid("name", "at least 2 characters")),
+        _ => Ok(name),
+    }
+}
+
+fn contact_email(text: &str) -> Result<String, Error> {
+    match EmailAddress::parse(text) {
+        Ok(address) => Ok(address.given),
+        Err(Error::Invalid { rule, .. }) => Err(Error::invalid("contact_email", rule)),
+        Err(error) => Err(error),
+    }
+}
+
+fn webhook_url(text: &str) -> Result<String, Error> {
+    web_url::check("webhook_url", text)?;
+    Ok(text.to_owned())
+}
+
+fn description(text: &str) -> Result<String, Error> {
+    const CHARACTERS_MAX: usize = 500;
+    fields::lines_up_to("description", text, CHARACTERS_MAX)
+}
+
+fn merge(
+    field: &mut Option<String>,
+    change: &Option<Option<String>>,
+    check: fn(&str) -> Result<String, Error>,
+) -> Result<(), Error> {
+    if let Some(text) = change {
+        *field = text.as_deref().map(check).transpose()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! Rows of agents: what an agent's tenant has beyond other tenants.
+
+use super::{StoreError, Tx};
+
+pub(crate) struct Agent {
+    pub(crate) tenant_id: String,
+    pub(crate) contact_email: Option<String>,
+    pub(crate) webhook_url: Option<String>,
+    pub(crate) description: Option<String>,
+    /// `None` for an agent that sent no code.
+    pub(crate) referral_code: Option<String>,
+    /// The agent that it is assigned to.
+    pub(crate) referral_agent: String,
+    /// SHA-256 of the `api_secret`.
+    pub(crate) secret_digest: [u8; 32],
+    /// Counts the secrets: a token names the one it came from.
+    pub(crate) secret_version: i64,
+}
+
+pub(crate) fn insert(tx: &Tx<'_>, agent: &Agent) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO agents (tenant_id, contact_email, webhook_url, description, referral_code, referral_agent, secret_digest, secret_version)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        &[
+            (&agent.tenant_id).into(),
+            agent.contact_email.as_deref().into(),
+            agent.webhook_url.as_deref().into(),
+            agent.description.as_deref().into(),
+            agent.referral_code.as_deref().into(),
+            (&agent.referral_agent).into(),
+            (&agent.secret_digest).into(),
+            agent.secret_version.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn find(tx: &Tx<'_>, tenant_id: &str) -> Result<Option<Agent>, StoreError> {
+    tx.optional(
+        "SELECT tenant_id, contact_email, webhook_url, description, referral_code, referral_agent, secret_digest, secret_version
+         FROM agents WHERE tenant_id = ?1",
+        &[tenant_id.into()],
+        |row| {
+            Ok(Agent {
+                tenant_id: row.text(0)?,
+                contact_email: row.optional_text(1)?,
+                webhook_url: row.optional_text(2)?,
+                description: row.optional_text(3)?,
+                referral_code: row.optional_text(4)?,
+                referral_agent: row.text(5)?,
+                secret_digest: row.array(6)?,
+                secret_version: row.int(7)?,
+            })
+        },
+    )
+}
+
+/// Writes what an agent may change of itself.
+pub(crate) fn update(tx: &Tx<'_>, agent: &Agent) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE agents SET contact_email = ?2, webhook_url = ?3, description = ?4 WHERE tenant_id = ?1",
+        &[
+            (&agent.tenant_id).into(),
+            agent.contact_email.as_deref().into(),
+            agent.webhook_url.as_deref().into(),
+            agent.description.as_deref().into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Puts a new secret in the place of the old one, under the next version.
+pub(crate) fn replace_secret(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    secret_digest: &[u8; 32],
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE agents SET secret_digest = ?2, secret_version = secret_version + 1 WHERE tenant_id = ?1",
+        &[tenant_id.into(), secret_digest.into()],
+    )?;
+    Ok(())
+}
