@@ -19,7 +19,7 @@ use crate::time::UnixMillis;
 /// Reads what a list's query says of pages: `limit` from 1 to 1,000 (100 without it) and `before`, an id.
 ///
 /// # Errors
-/// `Invalid` for `limit`.
+/// `Invalid` for `limit` and `before`.
 pub(super) fn page(limit: Option<u32>, before: Option<String>) -> Result<Page, Error> {
     const LIMIT_MAX: u32 = 1_000;
     const LIMIT_DEFAULT: u32 = 100;
@@ -29,6 +29,9 @@ pub(super) fn page(limit: Option<u32>, before: Option<String>) -> Result<Page, E
             "limit",
             format!("must be from 1 to {LIMIT_MAX}"),
         ));
+    }
+    if before.as_deref().is_some_and(|id| !is_uuid(id)) {
+        return Err(Error::invalid("before", "must be an id from the list"));
     }
     Ok(Page { limit, before })
 }
@@ -91,6 +94,15 @@ impl<T: Serialize + JsonSchema> Respond for PageOf<T> {
     fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
         Ok200::<Vec<T>>::describe(operation, schemas);
     }
+}
+
+/// Whether the text is a UUID as this server writes them (RFC 9562 §4, lower case).
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(place, byte)| match place {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        })
 }
 
 /// Reads a member that is there, whatever it holds: for members whose absence and whose `null` differ.

@@ -79,7 +79,6 @@ pub(crate) fn delete(
 }
 
 /// The id of the operator key with that digest, if there is one.
-
 pub(crate) fn find(tx: &Tx<'_>, presented: &KeyDigest) -> Result<Option<String>, Error> {
     Ok(operator_keys::candidates(tx, &presented.to_bytes())?
         .into_iter()

@@ -157,6 +157,7 @@ fn lists_come_in_pages_and_can_be_searched() {
         ("limit=0", "limit: must be from 1 to 1000"),
         ("limit=1001", "limit: must be from 1 to 1000"),
         ("limit=2&limit=3", "limit: appears twice"),
+        ("before=x'--", "before: must be an id from the list"),
     ] {
         let answer = server
             .get(&format!("/api/v1/api-keys?{query}"))
