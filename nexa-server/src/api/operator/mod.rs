@@ -3,3 +3,25 @@
 pub(super) mod keys;
 pub(super) mod tenants;
 pub(super) mod users;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct HolderPath {
+    id: String,
+}
+
+/// How a tenant or a user is switched off and on.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct HolderChange {
+    /// `false` ends every credential at once, until it is `true` again.
+    enabled: bool,
+}
+
+/// What a tenant or a user has become.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ChangedHolder {
+    id: String,
+    enabled: bool,
+}
