@@ -4,7 +4,9 @@ use hyper::Request;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::super::extract::{BadInput, Body, Extract, Input, OptionalBody, Path, Query};
+use super::super::extract::{
+    BadInput, Body, Extract, Form, FormOrBody, Input, OptionalBody, Path, Query,
+};
 use super::super::router::Params;
 use super::*;
 
