@@ -9,7 +9,8 @@ use hyper::http::request::Parts;
 use ipnet::IpNet;
 use rand_core::CryptoRng;
 
-use crate::api::error::{Dialect, Fault};
+use crate::api::dialect::Dialect;
+use crate::api::error::Fault;
 use crate::api::rate_limit;
 use crate::api::{self, Cx, Lane, Route, Services};
 use crate::config::Config;
@@ -19,10 +20,10 @@ use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::KeyCache;
 use crate::domain::principal::Principal;
 use crate::domain::rules::ScopeRules;
-use crate::gate::access::{self, Access};
+use crate::gate::access;
 use crate::gate::limit::Limiter;
 use crate::gate::permits::Permits;
-use crate::gate::{address, cors, credential};
+use crate::gate::{address, cors};
 use crate::http::extract::Input;
 use crate::http::router::{Found, Params, Router};
 use crate::http::{BodyProblem, Outcome, Plan, Run};
@@ -173,13 +174,13 @@ impl App {
         for limit in route.limits {
             cx.limit(*limit, &address::limit_key(client))?;
         }
-        let presented = match route.access {
-            Access::Member | Access::Operator | Access::Checker => {
-                credential::presented(&input.head.headers)?
-            }
-            Access::Public | Access::CallersKey => None,
-        };
-        let caller = access::caller(&cx.authority(), cx.now, route.access, client, presented)?;
+        let caller = access::caller(
+            &cx.authority(),
+            cx.now,
+            route.access,
+            client,
+            &input.head.headers,
+        )?;
         cx.origin.principal = caller.principal;
         cx.rate = caller
             .key

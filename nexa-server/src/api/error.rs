@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::dialect::Dialect;
 use super::oauth_error;
 use super::rate_limit;
 use crate::domain::Error;
@@ -36,32 +37,6 @@ impl From<BadInput> for Fault {
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Self::Rule(error)
-    }
-}
-
-/// The published document whose error conventions a route follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    Agentyk,
-    /// Validation errors are 422 with a `detail` array.
-    Nexora,
-    /// A missing credential is a missing API key.
-    Nexgent,
-    /// As Nexgent, in snake_case.
-    Nexalayer,
-    /// RFC 6749 §5.2: codes of its own, in a body of its own.
-    Oauth,
-    /// As Nexgent, and the reason travels in `X-Nexa-Error` too, because gateways drop bodies.
-    Gateway,
-}
-
-impl Dialect {
-    /// A field's name or path, as the domain writes it (`rate_limit.window_seconds`), in the document's casing.
-    fn field(self, field: &str) -> String {
-        match self {
-            Self::Agentyk | Self::Nexgent | Self::Gateway => camel_case(field),
-            Self::Nexora | Self::Nexalayer | Self::Oauth => field.to_owned(),
-        }
     }
 }
 
@@ -250,6 +225,11 @@ fn refused(error: Error, dialect: Dialect) -> Shown {
             "unsupported_grant_type",
             "The grant type must be client_credentials",
         ),
+        Error::TokenTypeUnsupported => Shown::new(
+            S::BAD_REQUEST,
+            "unsupported_token_type",
+            "Access and refresh tokens end with their session or their secret; API keys can be revoked here",
+        ),
         Error::ScopeRefused { problem } => Shown::new(S::BAD_REQUEST, "invalid_scope", problem),
         Error::ScopeMissing { scope } => Shown::new(
             S::FORBIDDEN,
@@ -410,17 +390,6 @@ fn location(field: &str) -> Vec<Value> {
     std::iter::once(Value::from("body")).chain(steps).collect()
 }
 
-fn camel_case(snake_case: &str) -> String {
-    let mut words = snake_case.split('_');
-    let mut camel_case = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        let mut letters = word.chars();
-        camel_case.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-        camel_case.push_str(letters.as_str());
-    }
-    camel_case
-}
-
 /// RFC 9457 §3: only for clients that name the media type.
 fn asks_for_problem_json(head: Option<&Parts>) -> bool {
     head.is_some_and(|head| {
@@ -473,19 +442,6 @@ mod tests {
             } else {
                 assert_eq!(body["detail"], sentence, "{dialect:?}");
             }
-        }
-    }
-
-    #[test]
-    fn names_without_an_underscore_stay() {
-        for (snake, camel) in [
-            ("name", "name"),
-            ("tenant_name", "tenantName"),
-            ("device.fingerprint", "device.fingerprint"),
-            ("scopes[1]", "scopes[1]"),
-            ("", ""),
-        ] {
-            assert_eq!(camel_case(snake), camel);
         }
     }
 

@@ -3,10 +3,13 @@
 mod auth;
 mod authorize;
 mod base_v1;
+pub(crate) mod dialect;
 pub(crate) mod error;
 mod healthz;
+mod key_questions;
 mod keys;
 mod licenses;
+mod oauth;
 mod oauth_error;
 mod openapi;
 mod operator;
@@ -20,7 +23,7 @@ mod wire;
 pub(crate) use openapi::document as openapi_document;
 pub(crate) use route::{Cx, Lane, Route, Services};
 
-use error::Dialect;
+use dialect::Dialect;
 use hyper::Method;
 use route::handler;
 
@@ -31,7 +34,7 @@ use crate::gate::limit::Limit;
 ///
 /// The table feeds the router, the gate and the OpenAPI document.
 pub(crate) fn routes() -> Vec<Route> {
-    use Access::{CallersKey, Checker, Member, Operator, Public};
+    use Access::{CallersKey, Checker, Member, OauthChecker, OauthMember, Operator, Public};
     let get = || Some(Method::GET);
     let post = || Some(Method::POST);
     let put = || Some(Method::PUT);
@@ -92,6 +95,11 @@ pub(crate) fn routes() -> Vec<Route> {
         Route { method: post(), path: "/v1/account/token", access: Public, limits: &[], lane: Lane::Store, dialect: Dialect::Oauth,
             summary: "Get an access token for an agent's key and secret", handler: handler(base_v1::account::token) },
 
+        Route { method: post(), path: "/api/oauth/introspect", access: OauthChecker, limits: &[], lane: Lane::Store, dialect: Dialect::Oauth,
+            summary: "Whether a key or an access token is active, and what it may do", handler: handler(oauth::introspect) },
+        Route { method: post(), path: "/api/oauth/revoke", access: OauthMember, limits: &[], lane: Lane::Store, dialect: Dialect::Oauth,
+            summary: "Delete the API key that is sent", handler: handler(oauth::revoke) },
+
         Route { method: None, path: "/api/authorize", access: CallersKey, limits: &[], lane: Lane::Memory, dialect: Dialect::Gateway,
             summary: "Decide on a request that a gateway describes in headers", handler: handler(authorize::by_headers) },
         Route { method: None, path: "/api/authorize/", access: CallersKey, limits: &[], lane: Lane::Memory, dialect: Dialect::Gateway,
@@ -122,6 +130,8 @@ pub(crate) fn routes() -> Vec<Route> {
 
         Route { method: get(), path: "/.well-known/jwks.json", access: Public, limits: &[], lane: Lane::Memory, dialect: Dialect::Agentyk,
             summary: "The public keys that verify tokens", handler: handler(well_known::jwks) },
+        Route { method: get(), path: "/.well-known/oauth-authorization-server", access: Public, limits: &[], lane: Lane::Memory, dialect: Dialect::Agentyk,
+            summary: "Where the OAuth endpoints are and what they take", handler: handler(well_known::oauth_server) },
         Route { method: get(), path: "/openapi.json", access: Public, limits: &[], lane: Lane::Memory, dialect: Dialect::Agentyk,
             summary: "This API as an OpenAPI document", handler: handler(openapi::get) },
         Route { method: get(), path: "/healthz", access: Public, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,

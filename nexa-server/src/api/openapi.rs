@@ -4,7 +4,8 @@ use hyper::body::Bytes;
 use schemars::SchemaGenerator;
 use serde_json::json;
 
-use super::error::{Dialect, Problem};
+use super::dialect::Dialect;
+use super::error::Problem;
 use super::oauth_error::OauthProblem;
 use super::route::{Cx, Route};
 use crate::domain::Error;
@@ -27,6 +28,7 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
         "apiKey",
         json!({ "type": "apiKey", "in": "header", "name": "X-API-Key" }),
     );
+    document.security_scheme("client", json!({ "type": "http", "scheme": "basic" }));
     for route in routes {
         let mut operation = Operation::new(route.summary);
         (route.handler.describe)(&mut operation, document.schemas());
@@ -44,6 +46,7 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
         operation.require(match route.access {
             Access::Public => &[],
             Access::Member | Access::Checker => &["accessToken", "apiKey"],
+            Access::OauthMember | Access::OauthChecker => &["accessToken", "apiKey", "client"],
             Access::Operator | Access::CallersKey => &["apiKey"],
         });
         document.add(route.path, route.method.as_ref(), operation);

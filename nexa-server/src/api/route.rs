@@ -6,7 +6,8 @@ use hyper::{Method, Response};
 use rand_core::CryptoRng;
 use schemars::SchemaGenerator;
 
-use super::error::{Dialect, Fault};
+use super::dialect::Dialect;
+use super::error::Fault;
 use crate::domain::Error;
 use crate::domain::agents::AgentPolicy;
 use crate::domain::apps::App;

@@ -1,9 +1,13 @@
 //! `/.well-known/*`.
 
+use hyper::body::Bytes;
+use nexa_core::FULL_ACCESS;
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::route::Cx;
 use crate::domain::Error;
-use crate::http::reply::RawJson;
-use hyper::body::Bytes;
+use crate::http::reply::{Ok200, RawJson};
 
 /// `/.well-known/jwks.json` (RFC 7517 §5).
 pub(crate) fn jwks(cx: &mut Cx<'_>, (): ()) -> Result<RawJson, Error> {
@@ -11,4 +15,43 @@ pub(crate) fn jwks(cx: &mut Cx<'_>, (): ()) -> Result<RawJson, Error> {
         Bytes::copy_from_slice(cx.services.issuing.jwks.as_bytes()),
         300,
     ))
+}
+
+/// RFC 8414 §2.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct OauthServer {
+    issuer: String,
+    token_endpoint: String,
+    introspection_endpoint: String,
+    revocation_endpoint: String,
+    jwks_uri: String,
+    scopes_supported: Vec<String>,
+    /// None: there is no authorization endpoint.
+    response_types_supported: [&'static str; 0],
+    grant_types_supported: [&'static str; 1],
+    token_endpoint_auth_methods_supported: [&'static str; 2],
+    introspection_endpoint_auth_methods_supported: [&'static str; 2],
+    revocation_endpoint_auth_methods_supported: [&'static str; 1],
+}
+
+/// `/.well-known/oauth-authorization-server` (RFC 8414 §3).
+pub(crate) fn oauth_server(cx: &mut Cx<'_>, (): ()) -> Result<Ok200<OauthServer>, Error> {
+    let issuer = cx.services.issuing.issuer.clone();
+    let at = |path: &str| format!("{issuer}{path}");
+    let scopes = std::iter::once(FULL_ACCESS.to_owned());
+    Ok(Ok200(OauthServer {
+        token_endpoint: at("/v1/account/token"),
+        introspection_endpoint: at("/api/oauth/introspect"),
+        revocation_endpoint: at("/api/oauth/revoke"),
+        jwks_uri: at("/.well-known/jwks.json"),
+        scopes_supported: scopes
+            .chain(cx.services.key_policy.known.to_strings())
+            .collect(),
+        response_types_supported: [],
+        grant_types_supported: ["client_credentials"],
+        token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+        introspection_endpoint_auth_methods_supported: ["client_secret_basic", "Bearer"],
+        revocation_endpoint_auth_methods_supported: ["client_secret_basic"],
+        issuer,
+    }))
 }

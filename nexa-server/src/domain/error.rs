@@ -41,6 +41,9 @@ pub(crate) enum Error {
     /// Scopes that a client asked for and cannot have.
     #[error("scope refused: {problem}")]
     ScopeRefused { problem: String },
+    /// A token of a kind that cannot be revoked by itself.
+    #[error("token of this kind cannot be revoked")]
+    TokenTypeUnsupported,
     /// The key lacks a scope.
     #[error("scope missing: {scope}")]
     ScopeMissing { scope: Scope },

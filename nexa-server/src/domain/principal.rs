@@ -95,6 +95,15 @@ impl Member {
 }
 
 impl Principal {
+    /// Whether the caller may know of what belongs to a user of a tenant.
+    pub(crate) fn knows_of(&self, tenant_id: &str, user_id: &str) -> bool {
+        match self {
+            Self::Operator { .. } | Self::Machine => true,
+            Self::Member(member) => member.tenant_id == tenant_id && member.manages(user_id),
+            Self::Anyone => false,
+        }
+    }
+
     /// The member behind the call.
     ///
     /// # Errors

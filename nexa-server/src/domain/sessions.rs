@@ -1,6 +1,6 @@
 //! Sessions: log-in, and what an access token must still be backed by.
 
-use nexa_core::{NewAccess, RefreshToken, Scope, Scratch, check_access, uuid_v7};
+use nexa_core::{NewAccess, RefreshToken, Scope, Scratch, UnixSeconds, check_access, uuid_v7};
 use rand_core::CryptoRng;
 
 use super::agent_tokens;
@@ -130,17 +130,42 @@ pub(crate) fn record_failure(
     audit::record(tx, now, origin, Act::LoginFailed, tenant_id, user_id)
 }
 
-/// The member behind an access token: the signature and the claims hold, and so does all that the
-/// token hangs on (session, user, tenant, version).
+/// An access token that holds, and what it says.
+pub(crate) struct OpenToken {
+    pub(crate) member: Member,
+    /// What it was narrowed to.
+    pub(crate) scope: Option<String>,
+    pub(crate) jti: String,
+    pub(crate) issued_at: UnixSeconds,
+    pub(crate) expires_at: UnixSeconds,
+}
+
+/// The member behind an access token, if the token stands for its user in everything.
 ///
 /// # Errors
-/// `TokenInvalid` with the reason for the log; `ScopeMissing` for a token whose scope is too narrow.
+/// As [`open_token`]; `ScopeMissing` for a token whose scope is too narrow.
 pub(crate) fn member(
     tx: &Tx<'_>,
     now: UnixMillis,
     issuing: &Issuing,
     token: &str,
 ) -> Result<Member, Error> {
+    let open = open_token(tx, now, issuing, token)?;
+    require_full_access(open.scope.as_deref())?;
+    Ok(open.member)
+}
+
+/// Reads an access token: the signature and the claims hold, and so does all that the token hangs on (session or secret and
+/// its version, user, tenant).
+///
+/// # Errors
+/// `TokenInvalid` with the reason for the log.
+pub(crate) fn open_token(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    issuing: &Issuing,
+    token: &str,
+) -> Result<OpenToken, Error> {
     let mut scratch = Scratch::new();
     let claims = check_access(
         &issuing.keys,
@@ -166,13 +191,30 @@ pub(crate) fn member(
         },
     };
     let role = standing::role(tx, now, &tenant_id, &user_id, &via)?;
-    require_full_access(claims.scope())?;
-    Ok(Member {
-        tenant_id,
-        user_id,
-        role,
-        via,
+    Ok(OpenToken {
+        member: Member {
+            tenant_id,
+            user_id,
+            role,
+            via,
+        },
+        scope: claims.scope().map(str::to_owned),
+        jti: claims.jti().to_owned(),
+        issued_at: claims.issued_at(),
+        expires_at: claims.expires_at(),
     })
+}
+
+/// Whether it is the refresh token of a session of that tenant.
+pub(crate) fn is_refresh_token(tx: &Tx<'_>, tenant_id: &str, token: &str) -> Result<bool, Error> {
+    match RefreshToken::from_presented(token) {
+        Some(token) => Ok(sessions::has_refresh_digest(
+            tx,
+            tenant_id,
+            &token.digest(),
+        )?),
+        None => Ok(false),
+    }
 }
 
 /// A token that was narrowed to some scopes stands for its user no more than a key with those scopes does.

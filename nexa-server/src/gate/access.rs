@@ -3,14 +3,16 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::credential::Credential;
+use super::client::{self, Client};
+use super::credential::{self, Credential};
 use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::{CheckedKey, KeyCache};
 use crate::domain::keys::{self, Admission, Ask, Environments, KeyPolicy};
 use crate::domain::principal::{Member, Principal, Via};
-use crate::domain::{Error, operators, sessions};
+use crate::domain::{Error, agent_tokens, operators, sessions};
 use crate::store::Store;
 use crate::time::UnixMillis;
+use hyper::HeaderMap;
 use nexa_core::{KeyDigest, Scope};
 
 /// Who may call a route: a column that every route fills in.
@@ -24,6 +26,10 @@ pub(crate) enum Access {
     Operator,
     /// A member, within its tenant, or the operator, within all: whoever checks other people's keys.
     Checker,
+    /// As `Member`, also by HTTP Basic: an OAuth endpoint.
+    OauthMember,
+    /// As `Checker`, also by HTTP Basic: an OAuth endpoint.
+    OauthChecker,
     /// The route checks the caller's key itself: forward authorization.
     CallersKey,
 }
@@ -47,21 +53,30 @@ pub(crate) struct Authority<'a> {
 /// Resolves the caller, or refuses it.
 ///
 /// # Errors
-/// `CredentialMissing`, `TokenInvalid`, `Forbidden`, and what a key can be refused for.
+/// `CredentialMissing`, `TwoCredentials`, `TokenInvalid`, `ClientInvalid`, `Forbidden`, and what a key can be refused for.
 pub(crate) fn caller(
     authority: &Authority<'_>,
     now: UnixMillis,
     access: Access,
     address: IpAddr,
-    credential: Option<Credential>,
+    headers: &HeaderMap,
 ) -> Result<Caller, Error> {
-    let (takes_members, takes_operators) = match access {
+    let (takes_members, takes_operators, takes_clients) = match access {
         Access::Public | Access::CallersKey => return Ok(Caller::of(Principal::Anyone)),
-        Access::Member => (true, false),
-        Access::Operator => (false, true),
-        Access::Checker => (true, true),
+        Access::Member => (true, false, false),
+        Access::Operator => (false, true, false),
+        Access::Checker => (true, true, false),
+        Access::OauthMember => (true, false, true),
+        Access::OauthChecker => (true, true, true),
     };
-    match credential.ok_or(Error::CredentialMissing)? {
+    let presented = credential::presented(headers)?;
+    if takes_clients && let Some(client) = client::basic(headers)? {
+        return match presented {
+            Some(_) => Err(Error::TwoCredentials),
+            None => authority.client(now, takes_operators, address, &client),
+        };
+    }
+    match presented.ok_or(Error::CredentialMissing)? {
         Credential::AccessToken(token) => {
             let member = authority.member_by_token(now, &token)?;
             match takes_members {
@@ -71,9 +86,7 @@ pub(crate) fn caller(
         }
         Credential::Key(presented) => match authority.operator(&presented)? {
             Some(key_id) if takes_operators => Ok(Caller::of(Principal::Operator { key_id })),
-            Some(_) => Err(Error::Forbidden {
-                rule: "This needs a user of a tenant, not the operator key",
-            }),
+            Some(_) => Err(MEMBER_ONLY),
             None => {
                 let key = authority.key(now, &presented)?;
                 match takes_members {
@@ -84,6 +97,10 @@ pub(crate) fn caller(
         },
     }
 }
+
+const MEMBER_ONLY: Error = Error::Forbidden {
+    rule: "This needs a user of a tenant, not the operator key",
+};
 
 const OPERATOR_ONLY: Error = Error::Forbidden {
     rule: "This needs the operator key",
@@ -178,6 +195,50 @@ impl Authority<'_> {
         }
         self.store
             .read(|tx| sessions::member(tx, now, self.issuing, token))
+    }
+
+    /// The caller behind a client: a key's id with the key, or an agent's key with its secret.
+    ///
+    /// # Errors
+    /// `ClientInvalid` when the two do not belong together; otherwise as for the key itself.
+    fn client(
+        &self,
+        now: UnixMillis,
+        takes_operators: bool,
+        address: IpAddr,
+        client: &Client,
+    ) -> Result<Caller, Error> {
+        let refused = |error| match error {
+            Error::KeyInvalid => Error::ClientInvalid,
+            error => error,
+        };
+        if let Some(key_id) = self.operator(&client.secret)? {
+            return match (key_id == *client.id, takes_operators) {
+                (false, _) => Err(Error::ClientInvalid),
+                (true, false) => Err(MEMBER_ONLY),
+                (true, true) => Ok(Caller::of(Principal::Operator { key_id })),
+            };
+        }
+        if let Some(key) = self.find(&client.secret)? {
+            return match key.id == *client.id {
+                true => self.owner(now, key, address).map_err(refused),
+                false => Err(Error::ClientInvalid),
+            };
+        }
+        let key = self
+            .find(&KeyDigest::of(client.id.as_bytes()))?
+            .ok_or(Error::ClientInvalid)?;
+        if !self.may_block {
+            return Err(Error::NotInMemory);
+        }
+        let agent = self
+            .store
+            .read(|tx| agent_tokens::client(tx, &key, &client.secret))?;
+        let caller = self.owner(now, key, address).map_err(refused)?;
+        Ok(Caller {
+            principal: Principal::Member(agent.member),
+            ..caller
+        })
     }
 
     /// A key stands for its owner only if it is live and has `full_access`.

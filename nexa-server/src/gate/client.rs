@@ -50,7 +50,10 @@ pub(crate) fn presented(
 }
 
 /// The client in `Authorization: Basic`; other schemes count as none.
-fn basic(headers: &HeaderMap) -> Result<Option<Client>, Error> {
+///
+/// # Errors
+/// `TwoCredentials` for two fields; `ClientInvalid` for what cannot be a client.
+pub(super) fn basic(headers: &HeaderMap) -> Result<Option<Client>, Error> {
     let [authorization] = pick(headers, ["authorization"]).map_err(|_| Error::TwoCredentials)?;
     let Some(encoded) = authorization.and_then(basic_credentials) else {
         return Ok(None);

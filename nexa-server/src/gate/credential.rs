@@ -72,7 +72,7 @@ fn bearer_token(authorization: &str) -> Result<Option<&str>, Error> {
 }
 
 /// Whether it looks like a JWS: keys of ours hold no dots.
-fn is_token_shaped(secret: &str) -> bool {
+pub(crate) fn is_token_shaped(secret: &str) -> bool {
     secret.starts_with("eyJ") && secret.bytes().filter(|b| *b == b'.').count() == 2
 }
 

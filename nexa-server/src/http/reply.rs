@@ -28,6 +28,10 @@ pub(crate) struct Ok200<T>(pub(crate) T);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Created<T>(pub(crate) T);
 
+/// 200 without a body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Empty;
+
 /// The body `{"success": true}`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Success;
@@ -91,6 +95,16 @@ impl<T: Serialize + JsonSchema> Respond for Created<T> {
             "Created",
             Some(SchemaGenerator::subschema_for::<T>),
         );
+    }
+}
+
+impl Respond for Empty {
+    fn respond(self) -> Response<Bytes> {
+        Response::new(Bytes::new())
+    }
+
+    fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
+        operation.response(StatusCode::OK, "OK", None);
     }
 }
 

@@ -40,3 +40,18 @@ pub(crate) fn is_open(
     )?;
     Ok(found.is_some_and(|expires_at_ms| now.ms() < expires_at_ms))
 }
+
+/// Whether a session of the tenant has that refresh token.
+pub(crate) fn has_refresh_digest(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    digest: &[u8; 32],
+) -> Result<bool, StoreError> {
+    let found = tx.optional(
+        "SELECT 1 FROM sessions JOIN users ON users.id = sessions.user_id
+         WHERE sessions.refresh_digest = ?1 AND users.tenant_id = ?2",
+        &[digest.into(), tenant_id.into()],
+        |row| row.int(0),
+    )?;
+    Ok(found.is_some())
+}

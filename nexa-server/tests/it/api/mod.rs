@@ -6,6 +6,7 @@ mod base_v1_account;
 mod base_v1_api_keys;
 mod edge;
 mod licenses;
+mod oauth;
 mod operator;
 mod users_me_api_keys;
 mod v1_api_keys;

@@ -11,12 +11,12 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::super::super::key_questions::{self, WantedEnvironment};
 use super::super::super::route::Cx;
 use crate::domain::Error;
 use crate::domain::key_cache::CheckedKey;
 use crate::domain::key_usage::RateState;
 use crate::domain::keys::{self, Admission, Ask, Environments, KeyRefusal};
-use crate::domain::principal::Principal;
 use crate::http::extract::Body;
 use crate::http::reply::{Ok200, Secret};
 use crate::time::UnixMillis;
@@ -40,14 +40,6 @@ pub(crate) struct Question {
     /// Which keys are wanted; `live` without it.
     #[serde(default)]
     environment: Option<WantedEnvironment>,
-}
-
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum WantedEnvironment {
-    Live,
-    Test,
-    Any,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -135,7 +127,7 @@ fn answer(cx: &Cx<'_>, questions: Vec<Question>) -> Result<Vec<Verdict>, Error> 
             let mut asked = Asked::read(question)?;
             asked.key = authority
                 .find(&asked.presented)?
-                .filter(|key| knows(&cx.origin.principal, key));
+                .filter(|key| cx.origin.principal.knows_of(&key.tenant_id, &key.user_id));
             // The uses that are left stand in the store alone. Nothing may be counted before it is sure that
             // this call will not run again there.
             if asked.key.as_ref().is_some_and(|key| key.is_numbered) {
@@ -214,17 +206,6 @@ fn spend(
     Ok(())
 }
 
-/// Whether the caller may know of that key.
-fn knows(caller: &Principal, key: &CheckedKey) -> bool {
-    match caller {
-        Principal::Operator { .. } | Principal::Machine => true,
-        Principal::Member(member) => {
-            member.tenant_id == key.tenant_id && member.manages(&key.user_id)
-        }
-        Principal::Anyone => false,
-    }
-}
-
 impl Asked {
     fn read(question: Question) -> Result<Self, Error> {
         let scopes = question.scopes.iter().map(|scope| {
@@ -232,21 +213,12 @@ impl Asked {
                 .map(Requirement::Scope)
                 .map_err(|error| Error::invalid("scopes", error.to_string()))
         });
-        let address = question.address.map(|address| {
-            address
-                .parse()
-                .map_err(|_| Error::invalid("address", "must be an IP address"))
-        });
         Ok(Self {
             presented: KeyDigest::of(question.key.as_bytes()),
             requirement: Requirement::All(scopes.collect::<Result<_, _>>()?),
             cost: question.cost.unwrap_or(1).into(),
-            address: address.transpose()?,
-            environments: match question.environment {
-                None | Some(WantedEnvironment::Live) => Environments::Live,
-                Some(WantedEnvironment::Test) => Environments::Test,
-                Some(WantedEnvironment::Any) => Environments::Any,
-            },
+            address: key_questions::address(question.address.as_deref())?,
+            environments: WantedEnvironment::environments(question.environment),
             key: None,
         })
     }

@@ -1,0 +1,199 @@
+//! `/api/oauth/*`: what standard clients ask about tokens and keys, and how they revoke keys.
+
+use std::net::IpAddr;
+
+use nexa_core::{KeyDigest, ScopeSet};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::key_questions::{self, WantedEnvironment};
+use super::route::Cx;
+use crate::domain::Error;
+use crate::domain::keys::{self, Ask, Environments, Whose};
+use crate::domain::principal::{Member, Via};
+use crate::domain::sessions::{self, OpenToken};
+use crate::gate::credential;
+use crate::http::extract::Form;
+use crate::http::reply::{Empty, Ok200, Uncached};
+
+/// RFC 7662 §2.1.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Introspection {
+    /// An API key or an access token.
+    token: Option<String>,
+    /// The address that it was used from: a key that is bound to addresses is active only with it.
+    address: Option<String>,
+    /// Which keys are wanted; `live` without it.
+    environment: Option<WantedEnvironment>,
+}
+
+/// RFC 7662 §2.2. What is not active says nothing else.
+#[derive(Default, Serialize, JsonSchema)]
+pub(crate) struct TokenState {
+    active: bool,
+    /// Within what its user may do now; separated by spaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    /// The id of the key, or of the key that the token came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    /// The id of the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
+    /// Unix seconds; none for what does not expire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<u64>,
+    /// Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<String>,
+    /// Of an access token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant_id: Option<String>,
+}
+
+/// Counts as no use of the key that is asked about.
+pub(crate) fn introspect(
+    cx: &mut Cx<'_>,
+    Form(body): Form<Introspection>,
+) -> Result<Uncached<Ok200<TokenState>>, Error> {
+    let token = required(body.token)?;
+    let address = key_questions::address(body.address.as_deref())?;
+    let environments = WantedEnvironment::environments(body.environment);
+    let state = match credential::is_token_shaped(&token) {
+        true => token_state(cx, &token)?,
+        false => key_state(cx, &token, address, environments)?,
+    };
+    Ok(Uncached(Ok200(state.unwrap_or_default())))
+}
+
+/// RFC 7009 §2.1.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Revocation {
+    /// An API key.
+    token: Option<String>,
+}
+
+/// Deletes the key. What the caller cannot know of answers as what is not there: with success.
+pub(crate) fn revoke(
+    cx: &mut Cx<'_>,
+    Form(body): Form<Revocation>,
+) -> Result<Uncached<Empty>, Error> {
+    let token = required(body.token)?;
+    let member = cx.member()?;
+    if credential::is_token_shaped(&token) {
+        return match open_token(cx, &token)? {
+            Some(_) => Err(Error::TokenTypeUnsupported),
+            None => Ok(Uncached(Empty)),
+        };
+    }
+    if cx.read(|tx| sessions::is_refresh_token(tx, &member.tenant_id, &token))? {
+        return Err(Error::TokenTypeUnsupported);
+    }
+    let key = cx.authority().find(&KeyDigest::of(token.as_bytes()))?;
+    if let Some(key) = key.filter(|key| key.tenant_id == member.tenant_id) {
+        let id = key.id.clone();
+        let deleted =
+            cx.weaken(move |tx, now, origin| keys::delete(tx, now, origin, Whose::Managed, &id));
+        match deleted {
+            Ok(()) | Err(Error::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Uncached(Empty))
+}
+
+/// What neither request can do without.
+fn required(token: Option<String>) -> Result<Zeroizing<String>, Error> {
+    token
+        .map(Zeroizing::new)
+        .ok_or_else(|| Error::invalid("token", "required"))
+}
+
+fn key_state(
+    cx: &Cx<'_>,
+    presented: &str,
+    address: Option<IpAddr>,
+    environments: Environments,
+) -> Result<Option<TokenState>, Error> {
+    let services = cx.services;
+    let digest = KeyDigest::of(presented.as_bytes());
+    let mut found = cx.authority().find(&digest)?;
+    // The uses that are left stand in the store alone.
+    if found.as_ref().is_some_and(|key| key.is_numbered) {
+        let (store, cache) = (&services.store, &services.cache);
+        found = keys::find_presented(store, cache, &services.key_policy, &digest)?;
+    }
+    let ask = Ask {
+        address,
+        environments,
+        requirements: &[],
+    };
+    let active = found.filter(|key| {
+        cx.origin.principal.knows_of(&key.tenant_id, &key.user_id)
+            && keys::judge(cx.now, key, &ask).is_ok()
+            && key.remaining != Some(0)
+    });
+    Ok(active.map(|key| TokenState {
+        active: true,
+        scope: Some(key.scopes_text.clone()),
+        client_id: Some(key.id.clone()),
+        sub: Some(key.user_id.clone()),
+        token_type: Some("Bearer"),
+        exp: key.expires_at.map(|at| at.seconds().get()),
+        iat: Some(key.created_at.seconds().get()),
+        iss: Some(services.issuing.issuer.clone()),
+        jti: None,
+        tenant_id: Some(key.tenant_id.clone()),
+    }))
+}
+
+fn token_state(cx: &Cx<'_>, token: &str) -> Result<Option<TokenState>, Error> {
+    let Some(open) = open_token(cx, token)? else {
+        return Ok(None);
+    };
+    let ceiling = cx.services.key_policy.ceiling(open.member.role);
+    let scopes = match &open.scope {
+        None => ceiling.clone(),
+        Some(scope) => ScopeSet::parse(scope.split(' '))
+            .map_err(|error| Error::Fault(format!("scope of a token: {error}")))?
+            .intersection(ceiling),
+    };
+    Ok(Some(TokenState {
+        active: true,
+        scope: Some(scopes.to_strings().join(" ")),
+        client_id: match open.member.via {
+            Via::Secret { key_id, .. } => Some(key_id),
+            Via::Session { .. } | Via::Key { .. } => None,
+        },
+        sub: Some(open.member.user_id),
+        token_type: Some("Bearer"),
+        exp: Some(open.expires_at.get()),
+        iat: Some(open.issued_at.get()),
+        iss: Some(cx.services.issuing.issuer.clone()),
+        jti: Some(open.jti),
+        tenant_id: Some(open.member.tenant_id),
+    }))
+}
+
+/// An access token that holds and that the caller may know of.
+fn open_token(cx: &Cx<'_>, token: &str) -> Result<Option<OpenToken>, Error> {
+    let opened = cx.read(|tx| sessions::open_token(tx, cx.now, &cx.services.issuing, token));
+    match opened {
+        Ok(open) => {
+            let Member {
+                tenant_id, user_id, ..
+            } = &open.member;
+            let is_known = cx.origin.principal.knows_of(tenant_id, user_id);
+            Ok(is_known.then_some(open))
+        }
+        Err(Error::TokenInvalid { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
