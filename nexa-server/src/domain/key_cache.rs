@@ -152,13 +152,27 @@ impl KeyCache {
         self.operators.get(&presented.to_bytes())
     }
 
+    /// Reads a key past the cache and keeps it, if nothing has been weakened since it began and the key passes at all.
+    pub(crate) fn read_through<E>(
+        &self,
+        read: impl FnOnce() -> Result<Option<Arc<CheckedKey>>, E>,
+    ) -> Result<Option<Arc<CheckedKey>>, E> {
+        let epoch = self.epoch();
+        let key = read()?;
+        // What is disabled is rare, and dearer to forget in time when it is enabled again than to read.
+        if let Some(key) = key.as_ref().filter(|key| key.refusal.is_none()) {
+            self.remember(epoch, key);
+        }
+        Ok(key)
+    }
+
     /// To be read before the store is.
     pub(crate) fn epoch(&self) -> u64 {
         *lock(&self.epoch)
     }
 
     /// Keeps a key that was read from the store after `epoch` was, if nothing has been weakened since.
-    pub(crate) fn remember(&self, epoch: u64, key: &Arc<CheckedKey>) {
+    pub(super) fn remember(&self, epoch: u64, key: &Arc<CheckedKey>) {
         let current = lock(&self.epoch);
         if *current == epoch {
             self.entries.insert(key.digest, Arc::clone(key));

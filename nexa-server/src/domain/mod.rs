@@ -11,6 +11,8 @@ pub(crate) mod error;
 mod fields;
 pub(crate) mod issuing;
 pub(crate) mod key_cache;
+#[cfg(all(test, shuttle))]
+mod key_cache_model;
 pub(crate) mod key_usage;
 pub(crate) mod keys;
 pub(crate) mod licenses;

@@ -58,16 +58,12 @@ pub(crate) fn find_presented(
     policy: &KeyPolicy,
     presented: &KeyDigest,
 ) -> Result<Option<Arc<CheckedKey>>, Error> {
-    let epoch = cache.epoch();
-    let Some(found) = store.read(|tx| matching(tx, presented))? else {
-        return Ok(None);
-    };
-    let key = Arc::new(checked(cache, policy, found)?);
-    // What is disabled is rare, and dearer to forget in time when it is enabled again than to read.
-    if key.refusal.is_none() {
-        cache.remember(epoch, &key);
-    }
-    Ok(Some(key))
+    cache.read_through(|| {
+        let found = store.read(|tx| matching(tx, presented))?;
+        found
+            .map(|found| checked(cache, policy, found).map(Arc::new))
+            .transpose()
+    })
 }
 
 /// The stored key whose value was presented, compared in constant time.
