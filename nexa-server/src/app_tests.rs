@@ -449,3 +449,171 @@ fn an_agents_token_dies_with_its_time_its_user_and_its_tenant() {
         fixture.execute(back);
     }
 }
+
+/// A key whose value changes while others check it.
+struct RacedKey {
+    value: String,
+    previous: Option<String>,
+    begun: u64,
+    answered: u64,
+    is_over: bool,
+}
+
+/// The scaled-down form of the bench `revocation`: the same race without sockets.
+#[test]
+fn no_check_passes_that_begins_after_the_old_value_has_ended() {
+    const KEYS: u64 = 4;
+    const CHANGES: u64 = 500;
+    let mut fixture = Fixture::new();
+    let token = fixture.sign_up();
+    let new_key = json!({ "name": "k", "scopes": ["signals"] });
+    let keys: Vec<(String, std::sync::Mutex<RacedKey>)> = (0..KEYS)
+        .map(|_| {
+            let (id, value) = fixture.make_key(&token, &new_key);
+            let key = RacedKey {
+                value,
+                previous: None,
+                begun: 0,
+                answered: 0,
+                is_over: false,
+            };
+            (id, std::sync::Mutex::new(key))
+        })
+        .collect();
+    let app = &fixture.app;
+    let beside = std::thread::scope(|scope| {
+        let mut checkers = Vec::new();
+        for (lane, (id, key)) in keys.iter().enumerate() {
+            let lane = lane as u64 + 1;
+            let token = &token;
+            scope.spawn(move || change_again_and_again(app, lane, token, id, key, CHANGES));
+            let seed = lane * 1_000_000_000;
+            checkers.push(scope.spawn(move || check_again_and_again(app, seed, key)));
+        }
+        let beside = checkers.into_iter().map(|checker| checker.join().unwrap());
+        beside.sum::<u64>()
+    });
+    assert!(beside > 0, "no check ran beside a change");
+}
+
+/// Rotates a key, or disables and enables it, many times over.
+fn change_again_and_again(
+    app: &App,
+    lane: u64,
+    token: &str,
+    id: &str,
+    key: &std::sync::Mutex<RacedKey>,
+    changes: u64,
+) {
+    for change in 0..changes {
+        let seed = lane * 1_000_000 + change;
+        let send = |method: &str, path: &str, body: &Value| {
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .header("content-type", "application/json")
+                .header("authorization", format!("Bearer {token}"))
+                .body(Bytes::from(body.to_string()))
+                .unwrap();
+            let mut rng = SeededRng::new(seed);
+            let response = answer(app, START, &mut rng, &request, true).unwrap();
+            assert_eq!(response.status(), 200, "{method} {path}");
+            serde_json::from_slice::<Value>(response.body()).unwrap()
+        };
+        let old = {
+            let mut key = key.lock().unwrap();
+            key.begun += 1;
+            key.value.clone()
+        };
+        if change % 4 == 3 {
+            let path = format!("/api/v1/api-keys/{id}");
+            send("PATCH", &path, &json!({ "enabled": false }));
+            assert_eq!(checked(app, seed, &old), 401, "it is disabled");
+            send("PATCH", &path, &json!({ "enabled": true }));
+            assert_eq!(checked(app, seed, &old), 200, "it is enabled again");
+            key.lock().unwrap().answered += 1;
+        } else {
+            let path = format!("/api/v1/api-keys/{id}/rotate");
+            let new = send("POST", &path, &json!({}))["key"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            assert_eq!(checked(app, seed, &old), 401, "it is replaced");
+            let mut key = key.lock().unwrap();
+            key.value = new;
+            key.previous = Some(old);
+            key.answered += 1;
+        }
+    }
+    key.lock().unwrap().is_over = true;
+}
+
+/// Checks a key's values until nobody changes them any more; answers how many checks ran beside a change.
+fn check_again_and_again(app: &App, mut seed: u64, key: &std::sync::Mutex<RacedKey>) -> u64 {
+    let mut beside = 0;
+    loop {
+        let (value, previous, settled) = {
+            let key = key.lock().unwrap();
+            if key.is_over {
+                return beside;
+            }
+            let settled = (key.begun == key.answered).then_some(key.begun);
+            (key.value.clone(), key.previous.clone(), settled)
+        };
+        seed += 1;
+        if let Some(previous) = previous {
+            assert_eq!(checked(app, seed, &previous), 401, "it ended long ago");
+        }
+        let status = checked(app, seed, &value);
+        if settled == Some(key.lock().unwrap().begun) {
+            assert_eq!(status, 200, "it was in force all the time");
+        } else {
+            assert!(matches!(status, 200 | 401), "{status}");
+            beside += 1;
+        }
+    }
+}
+
+/// Asks for a key as the shell does: of memory first.
+fn checked(app: &App, seed: u64, key: &str) -> u16 {
+    let request = authorize(key);
+    let mut rng = SeededRng::new(seed);
+    let answered = answer(app, START, &mut rng, &request, false)
+        .or_else(|| answer(app, START, &mut rng, &request, true));
+    answered.expect("it may block").status().as_u16()
+}
+
+#[test]
+fn an_older_window_never_takes_the_place_of_a_newer_one() {
+    use crate::store::api_keys::{self, StoredWindow, Use};
+    let mut fixture = Fixture::new();
+    let token = fixture.sign_up();
+    let (id, _) = fixture.make_key(&token, &json!({ "name": "k", "scopes": ["signals"] }));
+    let store = &fixture.app.services().store;
+    let at = |ms| Some(UnixMillis::from_ms(ms));
+    for (started_at, count, expected) in [
+        (at(1_000), 2, (1_000, 2)),
+        (at(1_000), 5, (1_000, 5)),
+        (at(1_000), 3, (1_000, 5)),
+        (None, 0, (1_000, 5)),
+        (at(9_000), 1, (9_000, 1)),
+        (at(1_000), 7, (9_000, 1)),
+    ] {
+        let collected = Use {
+            key_id: id.clone(),
+            last_used_at: START,
+            uses: 1,
+            window: StoredWindow { started_at, count },
+        };
+        let written = store.write(move |tx| api_keys::record_use(tx, &collected));
+        assert_eq!(written, Ok::<(), crate::store::StoreError>(()));
+        let stored = store.read(|tx| {
+            tx.one(
+                "SELECT window_started_at_ms, window_count FROM api_keys WHERE id = ?1",
+                &[(&id).into()],
+                |row| Ok((row.int(0)?, row.int(1)?)),
+            )
+        });
+        assert_eq!(stored, Ok::<_, crate::store::StoreError>(expected));
+    }
+}

@@ -281,7 +281,11 @@ pub(crate) fn spend(tx: &Tx<'_>, id: &str, cost: u64) -> Result<Option<u64>, Sto
 /// Adds what was collected of a key's use. `last_used_at` moves forward, never back.
 pub(crate) fn record_use(tx: &Tx<'_>, collected: &Use) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE api_keys SET use_count = use_count + ?2, window_started_at_ms = ?3, window_count = ?4,
+        "UPDATE api_keys SET use_count = use_count + ?2,
+             window_count = CASE WHEN ?3 IS NULL OR window_started_at_ms > ?3
+                 OR (window_started_at_ms = ?3 AND window_count > ?4) THEN window_count ELSE ?4 END,
+             window_started_at_ms = CASE WHEN ?3 IS NULL OR window_started_at_ms > ?3
+                 THEN window_started_at_ms ELSE ?3 END,
              last_used_at_ms = CASE WHEN last_used_at_ms > ?5 THEN last_used_at_ms ELSE ?5 END WHERE id = ?1",
         &[
             (&collected.key_id).into(),
