@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 
 use super::key_questions::{self, WantedEnvironment};
 use super::route::Cx;
-use crate::domain::Error;
 use crate::domain::keys::{self, Ask, Environments, Whose};
 use crate::domain::principal::{Member, Via};
 use crate::domain::sessions::{self, OpenToken};
+use crate::domain::{Error, agent_tokens};
 use crate::gate::credential;
 use crate::http::extract::Form;
 use crate::http::reply::{Empty, Ok200, Uncached};
@@ -22,7 +22,7 @@ use crate::http::reply::{Empty, Ok200, Uncached};
 pub(crate) struct Introspection {
     /// An API key or an access token.
     token: Option<String>,
-    /// The address that it was used from: a key that is bound to addresses is active only with it.
+    /// The address that it was used from: what is bound to addresses is active only with it.
     address: Option<String>,
     /// Which keys are wanted; `live` without it.
     environment: Option<WantedEnvironment>,
@@ -67,7 +67,7 @@ pub(crate) fn introspect(
     let address = key_questions::address(body.address.as_deref())?;
     let environments = WantedEnvironment::environments(body.environment);
     let state = match credential::is_token_shaped(&token) {
-        true => token_state(cx, &token)?,
+        true => token_state(cx, &token, address)?,
         false => key_state(cx, &token, address, environments)?,
     };
     Ok(Uncached(Ok200(state.unwrap_or_default())))
@@ -154,10 +154,20 @@ fn key_state(
     }))
 }
 
-fn token_state(cx: &Cx<'_>, token: &str) -> Result<Option<TokenState>, Error> {
+fn token_state(
+    cx: &Cx<'_>,
+    token: &str,
+    address: Option<IpAddr>,
+) -> Result<Option<TokenState>, Error> {
     let Some(open) = open_token(cx, token)? else {
         return Ok(None);
     };
+    match cx.read(|tx| agent_tokens::may_come_from(tx, &open.member, address)) {
+        Ok(true) => {}
+        // The key may have gone since the token was read.
+        Ok(false) | Err(Error::TokenInvalid { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    }
     let ceiling = cx.services.key_policy.ceiling(open.member.role);
     let scopes = match &open.scope {
         None => ceiling.clone(),

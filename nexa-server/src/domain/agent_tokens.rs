@@ -1,5 +1,6 @@
 //! Access tokens that an agent gets for its key and its secret (RFC 6749 §4.4).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use nexa_core::{KeyDigest, NewAccess, Requirement, Scope, ScopeSet, uuid_v7};
@@ -9,10 +10,11 @@ use super::audit::{self, Act, Origin};
 use super::error::Error;
 use super::issuing::Issuing;
 use super::key_cache::CheckedKey;
+use super::keys;
 use super::principal::{Member, Via};
 use super::sessions::ACCESS_TTL_S;
 use crate::store::Tx;
-use crate::store::agents;
+use crate::store::{agents, api_keys};
 use crate::time::UnixMillis;
 
 /// What the `sid` of such a token begins with; the id of the key follows. No session's id begins so.
@@ -135,6 +137,27 @@ pub(crate) fn record_issue(tx: &Tx<'_>, now: UnixMillis, origin: &Origin) -> Res
         Some(&member.tenant_id),
         Some(&member.user_id),
     )
+}
+
+/// Whether a token may come from that address: one that an agent got is bound as its key is.
+///
+/// # Errors
+/// `TokenInvalid` when the key has gone.
+pub(crate) fn may_come_from(
+    tx: &Tx<'_>,
+    member: &Member,
+    address: Option<IpAddr>,
+) -> Result<bool, Error> {
+    match &member.via {
+        Via::Session { .. } | Via::Key { .. } => Ok(true),
+        Via::Secret { key_id, .. } => {
+            let key = api_keys::find(tx, &member.tenant_id, key_id)?;
+            let key = key.ok_or_else(|| Error::TokenInvalid {
+                reason: "key gone".to_owned(),
+            })?;
+            keys::allows(&key, address)
+        }
+    }
 }
 
 /// The scopes of RFC 6749 §3.3: known ones that the key has. They are few and short, so that a token stays one.

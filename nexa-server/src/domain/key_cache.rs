@@ -104,13 +104,7 @@ impl CheckedKey {
 
     /// Whether it may come from that address.
     pub(crate) fn allows(&self, address: Option<IpAddr>) -> bool {
-        self.allowed_ips.is_empty()
-            || address.is_some_and(|address| {
-                let address = address.to_canonical();
-                self.allowed_ips
-                    .iter()
-                    .any(|block| block.contains(&address))
-            })
+        is_within(&self.allowed_ips, address)
     }
 
     /// Whether a use changes more than memory may: its rate, or its number in the store.
@@ -126,6 +120,15 @@ impl CheckedKey {
         let counted = self.rate_limit.map(|rate| self.usage.count(now, rate));
         counted.transpose().map_err(KeyRefusal::Limited)
     }
+}
+
+/// Whether an address lies in one of the blocks; without blocks, any does, and an unknown one too.
+pub(super) fn is_within(blocks: &[IpNet], address: Option<IpAddr>) -> bool {
+    blocks.is_empty()
+        || address.is_some_and(|address| {
+            let address = address.to_canonical();
+            blocks.iter().any(|block| block.contains(&address))
+        })
 }
 
 impl KeyCache {

@@ -78,7 +78,7 @@ pub(crate) fn caller(
     }
     match presented.ok_or(Error::CredentialMissing)? {
         Credential::AccessToken(token) => {
-            let member = authority.member_by_token(now, &token)?;
+            let member = authority.member_by_token(now, address, &token)?;
             match takes_members {
                 true => Ok(Caller::of(Principal::Member(member))),
                 false => Err(OPERATOR_ONLY),
@@ -189,12 +189,22 @@ impl Authority<'_> {
         Ok(found)
     }
 
-    fn member_by_token(&self, now: UnixMillis, token: &str) -> Result<Member, Error> {
+    fn member_by_token(
+        &self,
+        now: UnixMillis,
+        address: IpAddr,
+        token: &str,
+    ) -> Result<Member, Error> {
         if !self.may_block {
             return Err(Error::NotInMemory);
         }
-        self.store
-            .read(|tx| sessions::member(tx, now, self.issuing, token))
+        self.store.read(|tx| {
+            let member = sessions::member(tx, now, self.issuing, token)?;
+            match agent_tokens::may_come_from(tx, &member, Some(address))? {
+                true => Ok(member),
+                false => Err(Error::AddressNotAllowed),
+            }
+        })
     }
 
     /// The caller behind a client: a key's id with the key, or an agent's key with its secret.

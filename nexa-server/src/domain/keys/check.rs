@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use nexa_core::{KeyDigest, Requirement, Scope, ScopeSet};
 
 use super::super::error::Error;
-use super::super::key_cache::{CheckedKey, KeyCache};
+use super::super::key_cache::{CheckedKey, KeyCache, is_within};
 use super::super::key_usage::{RateLimit, RateState, Usage};
 use super::super::principal::Role;
 use super::terms::{Environment, Environments, KeyPolicy, stored_blocks};
@@ -148,6 +148,12 @@ pub(crate) fn stands_for_its_owner(now: UnixMillis, key: &ApiKey) -> bool {
             .scopes
             .split_whitespace()
             .any(|scope| scope == full_access.as_str())
+}
+
+/// Whether what hangs on a stored key may come from that address.
+pub(crate) fn allows(key: &ApiKey, address: Option<IpAddr>) -> Result<bool, Error> {
+    let blocks = stored_blocks(key.allowed_ips.as_deref())?;
+    Ok(is_within(&blocks, address))
 }
 
 fn standing_refusal(key: &ApiKey, owner_is_active: bool) -> Option<KeyRefusal> {

@@ -7,7 +7,7 @@ mod terms;
 
 pub(crate) use change::{NewValue, delete, delete_all, rotate, select, update};
 pub(crate) use check::{
-    Admission, Ask, KeyRefusal, find_presented, judge, matching, spend, stands,
+    Admission, Ask, KeyRefusal, allows, find_presented, judge, matching, spend, stands,
     stands_for_its_owner,
 };
 pub(crate) use listing::{KeyFilter, Whose, find, list};

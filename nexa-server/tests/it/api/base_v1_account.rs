@@ -429,6 +429,20 @@ fn refusals_of_tokens_are_in_the_words_of_the_standard() {
         unknown.text, wrong.text,
         "nobody learns which keys there are"
     );
+    for body in [
+        "",
+        "{",
+        "[]",
+        r#"{"grant_type":7}"#,
+        r#"{"grant_type":"a","grant_type":"b"}"#,
+    ] {
+        let answer = server.post("/v1/account/token", body).send();
+        assert_eq!(oauth_error(&answer), (400, "invalid_request"), "{body}");
+    }
+    let huge = server
+        .post("/v1/account/token", &" ".repeat(100_000))
+        .send();
+    assert_eq!(oauth_error(&huge), (413, "invalid_request"));
     let text = server
         .request("POST", "/v1/account/token")
         .header("Content-Type", "text/plain")
@@ -569,4 +583,103 @@ fn a_token_stands_no_longer_than_its_key() {
         };
         assert_eq!(oauth_error(&refused), expected, "{weaken}");
     }
+}
+
+#[test]
+fn a_token_is_bound_to_addresses_as_its_key_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("nexa.toml");
+    std::fs::write(&config, "trusted_proxies = [\"127.0.0.0/8\"]\n").unwrap();
+    let server = Server::start_with(&["--config", config.to_str().unwrap()]);
+    let (key, secret) = agent(&server);
+    let token = token_for(&server, &key, &secret);
+    let listed = server.get("/api/v1/api-keys").key(&key).send();
+    let path = format!(
+        "/api/v1/api-keys/{}",
+        listed.json[0]["id"].as_str().unwrap()
+    );
+    let bound = server
+        .request("PATCH", &path)
+        .header("Content-Type", "application/json")
+        .body(r#"{"allowedIps":["203.0.113.0/24"]}"#)
+        .key(&key)
+        .send();
+    assert_eq!(bound.status, 200, "{}", bound.text);
+    let from = |client: &str| {
+        let info = server.get("/v1/account/info").bearer(&token);
+        let grant = json!({
+            "grant_type": "client_credentials", "client_id": key, "client_secret": secret,
+        });
+        let grant = server.post("/v1/account/token", &grant.to_string());
+        [info, grant].map(|request| request.header("X-Forwarded-For", client).send().status)
+    };
+    assert_eq!(from("203.0.113.9"), [200, 200]);
+    assert_eq!(from("203.0.114.9"), [403, 401]);
+    let introspect = |more: &str| {
+        let request = server
+            .request("POST", "/api/oauth/introspect")
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .key(&server.operator_key())
+            .body(&format!("token={token}{more}"));
+        request.send().json["active"].clone()
+    };
+    assert_eq!(introspect(""), false);
+    assert_eq!(introspect("&address=203.0.113.9"), true);
+    assert_eq!(introspect("&address=203.0.114.9"), false);
+}
+
+#[test]
+fn a_token_has_no_more_than_the_role_of_its_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("nexa.toml");
+    let text = "scopes = [\"signals\", \"agents\"]\n[roles]\nowner = [\"signals\"]\n";
+    std::fs::write(&config, text).unwrap();
+    let server = Server::start_with(&["--config", config.to_str().unwrap()]);
+    let (key, secret) = agent(&server);
+    let ask = |scope: &str| {
+        form(
+            &server,
+            &[
+                ("client_id", &key),
+                ("client_secret", &secret),
+                ("scope", scope),
+            ],
+        )
+    };
+    assert_eq!(oauth_error(&ask("agents")), (400, "invalid_scope"));
+    let granted = ask("full_access");
+    let token = granted.json["access_token"].as_str().unwrap();
+    let described = server
+        .request("POST", "/api/oauth/introspect")
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .key(&server.operator_key())
+        .body(&format!("token={token}"))
+        .send();
+    assert_eq!(described.json["scope"], "signals", "{}", described.text);
+}
+
+#[test]
+fn parallel_rotations_leave_one_secret() {
+    let server = Server::start();
+    let (key, secret) = agent(&server);
+    let secrets: Vec<String> = std::thread::scope(|scope| {
+        let rotate = || {
+            let rotated = server
+                .request("POST", "/v1/account/rotate-secret")
+                .key(&key)
+                .send();
+            assert_eq!(rotated.status, 200, "{}", rotated.text);
+            rotated.json["api_secret"].as_str().unwrap().to_owned()
+        };
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(rotate)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let works = |secret: &String| {
+        form(&server, &[("client_id", &key), ("client_secret", secret)]).status == 200
+    };
+    assert!(!works(&secret));
+    assert_eq!(secrets.iter().filter(|secret| works(secret)).count(), 1);
 }
