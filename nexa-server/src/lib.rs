@@ -29,6 +29,8 @@ mod domain;
 mod gate;
 mod http;
 mod job;
+#[cfg(test)]
+mod matrix_tests;
 mod serve;
 mod store;
 mod sync;

@@ -33,6 +33,12 @@ const LAYERS: &[(&str, &[&str])] = &[
         "app_tests",
         &["app", "config", "domain", "job", "store", "testing", "time"],
     ),
+    (
+        "matrix_tests",
+        &[
+            "api", "app", "config", "domain", "gate", "http", "store", "testing", "time",
+        ],
+    ),
     ("testing", &[]),
     ("lib", &["cli", "config", "serve"]),
     ("main", &[]),

@@ -1,0 +1,147 @@
+//! Credentials, and what has happened to them.
+
+use std::sync::Mutex;
+
+use serde_json::Value;
+
+use super::world::World;
+use crate::domain::principal::Role;
+
+/// What a caller presents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Nobody,
+    /// An access token of a session.
+    Session,
+    /// An access token that an agent got for its secret.
+    Secret,
+    /// The same for the scope `signals` and nothing else.
+    Narrow,
+    /// A key with `full_access`.
+    Full,
+    /// A key with `signals` and nothing else.
+    Scoped,
+    /// A key with `full_access` of the test environment.
+    Test,
+    /// The operator's key.
+    Operator,
+    /// What looks like a key and is none.
+    Text,
+    /// What looks like an access token and is none.
+    Token,
+}
+
+/// What has happened since the credential was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Active,
+    KeyDisabled,
+    KeyExpired,
+    KeyDeleted,
+    KeyRotated,
+    OwnerDisabled,
+    TenantDisabled,
+    SessionEnded,
+    SecretRotated,
+}
+
+pub(super) const STATES: [State; 9] = [
+    State::Active,
+    State::KeyDisabled,
+    State::KeyExpired,
+    State::KeyDeleted,
+    State::KeyRotated,
+    State::OwnerDisabled,
+    State::TenantDisabled,
+    State::SessionEnded,
+    State::SecretRotated,
+];
+
+/// One credential with its history.
+pub(super) struct Credential {
+    pub(super) kind: Kind,
+    pub(super) state: State,
+    pub(super) role: Role,
+    /// Whether it was used before anything happened, so that memory knew it.
+    pub(super) is_warm: bool,
+    text: Mutex<String>,
+    /// What a client that sends it by HTTP Basic calls itself: the id of a key, or the key of an agent.
+    pub(super) client_id: String,
+}
+
+impl Credential {
+    pub(super) fn new(
+        kind: Kind,
+        state: State,
+        role: Role,
+        is_warm: bool,
+        (client_id, text): (&str, &str),
+    ) -> Self {
+        Self {
+            kind,
+            state,
+            role,
+            is_warm,
+            text: Mutex::new(text.to_owned()),
+            client_id: client_id.to_owned(),
+        }
+    }
+
+    /// Goes on with a token of the new secret, where the answer is one.
+    pub(super) fn learn(&self, world: &World, answer: &Value) {
+        if let (Kind::Secret, Some(secret)) = (self.kind, answer["api_secret"].as_str()) {
+            *self.text.lock().unwrap() = world.exchange(&self.client_id, secret, None);
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
+
+    /// Whether it has survived what happened.
+    pub(super) fn stands(&self) -> bool {
+        match self.kind {
+            Kind::Nobody | Kind::Text | Kind::Token => false,
+            Kind::Session => match self.state {
+                State::OwnerDisabled | State::TenantDisabled | State::SessionEnded => false,
+                State::Active
+                | State::KeyDisabled
+                | State::KeyExpired
+                | State::KeyDeleted
+                | State::KeyRotated
+                | State::SecretRotated => true,
+            },
+            // It stands with the agent's key, whatever the value of that, and with its secret.
+            Kind::Secret | Kind::Narrow => match self.state {
+                State::KeyDisabled
+                | State::KeyExpired
+                | State::KeyDeleted
+                | State::OwnerDisabled
+                | State::TenantDisabled
+                | State::SecretRotated => false,
+                State::Active | State::KeyRotated | State::SessionEnded => true,
+            },
+            Kind::Full | Kind::Scoped | Kind::Test => match self.state {
+                State::KeyDisabled
+                | State::KeyExpired
+                | State::KeyDeleted
+                | State::KeyRotated
+                | State::OwnerDisabled
+                | State::TenantDisabled => false,
+                State::Active | State::SessionEnded | State::SecretRotated => true,
+            },
+            Kind::Operator => self.state != State::KeyDeleted,
+        }
+    }
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let warmth = if self.is_warm { "warm" } else { "cold" };
+        write!(
+            f,
+            "{warmth} {:?} of {:?}, {:?}",
+            self.kind, self.role, self.state
+        )
+    }
+}

@@ -1,0 +1,349 @@
+//! Every route against every kind of caller: the gate's answer beside what the contracts' table of roles says.
+//!
+//! Routes come from the table itself, so a new one joins by itself; a new kind of [`Access`] does not compile until
+//! [`expected`] says who may pass it.
+
+mod credential;
+mod history;
+mod ids;
+mod world;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::body::Bytes;
+use hyper::{Method, Request};
+use serde_json::Value;
+
+use crate::api::dialect::Dialect;
+use crate::api::{Route, routes};
+use crate::gate::access::Access;
+use credential::{Credential, Kind};
+use world::World;
+
+/// How a credential travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carrier {
+    Header,
+    Bearer,
+    Both,
+    /// Beside another credential, which is none.
+    BesideAnother,
+    Basic,
+    Query,
+}
+
+const CARRIERS: [Carrier; 6] = [
+    Carrier::Header,
+    Carrier::Bearer,
+    Carrier::Both,
+    Carrier::BesideAnother,
+    Carrier::Basic,
+    Carrier::Query,
+];
+
+/// What the gate says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Whatever the handler then makes of an empty request.
+    Pass,
+    TwoCredentials,
+    Missing,
+    InvalidToken,
+    InvalidKey,
+    InvalidClient,
+    WrongEnvironment,
+    ScopeMissing,
+    Forbidden,
+}
+
+const REFUSALS: [Verdict; 8] = [
+    Verdict::TwoCredentials,
+    Verdict::Missing,
+    Verdict::InvalidToken,
+    Verdict::InvalidKey,
+    Verdict::InvalidClient,
+    Verdict::WrongEnvironment,
+    Verdict::ScopeMissing,
+    Verdict::Forbidden,
+];
+
+/// The table of roles, written down from the contracts. Owners, admins and members differ in whose things they may
+/// touch (see [`ids`]), not in which of today's routes they may call.
+fn expected(access: Access, credential: &Credential, carrier: Carrier) -> Verdict {
+    let takes_basic = match access {
+        Access::OauthMember | Access::OauthChecker => true,
+        Access::Public
+        | Access::Member
+        | Access::Checker
+        | Access::Operator
+        | Access::CallersKey => false,
+    };
+    let seen = match carrier {
+        Carrier::Header | Carrier::Bearer | Carrier::Both | Carrier::BesideAnother => {
+            credential.kind
+        }
+        Carrier::Basic if takes_basic => credential.kind,
+        // Only an upgrade may carry a credential in its query.
+        Carrier::Basic | Carrier::Query => Kind::Nobody,
+    };
+    let live = || match (seen, credential.stands()) {
+        (Kind::Nobody, _) => Err(Verdict::Missing),
+        (_, _) if carrier == Carrier::BesideAnother => Err(Verdict::TwoCredentials),
+        // A client is a key's id and the key.
+        (Kind::Session | Kind::Secret | Kind::Narrow, _) | (_, false)
+            if carrier == Carrier::Basic =>
+        {
+            Err(Verdict::InvalidClient)
+        }
+        (Kind::Session | Kind::Secret | Kind::Narrow | Kind::Token, false) => {
+            Err(Verdict::InvalidToken)
+        }
+        (Kind::Full | Kind::Scoped | Kind::Test | Kind::Operator | Kind::Text, false) => {
+            Err(Verdict::InvalidKey)
+        }
+        (kind, true) => Ok(kind),
+    };
+    let verdict = match access {
+        Access::Public => Ok(Verdict::Pass),
+        Access::Member | Access::OauthMember => live().map(as_member),
+        Access::Checker | Access::OauthChecker => live().map(|kind| match kind {
+            Kind::Operator => Verdict::Pass,
+            kind => as_member(kind),
+        }),
+        Access::Operator => live().map(|kind| match kind {
+            Kind::Operator => Verdict::Pass,
+            // A narrow token is looked at no further.
+            Kind::Narrow => Verdict::ScopeMissing,
+            _ => Verdict::Forbidden,
+        }),
+        // A gateway's question is about a tenant's key; nothing else is one.
+        Access::CallersKey => match (seen, live()) {
+            (_, Err(Verdict::InvalidToken)) => Err(Verdict::InvalidKey),
+            (Kind::Session | Kind::Secret | Kind::Narrow | Kind::Operator, Ok(_)) => {
+                Err(Verdict::InvalidKey)
+            }
+            (Kind::Test, Ok(_)) => Err(Verdict::WrongEnvironment),
+            (_, verdict) => verdict.map(|_| Verdict::Pass),
+        },
+    };
+    verdict.unwrap_or_else(|refusal| refusal)
+}
+
+/// What a credential that stands is worth where members may call.
+fn as_member(kind: Kind) -> Verdict {
+    match kind {
+        Kind::Session | Kind::Secret | Kind::Full => Verdict::Pass,
+        Kind::Scoped | Kind::Narrow => Verdict::ScopeMissing,
+        Kind::Test => Verdict::WrongEnvironment,
+        Kind::Operator => Verdict::Forbidden,
+        Kind::Nobody | Kind::Text | Kind::Token => unreachable!("{kind:?} never stands"),
+    }
+}
+
+impl Verdict {
+    /// Status and code, as that dialect writes them; `None` for a pass.
+    fn written(self, dialect: Dialect) -> Option<(u16, &'static str)> {
+        let missing = match dialect {
+            Dialect::Agentyk | Dialect::Nexora => "credential_required",
+            Dialect::Nexgent | Dialect::Nexalayer | Dialect::Gateway => "api_key_required",
+            Dialect::Oauth => "invalid_client",
+        };
+        let plain = match self {
+            Self::Pass => None,
+            Self::TwoCredentials => Some((400, "two_credentials")),
+            Self::Missing => Some((401, missing)),
+            Self::InvalidToken => Some((401, "invalid_token")),
+            Self::InvalidKey => Some((401, "invalid_api_key")),
+            Self::InvalidClient => Some((401, "invalid_client")),
+            Self::WrongEnvironment => Some((403, "wrong_environment")),
+            Self::ScopeMissing => Some((403, "scope_missing")),
+            Self::Forbidden => Some((403, "forbidden")),
+        };
+        match dialect {
+            Dialect::Oauth => plain.map(|(status, code)| (status, oauth_code(code))),
+            Dialect::Agentyk
+            | Dialect::Nexora
+            | Dialect::Nexgent
+            | Dialect::Nexalayer
+            | Dialect::Gateway => plain,
+        }
+    }
+}
+
+/// The words of RFC 6749 §5.2 and RFC 6750 §3.1.
+fn oauth_code(code: &'static str) -> &'static str {
+    match code {
+        "two_credentials" => "invalid_request",
+        "invalid_api_key" => "invalid_token",
+        "scope_missing" => "insufficient_scope",
+        "wrong_environment" | "forbidden" => "access_denied",
+        other => other,
+    }
+}
+
+#[test]
+fn every_route_answers_every_caller_as_the_table_of_roles_says() {
+    let (world, credentials) = World::with_credentials();
+    let routes = routes();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut outcome = Outcome::default();
+        while let Some(credential) = credentials.get(next.fetch_add(1, Ordering::Relaxed)) {
+            outcome.judge(&world, &routes, credential);
+        }
+        outcome
+    };
+    let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let faults: Vec<String> = outcomes
+        .iter()
+        .flat_map(|outcome| outcome.faults.clone())
+        .collect();
+    let shown = faults
+        .iter()
+        .take(30)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert!(
+        faults.is_empty(),
+        "{} cells are wrong:\n{shown}",
+        faults.len()
+    );
+    for verdict in REFUSALS.into_iter().chain([Verdict::Pass]) {
+        let seen = outcomes
+            .iter()
+            .any(|outcome| outcome.seen.contains(&verdict));
+        assert!(seen, "no cell expects {verdict:?}");
+    }
+    let cells: usize = outcomes.iter().map(|outcome| outcome.cells).sum();
+    assert_eq!(cells, routes.len() * credentials.len() * CARRIERS.len());
+}
+
+#[derive(Default)]
+struct Outcome {
+    cells: usize,
+    faults: Vec<String>,
+    seen: Vec<Verdict>,
+}
+
+impl Outcome {
+    /// One credential on every route, by every carrier.
+    fn judge(&mut self, world: &World, routes: &[Route], credential: &Credential) {
+        for route in routes {
+            for carrier in CARRIERS {
+                let verdict = expected(route.access, credential, carrier);
+                let (status, answer) = world.ask(request(route, credential, carrier));
+                credential.learn(world, &answer);
+                self.cells += 1;
+                if !self.seen.contains(&verdict) {
+                    self.seen.push(verdict);
+                }
+                let found = (status, code(route, &answer));
+                let is_right = match verdict.written(route.dialect) {
+                    Some(refusal) => found == refusal,
+                    None => has_passed(route, found),
+                };
+                if !is_right {
+                    let method = route.method.as_ref().map_or("*", Method::as_str);
+                    self.faults.push(format!(
+                        "{method} {} by {carrier:?} of {credential:?}: {found:?}, not {verdict:?}",
+                        route.path
+                    ));
+                }
+            }
+        }
+    }
+}
+
+fn code<'a>(route: &Route, answer: &'a Value) -> &'a str {
+    let member = match route.dialect {
+        Dialect::Oauth => "error",
+        Dialect::Agentyk
+        | Dialect::Nexora
+        | Dialect::Nexgent
+        | Dialect::Nexalayer
+        | Dialect::Gateway => "code",
+    };
+    answer[member].as_str().unwrap_or_default()
+}
+
+/// Whether it is an answer of the handler, and not of the gate or of a fault.
+fn has_passed(route: &Route, (status, code): (u16, &str)) -> bool {
+    let is_refusal = match (route.dialect, route.access) {
+        // It asks its client for a secret itself.
+        (Dialect::Oauth, Access::Public) => false,
+        // The standard has one code for two credentials and for an empty request.
+        (Dialect::Oauth, _) => matches!(status, 401 | 403),
+        (dialect, _) => {
+            let mut refusals = REFUSALS
+                .iter()
+                .filter_map(|refusal| refusal.written(dialect));
+            refusals.any(|refusal| (status, code) == refusal)
+        }
+    };
+    status < 500 && status != 429 && !is_refusal
+}
+
+/// A request with an empty object and ids of nothing.
+fn request(route: &Route, credential: &Credential, carrier: Carrier) -> Request<Bytes> {
+    let text = credential.text();
+    let mut path = path_with(route, world::MISSING);
+    if carrier == Carrier::Query && !text.is_empty() {
+        path.push_str(&format!("?token={text}&api_key={text}"));
+    }
+    let mut request = world::json_request(route.method.clone().unwrap_or(Method::GET), &path, "{}");
+    let headers = request.headers_mut();
+    let mut set = |name: &'static str, value: String| {
+        headers.insert(name, value.parse().unwrap());
+    };
+    if route.access == Access::CallersKey && !route.path.ends_with(['/', '}']) {
+        set("x-original-method", "GET".to_owned());
+        set("x-original-uri", "/api/v1/trading-signals".to_owned());
+    }
+    if text.is_empty() {
+        return request;
+    }
+    match carrier {
+        Carrier::Header => set("x-api-key", text),
+        Carrier::Bearer => set("authorization", format!("Bearer {text}")),
+        Carrier::Both => {
+            set("authorization", format!("Bearer {text}"));
+            set("x-api-key", text);
+        }
+        Carrier::BesideAnother => {
+            set("authorization", format!("Bearer {text}"));
+            set("x-api-key", "nex_another".to_owned());
+        }
+        Carrier::Basic => {
+            let pair = STANDARD.encode(format!("{}:{text}", credential.client_id));
+            set("authorization", format!("Basic {pair}"));
+        }
+        Carrier::Query => {}
+    }
+    request
+}
+
+/// The route's path with `id` for what it captures.
+fn path_with(route: &Route, id: &str) -> String {
+    let Some((before, rest)) = route.path.split_once('{') else {
+        return route.path.to_owned();
+    };
+    let (name, after) = rest.split_once('}').unwrap();
+    assert!(
+        !after.contains('{'),
+        "{}: more than one thing is named",
+        route.path
+    );
+    match name.strip_prefix('*') {
+        Some(_) => format!("{before}api/v1/trading-signals"),
+        None => format!("{before}{id}{after}"),
+    }
+}

@@ -1,0 +1,228 @@
+//! A server in process, and people who call it.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use hyper::body::Bytes;
+use hyper::{Method, Request};
+use nexa_core::{Requirement, Scope, SigningKey, uuid_v7};
+use serde_json::Value;
+
+use crate::app::{App, Call};
+use crate::config::{Config, Overrides};
+use crate::domain::audit::Origin;
+use crate::domain::issuing::Issuing;
+use crate::domain::keys::Environments;
+use crate::domain::operators::{self, NewOperatorKey};
+use crate::domain::principal::{Principal, Role};
+use crate::domain::rules::{Demand, Rule};
+use crate::domain::{Error, sessions};
+use crate::http::Outcome;
+use crate::store::tenants::{self, Tenant};
+use crate::store::users::{self, User};
+use crate::store::{MIGRATIONS, Store, StoreError};
+use crate::testing::SeededRng;
+use crate::time::UnixMillis;
+
+/// The id of nothing.
+pub(super) const MISSING: &str = "018f0000-0000-7000-8000-000000000000";
+
+pub(super) const START: UnixMillis = UnixMillis::from_ms(1_800_000_000_000);
+const ROLES: [Role; 3] = [Role::Owner, Role::Admin, Role::Member];
+
+/// The server and its people.
+pub(super) struct World {
+    app: App,
+    now: UnixMillis,
+    calls: AtomicU32,
+    operator_key: String,
+    _folder: tempfile::TempDir,
+}
+
+/// A user with an open session.
+pub(super) struct Person {
+    pub(super) id: String,
+    pub(super) role: Role,
+    pub(super) session: String,
+}
+
+impl World {
+    /// Without tenants.
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rng = SeededRng::new(11);
+        let store = Store::open(folder.path(), MIGRATIONS).unwrap();
+        let issuing =
+            Issuing::new(&SigningKey::generate(&mut rng), "https://auth.example.com").unwrap();
+        let mut config = Config::load(None, Overrides::default()).unwrap();
+        config.rules.push(Rule {
+            methods: Vec::new(),
+            path: "/".to_owned(),
+            demand: Demand::Key {
+                requirement: signals(),
+                environments: Environments::Live,
+            },
+        });
+        let world = Self {
+            app: App::new(&config, store, issuing).unwrap(),
+            now: START,
+            calls: AtomicU32::new(0),
+            operator_key: String::new(),
+            _folder: folder,
+        };
+        let operator_key = world.make_operator_key().1;
+        Self {
+            operator_key,
+            ..world
+        }
+    }
+
+    /// As the shell does: from memory, and where that does not know, with the store. Every call comes from an address
+    /// of its own, because limits by address are not what is asked here.
+    pub(super) fn ask(&self, request: Request<Bytes>) -> (u16, Value) {
+        let (head, body) = request.into_parts();
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let [_, b, c, d] = number.to_be_bytes();
+        let mut rng = SeededRng::new(u64::from(number) + 1_000);
+        let mut call = |may_block| {
+            let peer = IpAddr::from([10, b, c, d]);
+            let call = Call {
+                now: self.now,
+                rng: &mut rng,
+                peer,
+                may_block,
+            };
+            self.app.handle(call, &head, &body)
+        };
+        let outcome = match call(false) {
+            Outcome::Miss => call(true),
+            answered @ Outcome::Reply(_) => answered,
+        };
+        let Outcome::Reply(response) = outcome else {
+            panic!("{} {}: missed where it may block", head.method, head.uri);
+        };
+        let json = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+        (response.status().as_u16(), json)
+    }
+
+    /// A request with a key or an access token, which is to succeed.
+    pub(super) fn call(&self, method: Method, path: &str, credential: &str, body: &Value) -> Value {
+        let mut request = json_request(method, path, &body.to_string());
+        let bearer = format!("Bearer {credential}").parse().unwrap();
+        request.headers_mut().insert("authorization", bearer);
+        let (status, answer) = self.ask(request);
+        assert!((200..300).contains(&status), "{path}: {status} {answer}");
+        answer
+    }
+
+    /// A tenant with a user of each role, who are logged in.
+    pub(super) fn add_people(&self) -> (String, [Person; 3]) {
+        let now = self.now;
+        let mut rng = self.rng();
+        let tenant = Tenant {
+            id: uuid_v7(now.unsigned_ms(), &mut rng),
+            name: "Tenant".to_owned(),
+            kind: "workspace".to_owned(),
+            created_at: now,
+        };
+        let made = ROLES.map(|role| {
+            let user = User {
+                id: uuid_v7(now.unsigned_ms(), &mut rng),
+                tenant_id: tenant.id.clone(),
+                email: None,
+                email_given: None,
+                password_hash: None,
+                role: role.as_str().to_owned(),
+                session_version: 1,
+                created_at: now,
+                is_active: true,
+            };
+            let issuing = &self.app.services().issuing;
+            let opened = sessions::draft(now, &mut rng, issuing, &user).unwrap();
+            let person = Person {
+                id: user.id.clone(),
+                role,
+                session: opened.access_token.clone(),
+            };
+            (person, user, opened)
+        });
+        let tenant_id = tenant.id.clone();
+        let origin = machine();
+        let people = self
+            .app
+            .services()
+            .store
+            .write(move |tx| -> Result<_, Error> {
+                tenants::insert(tx, &tenant)?;
+                for (_, user, opened) in &made {
+                    users::insert(tx, user)?;
+                    sessions::open(tx, now, &origin, opened)?;
+                }
+                Ok(made.map(|(person, _, _)| person))
+            });
+        (tenant_id, people.unwrap())
+    }
+
+    pub(super) fn make_key(&self, session: &str, fields: &Value) -> (String, String) {
+        let made = self.call(Method::POST, "/api/v1/api-keys", session, fields);
+        (string(&made["id"]), string(&made["key"]))
+    }
+
+    /// The id of a new operator key, and the key.
+    pub(super) fn make_operator_key(&self) -> (String, String) {
+        let now = self.now;
+        let NewOperatorKey { plain, row } = NewOperatorKey::new(now, &mut self.rng());
+        let (id, digest, origin) = (row.id.clone(), plain.digest(), machine());
+        let store = &self.app.services().store;
+        let made = store.write(move |tx| operators::create(tx, now, &origin, &row, &digest));
+        made.unwrap();
+        (id, plain.expose().to_owned())
+    }
+
+    pub(super) fn operator_key(&self) -> &str {
+        &self.operator_key
+    }
+
+    /// No route ends a session yet.
+    pub(super) fn end_sessions(&self, user_id: &str) {
+        let user_id = user_id.to_owned();
+        let sql = "DELETE FROM sessions WHERE user_id = ?1";
+        let store = &self.app.services().store;
+        let ended = store.write(move |tx| tx.execute(sql, &[(&user_id).into()]));
+        ended.unwrap_or_else(|error: StoreError| panic!("{error}"));
+    }
+
+    pub(super) fn pass_time(&mut self, seconds: i64) {
+        self.now = self.now.plus_seconds(seconds);
+    }
+
+    fn rng(&self) -> SeededRng {
+        SeededRng::new(u64::from(self.calls.fetch_add(1, Ordering::Relaxed)))
+    }
+}
+
+pub(super) fn json_request(method: Method, path: &str, body: &str) -> Request<Bytes> {
+    let request = Request::builder().method(method).uri(path);
+    let request = request.header("content-type", "application/json");
+    request
+        .body(Bytes::copy_from_slice(body.as_bytes()))
+        .unwrap()
+}
+
+pub(super) fn string(value: &Value) -> String {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no string"))
+        .to_owned()
+}
+
+fn machine() -> Origin {
+    Origin {
+        principal: Principal::Machine,
+        address: None,
+    }
+}
+
+fn signals() -> Requirement {
+    Requirement::Scope(Scope::parse("signals").unwrap())
+}
