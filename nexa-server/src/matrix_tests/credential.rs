@@ -19,7 +19,7 @@ pub(super) enum Kind {
     Narrow,
     /// A key with `full_access`.
     Full,
-    /// A key with `signals` and nothing else.
+    /// A key with one scope.
     Scoped,
     /// A key with `full_access` of the test environment.
     Test,
@@ -40,18 +40,21 @@ pub(super) enum State {
     KeyDeleted,
     KeyRotated,
     OwnerDisabled,
+    /// Its owner may do less than when it was made.
+    OwnerDemoted,
     TenantDisabled,
     SessionEnded,
     SecretRotated,
 }
 
-pub(super) const STATES: [State; 9] = [
+pub(super) const STATES: [State; 10] = [
     State::Active,
     State::KeyDisabled,
     State::KeyExpired,
     State::KeyDeleted,
     State::KeyRotated,
     State::OwnerDisabled,
+    State::OwnerDemoted,
     State::TenantDisabled,
     State::SessionEnded,
     State::SecretRotated,
@@ -109,6 +112,7 @@ impl Credential {
                 | State::KeyExpired
                 | State::KeyDeleted
                 | State::KeyRotated
+                | State::OwnerDemoted
                 | State::SecretRotated => true,
             },
             // It stands with the agent's key, whatever the value of that, and with its secret.
@@ -119,7 +123,9 @@ impl Credential {
                 | State::OwnerDisabled
                 | State::TenantDisabled
                 | State::SecretRotated => false,
-                State::Active | State::KeyRotated | State::SessionEnded => true,
+                State::Active | State::KeyRotated | State::OwnerDemoted | State::SessionEnded => {
+                    true
+                }
             },
             Kind::Full | Kind::Scoped | Kind::Test => match self.state {
                 State::KeyDisabled
@@ -128,10 +134,20 @@ impl Credential {
                 | State::KeyRotated
                 | State::OwnerDisabled
                 | State::TenantDisabled => false,
-                State::Active | State::SessionEnded | State::SecretRotated => true,
+                State::Active
+                | State::OwnerDemoted
+                | State::SessionEnded
+                | State::SecretRotated => true,
             },
             Kind::Operator => self.state != State::KeyDeleted,
         }
+    }
+}
+
+impl Credential {
+    /// Whether it may do less than it says, because its owner may.
+    pub(super) fn is_cut(&self) -> bool {
+        self.kind == Kind::Scoped && self.state == State::OwnerDemoted && self.role != Role::Member
     }
 }
 

@@ -4,7 +4,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::credential::{Credential, Kind, STATES, State};
-use super::world::{MISSING, START, World, json_request, string};
+use super::world::{MISSING, OWNERS_SCOPE, START, World, json_request, string};
 use crate::domain::principal::Role;
 
 impl World {
@@ -75,9 +75,14 @@ impl World {
                 session,
             )];
             let mut key_ids = Vec::new();
+            // What members may not hand on, so that a demotion cuts it.
+            let scope = match (state, person.role) {
+                (State::OwnerDemoted, Role::Owner | Role::Admin) => OWNERS_SCOPE,
+                (_, _) => "signals",
+            };
             for (kind, scopes, environment) in [
                 (Kind::Full, "full_access", "live"),
-                (Kind::Scoped, "signals", "live"),
+                (Kind::Scoped, scope, "live"),
                 (Kind::Test, "full_access", "test"),
             ] {
                 let fields = json!({ "name": "k", "scopes": [scopes], "environment": environment });
@@ -132,7 +137,10 @@ impl World {
         if let Some(key) = self.happen_to_key(state, &string(&listed[0]["id"]), &key) {
             made.client_id = key;
         }
-        self.happen_to_user(state, &string(&me["user"]["id"]));
+        // The one user of an agent stays its owner.
+        if state != State::OwnerDemoted {
+            self.happen_to_user(state, &string(&me["user"]["id"]));
+        }
         self.happen_to_tenant(state, &string(&me["tenant"]["id"]));
         made
     }
@@ -188,6 +196,7 @@ impl World {
             }
             State::Active
             | State::OwnerDisabled
+            | State::OwnerDemoted
             | State::TenantDisabled
             | State::SessionEnded
             | State::SecretRotated => {}
@@ -198,6 +207,7 @@ impl World {
     fn happen_to_user(&self, state: State, id: &str) {
         match state {
             State::OwnerDisabled => self.disable("users", id),
+            State::OwnerDemoted => self.demote(id),
             State::SessionEnded => self.end_sessions(id),
             State::Active
             | State::KeyDisabled
@@ -218,6 +228,7 @@ impl World {
             | State::KeyDeleted
             | State::KeyRotated
             | State::OwnerDisabled
+            | State::OwnerDemoted
             | State::SessionEnded
             | State::SecretRotated => {}
         }

@@ -125,6 +125,7 @@ fn expected(access: Access, credential: &Credential, carrier: Carrier) -> Verdic
                 Err(Verdict::InvalidKey)
             }
             (Kind::Test, Ok(_)) => Err(Verdict::WrongEnvironment),
+            (_, Ok(_)) if credential.is_cut() => Err(Verdict::ScopeMissing),
             (_, verdict) => verdict.map(|_| Verdict::Pass),
         },
     };
@@ -306,7 +307,7 @@ fn request(route: &Route, credential: &Credential, carrier: Carrier) -> Request<
     };
     if route.access == Access::CallersKey && !route.path.ends_with(['/', '}']) {
         set("x-original-method", "GET".to_owned());
-        set("x-original-uri", "/api/v1/trading-signals".to_owned());
+        set("x-original-uri", world::ASKED.to_owned());
     }
     if text.is_empty() {
         return request;
@@ -343,7 +344,7 @@ fn path_with(route: &Route, id: &str) -> String {
         route.path
     );
     match name.strip_prefix('*') {
-        Some(_) => format!("{before}api/v1/trading-signals"),
+        Some(_) => format!("{before}{}", world::ASKED.trim_start_matches('/')),
         None => format!("{before}{id}{after}"),
     }
 }

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use hyper::body::Bytes;
 use hyper::{Method, Request};
-use nexa_core::{Requirement, Scope, SigningKey, uuid_v7};
+use nexa_core::{Requirement, Scope, ScopeSet, SigningKey, uuid_v7};
 use serde_json::Value;
 
 use crate::app::{App, Call};
 use crate::config::{Config, Overrides};
 use crate::domain::audit::Origin;
 use crate::domain::issuing::Issuing;
+use crate::domain::key_cache::Weakened;
 use crate::domain::keys::Environments;
 use crate::domain::operators::{self, NewOperatorKey};
 use crate::domain::principal::{Principal, Role};
@@ -26,6 +27,11 @@ use crate::time::UnixMillis;
 
 /// The id of nothing.
 pub(super) const MISSING: &str = "018f0000-0000-7000-8000-000000000000";
+
+/// What gateways ask about: it needs any of two scopes.
+pub(super) const ASKED: &str = "/asked";
+/// One of the two, which keys of members may not have.
+pub(super) const OWNERS_SCOPE: &str = "history";
 
 pub(super) const START: UnixMillis = UnixMillis::from_ms(1_800_000_000_000);
 const ROLES: [Role; 3] = [Role::Owner, Role::Admin, Role::Member];
@@ -55,14 +61,15 @@ impl World {
         let issuing =
             Issuing::new(&SigningKey::generate(&mut rng), "https://auth.example.com").unwrap();
         let mut config = Config::load(None, Overrides::default()).unwrap();
-        config.rules.push(Rule {
-            methods: Vec::new(),
-            path: "/".to_owned(),
-            demand: Demand::Key {
-                requirement: signals(),
-                environments: Environments::Live,
-            },
-        });
+        for path in ["/", ASKED] {
+            config.rules.push(any_of_two_scopes(path));
+        }
+        let members = config
+            .key_policy
+            .known
+            .iter()
+            .filter(|scope| scope.as_str() != OWNERS_SCOPE);
+        config.key_policy.member = ScopeSet::parse(members.map(Scope::as_str)).unwrap();
         let world = Self {
             app: App::new(&config, store, issuing).unwrap(),
             now: START,
@@ -183,6 +190,18 @@ impl World {
         &self.operator_key
     }
 
+    /// No route changes a role yet.
+    pub(super) fn demote(&self, user_id: &str) {
+        let id = user_id.to_owned();
+        let sql = "UPDATE users SET role = 'member' WHERE id = ?1";
+        let services = self.app.services();
+        let demoted = services
+            .store
+            .write(move |tx| tx.execute(sql, &[(&id).into()]));
+        demoted.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        services.cache.forget(&Weakened::User(user_id.to_owned()));
+    }
+
     /// No route ends a session yet.
     pub(super) fn end_sessions(&self, user_id: &str) {
         let user_id = user_id.to_owned();
@@ -223,6 +242,14 @@ fn machine() -> Origin {
     }
 }
 
-fn signals() -> Requirement {
-    Requirement::Scope(Scope::parse("signals").unwrap())
+fn any_of_two_scopes(path: &str) -> Rule {
+    let scope = |name| Requirement::Scope(Scope::parse(name).unwrap());
+    Rule {
+        methods: Vec::new(),
+        path: path.to_owned(),
+        demand: Demand::Key {
+            requirement: Requirement::Any(vec![scope("signals"), scope(OWNERS_SCOPE)]),
+            environments: Environments::Live,
+        },
+    }
 }
