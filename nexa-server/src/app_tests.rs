@@ -4,15 +4,11 @@ use std::net::IpAddr;
 
 use hyper::body::Bytes;
 use hyper::{Request, Response};
-use nexa_core::SigningKey;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::Overrides;
-use crate::store;
-use crate::testing::SeededRng;
+use crate::testing::{self, SeededRng};
 
-const URL: &str = "https://auth.example.com";
 const START: UnixMillis = UnixMillis::from_ms(1_800_000_000_000);
 
 struct Fixture {
@@ -24,15 +20,10 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut rng = SeededRng::new(7);
-        let store = Store::open(folder.path(), store::MIGRATIONS).unwrap();
-        let issuing = Issuing::new(&SigningKey::generate(&mut rng), URL).unwrap();
-        let config = Config::load(None, Overrides::default()).unwrap();
-        let app = App::new(&config, store, issuing).unwrap();
+        let (app, folder) = testing::app(|_| {});
         Self {
             app,
-            rng,
+            rng: SeededRng::new(8),
             now: START,
             _folder: folder,
         }

@@ -1,7 +1,24 @@
 //! What unit tests share.
 
+use nexa_core::SigningKey;
 use rand_core::{TryCryptoRng, TryRng};
 use sha2::{Digest, Sha256};
+
+use crate::app::App;
+use crate::config::{Config, Overrides};
+use crate::domain::issuing::Issuing;
+use crate::store::{MIGRATIONS, Store};
+
+/// An app on a fresh data folder, with the sample configuration as `change` leaves it: no socket, no clock.
+pub(crate) fn app(change: impl FnOnce(&mut Config)) -> (App, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), MIGRATIONS).unwrap();
+    let signing_key = SigningKey::generate(&mut SeededRng::new(7));
+    let issuing = Issuing::new(&signing_key, "https://auth.example.com").unwrap();
+    let mut config = Config::load(None, Overrides::default()).unwrap();
+    change(&mut config);
+    (App::new(&config, store, issuing).unwrap(), folder)
+}
 
 /// Repeatable randomness: SHA-256 over a seed and a counter. For tests only.
 pub(crate) struct SeededRng {

@@ -5,13 +5,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use hyper::body::Bytes;
 use hyper::{Method, Request};
-use nexa_core::{Requirement, Scope, ScopeSet, SigningKey, uuid_v7};
+use nexa_core::{Requirement, Scope, ScopeSet, uuid_v7};
 use serde_json::Value;
 
 use crate::app::{App, Call};
-use crate::config::{Config, Overrides};
 use crate::domain::audit::Origin;
-use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::Weakened;
 use crate::domain::keys::Environments;
 use crate::domain::operators::{self, NewOperatorKey};
@@ -19,10 +17,10 @@ use crate::domain::principal::{Principal, Role};
 use crate::domain::rules::{Demand, Rule};
 use crate::domain::{Error, sessions};
 use crate::http::Outcome;
+use crate::store::StoreError;
 use crate::store::tenants::{self, Tenant};
 use crate::store::users::{self, User};
-use crate::store::{MIGRATIONS, Store, StoreError};
-use crate::testing::SeededRng;
+use crate::testing::{self, SeededRng};
 use crate::time::UnixMillis;
 
 /// The id of nothing.
@@ -55,23 +53,16 @@ pub(super) struct Person {
 impl World {
     /// Without tenants.
     pub(super) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut rng = SeededRng::new(11);
-        let store = Store::open(folder.path(), MIGRATIONS).unwrap();
-        let issuing =
-            Issuing::new(&SigningKey::generate(&mut rng), "https://auth.example.com").unwrap();
-        let mut config = Config::load(None, Overrides::default()).unwrap();
-        for path in ["/", ASKED] {
-            config.rules.push(any_of_two_scopes(path));
-        }
-        let members = config
-            .key_policy
-            .known
-            .iter()
-            .filter(|scope| scope.as_str() != OWNERS_SCOPE);
-        config.key_policy.member = ScopeSet::parse(members.map(Scope::as_str)).unwrap();
+        let (app, folder) = testing::app(|config| {
+            for path in ["/", ASKED] {
+                config.rules.push(any_of_two_scopes(path));
+            }
+            let known = config.key_policy.known.iter().map(Scope::as_str);
+            let members = known.filter(|scope| *scope != OWNERS_SCOPE);
+            config.key_policy.member = ScopeSet::parse(members).unwrap();
+        });
         let world = Self {
-            app: App::new(&config, store, issuing).unwrap(),
+            app,
             now: START,
             calls: AtomicU32::new(0),
             operator_key: String::new(),

@@ -39,7 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "api", "app", "config", "domain", "gate", "http", "store", "testing", "time",
         ],
     ),
-    ("testing", &[]),
+    ("testing", &["app", "config", "domain", "store"]),
     ("lib", &["cli", "config", "serve"]),
     ("main", &[]),
 ];
