@@ -72,6 +72,40 @@ fn naming_routes(routes: &[Route]) -> Vec<(&Route, &str)> {
 }
 
 #[test]
+fn a_filter_that_names_somebody_else_means_nothing() {
+    let world = World::new();
+    let people: Vec<Person> = (0..2).flat_map(|_| world.add_people().1).collect();
+    people.iter().for_each(|person| furnish(&world, person));
+    let keys = |person: &Person, owner_id: &str| {
+        let path = format!("/api/v1/api-keys?ownerId={owner_id}");
+        listed(&world, &path, &person.session).len()
+    };
+    for (number, caller) in people.iter().enumerate() {
+        for (other_number, other) in people.iter().enumerate() {
+            let manages = number / 3 == other_number / 3
+                && (number == other_number || caller.role.manages_tenant());
+            let expected = usize::from(manages);
+            assert_eq!(
+                keys(caller, &other.id),
+                expected,
+                "{:?} of {:?}",
+                caller.role,
+                other.role
+            );
+            if !manages {
+                let filter = json!({ "ownerId": other.id });
+                let path = "/api/v1/api-keys/revoke";
+                let revoked = world.call(Method::POST, path, &caller.session, &filter);
+                assert_eq!(revoked, json!({ "revoked": 0 }));
+            }
+        }
+    }
+    for person in &people {
+        assert_eq!(keys(person, &person.id), 1, "nobody else has ended it");
+    }
+}
+
+#[test]
 fn what_belongs_to_others_answers_as_what_does_not_exist() {
     let world = World::new();
     let people: Vec<Person> = (0..2).flat_map(|_| world.add_people().1).collect();

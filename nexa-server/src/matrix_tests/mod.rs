@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::body::Bytes;
-use hyper::{Method, Request};
+use hyper::header::WWW_AUTHENTICATE;
+use hyper::{Method, Request, Response, StatusCode};
 use serde_json::Value;
 
 use crate::api::dialect::Dialect;
@@ -241,17 +242,19 @@ impl Outcome {
         for route in routes {
             for carrier in CARRIERS {
                 let verdict = expected(route.access, credential, carrier);
-                let (status, answer) = world.ask(request(route, credential, carrier));
+                let response = world.respond(request(route, credential, carrier));
+                let answer = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
                 credential.learn(world, &answer);
                 self.cells += 1;
                 if !self.seen.contains(&verdict) {
                     self.seen.push(verdict);
                 }
-                let found = (status, code(route, &answer));
+                let found = (response.status().as_u16(), code(route, &answer));
                 let is_right = match verdict.written(route.dialect) {
-                    Some(refusal) => found == refusal,
+                    Some(refusal) => found == refusal && challenges(&response),
                     None => has_passed(route, found),
                 };
+                let is_right = is_right && !repeats(&response, credential);
                 if !is_right {
                     let method = route.method.as_ref().map_or("*", Method::as_str);
                     self.faults.push(format!(
@@ -262,6 +265,23 @@ impl Outcome {
             }
         }
     }
+}
+
+/// RFC 9110 §11.6.1: a 401 says what would do.
+fn challenges(response: &Response<Bytes>) -> bool {
+    response.status() != StatusCode::UNAUTHORIZED
+        || response.headers().contains_key(WWW_AUTHENTICATE)
+}
+
+/// Whether the answer shows the credential that it was asked with.
+fn repeats(response: &Response<Bytes>, credential: &Credential) -> bool {
+    let (text, body) = (
+        credential.text(),
+        std::str::from_utf8(response.body()).unwrap(),
+    );
+    let mut headers = response.headers().values();
+    let is_shown = |shown: &str| shown.contains(&text);
+    !text.is_empty() && (is_shown(body) || headers.any(|value| value.to_str().is_ok_and(is_shown)))
 }
 
 fn code<'a>(route: &Route, answer: &'a Value) -> &'a str {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hyper::body::Bytes;
-use hyper::{Method, Request};
+use hyper::{Method, Request, Response};
 use nexa_core::{Requirement, Scope, ScopeSet, uuid_v7};
 use serde_json::Value;
 
@@ -77,7 +77,7 @@ impl World {
 
     /// As the shell does: from memory, and where that does not know, with the store. Every call comes from an address
     /// of its own, because limits by address are not what is asked here.
-    pub(super) fn ask(&self, request: Request<Bytes>) -> (u16, Value) {
+    pub(super) fn respond(&self, request: Request<Bytes>) -> Response<Bytes> {
         let (head, body) = request.into_parts();
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let [_, b, c, d] = number.to_be_bytes();
@@ -99,6 +99,12 @@ impl World {
         let Outcome::Reply(response) = outcome else {
             panic!("{} {}: missed where it may block", head.method, head.uri);
         };
+        response
+    }
+
+    /// Status and body of what the app answers.
+    pub(super) fn ask(&self, request: Request<Bytes>) -> (u16, Value) {
+        let response = self.respond(request);
         let json = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
         (response.status().as_u16(), json)
     }
