@@ -265,6 +265,44 @@ fn a_member_manages_its_own_keys_and_no_others() {
 }
 
 #[test]
+fn an_admin_learns_no_owners_key_and_an_owner_every_members() {
+    let mut fixture = Fixture::new();
+    let token = fixture.sign_up();
+    let (owners, _) = fixture.make_key(&token, &json!({ "name": "k", "scopes": ["signals"] }));
+    // The caller becomes an admin, and the key belongs to an owner.
+    fixture.execute(
+        "INSERT INTO users (id, tenant_id, role, state, session_version, created_at_ms)
+         SELECT 'other', tenant_id, 'owner', 'active', 1, 0 FROM users",
+    );
+    fixture.execute("UPDATE api_keys SET user_id = 'other'");
+    let (rotate, path) = (
+        format!("/api/v1/api-keys/{owners}/rotate"),
+        format!("/api/v1/api-keys/{owners}"),
+    );
+    let wider = json!({ "scopes": ["full_access"] });
+    for (roles, status) in [
+        (["admin", "owner"], 403),
+        (["admin", "admin"], 200),
+        (["admin", "member"], 200),
+        (["owner", "owner"], 200),
+    ] {
+        for (user, role) in [("id <> 'other'", roles[0]), ("id = 'other'", roles[1])] {
+            let sql = format!("UPDATE users SET role = '{role}' WHERE {user}");
+            fixture.execute(Box::leak(sql.into_boxed_str()));
+        }
+        let answered = [
+            fixture.send("POST", &rotate, &token, &json!({})).0,
+            fixture.send("PATCH", &path, &token, &wider).0,
+        ];
+        assert_eq!(answered, [status, status], "{roles:?}");
+        assert_eq!(fixture.send("GET", &path, &token, &Value::Null).0, 200);
+    }
+    fixture.execute("UPDATE users SET role = 'owner' WHERE id = 'other'");
+    fixture.execute("UPDATE users SET role = 'admin' WHERE id <> 'other'");
+    assert_eq!(fixture.send("DELETE", &path, &token, &Value::Null).0, 200);
+}
+
+#[test]
 fn collected_uses_reach_the_store() {
     let mut fixture = Fixture::new();
     let token = fixture.sign_up();

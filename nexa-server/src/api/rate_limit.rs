@@ -12,6 +12,7 @@ pub(crate) fn show(headers: &mut HeaderMap, state: RateState) {
         rate,
         remaining,
         resets_in_s,
+        ..
     } = state;
     let fields = [
         (

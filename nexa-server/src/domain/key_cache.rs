@@ -11,7 +11,7 @@ use quick_cache::sync::Cache;
 
 use super::key_usage::{RateLimit, RateState, Usage};
 use super::keys::{Environment, KeyRefusal};
-use super::principal::Role;
+use super::principal::{KeyPower, Role};
 use crate::store::api_keys::Use;
 use crate::sync::{Mutex, lock};
 use crate::time::UnixMillis;
@@ -32,6 +32,8 @@ pub(crate) struct CheckedKey {
     pub(crate) scopes_text: String,
     pub(crate) environment: Environment,
     pub(crate) created_at: UnixMillis,
+    /// How far this value of the key may manage keys.
+    pub(crate) power: KeyPower,
     /// When the key, or this value of it, stops passing.
     pub(crate) expires_at: Option<UnixMillis>,
     /// Why it does not pass although it is known: it is disabled, or its owner is.
@@ -119,6 +121,13 @@ impl CheckedKey {
     pub(crate) fn count(&self, now: UnixMillis) -> Result<Option<RateState>, KeyRefusal> {
         let counted = self.rate_limit.map(|rate| self.usage.count(now, rate));
         counted.transpose().map_err(KeyRefusal::Limited)
+    }
+
+    /// Takes back what [`CheckedKey::count`] counted.
+    pub(crate) fn give_back(&self, counted: Option<&RateState>) {
+        if let Some(state) = counted {
+            self.usage.give_back(state);
+        }
     }
 }
 
@@ -277,6 +286,7 @@ mod tests {
             scopes_text: "full_access".to_owned(),
             environment: Environment::Live,
             created_at: at(0),
+            power: KeyPower::Whole,
             expires_at: None,
             refusal: None,
             rate_limit: None,

@@ -21,7 +21,7 @@ use shuttle::{Config, Runner, thread};
 use super::key_cache::{CheckedKey, KeyCache, Weakened};
 use super::key_usage::{RateLimit, Usage};
 use super::keys::Environment;
-use super::principal::Role;
+use super::principal::{KeyPower, Role};
 use crate::store::api_keys::StoredWindow;
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 use crate::time::UnixMillis;
@@ -192,6 +192,7 @@ fn key(digest: [u8; 32], usage: Arc<Usage>) -> CheckedKey {
         scopes_text: "full_access".to_owned(),
         environment: Environment::Live,
         created_at: NOW,
+        power: KeyPower::Whole,
         expires_at: None,
         refusal: None,
         rate_limit: Some(RATE),

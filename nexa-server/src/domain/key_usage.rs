@@ -23,6 +23,8 @@ pub(crate) struct RateState {
     pub(crate) remaining: u32,
     /// Whole seconds until the next window, rounded up.
     pub(crate) resets_in_s: u64,
+    /// Which window the call was counted in.
+    started_at: UnixMillis,
 }
 
 /// What is counted of one key, shared by everything in memory that stands for it.
@@ -53,38 +55,42 @@ impl Usage {
 
     /// Counts one call against `rate`. However many threads call at once, no more than the limit pass in a window.
     ///
-    /// A clock that steps back begins no new window.
+    /// A clock that steps back begins no new window: the one that runs is taken to have begun now, so that it still
+    /// ends in time.
     ///
     /// # Errors
     /// The same state, with nothing left, when the window is full.
     pub(crate) fn count(&self, now: UnixMillis, rate: RateLimit) -> Result<RateState, RateState> {
         let mut window = lock(&self.window);
         let window_ms = i64::from(rate.window_s) * 1000;
-        let ends_ms = |window: &StoredWindow| {
-            window
-                .started_at
-                .map(|start| start.ms().saturating_add(window_ms))
+        let started_at = window.started_at.map_or(now, |start| start.min(now));
+        let passed_ms = now.ms().saturating_sub(started_at.ms());
+        let (started_at, passed_ms) = if passed_ms < window_ms {
+            (started_at, passed_ms)
+        } else {
+            window.count = 0;
+            (now, 0)
         };
-        if ends_ms(&window).is_none_or(|ends| ends <= now.ms()) {
-            *window = StoredWindow {
-                started_at: Some(now),
-                count: 0,
-            };
-        }
+        window.started_at = Some(started_at);
         let has_room = window.count < rate.limit;
         if has_room {
             window.count += 1;
         }
-        let left_ms = ends_ms(&window)
-            .unwrap_or_default()
-            .saturating_sub(now.ms())
-            .clamp(0, window_ms);
         let state = RateState {
             rate,
             remaining: rate.limit.saturating_sub(window.count),
-            resets_in_s: left_ms.unsigned_abs().div_ceil(1000),
+            resets_in_s: (window_ms - passed_ms).unsigned_abs().div_ceil(1000),
+            started_at,
         };
         if has_room { Ok(state) } else { Err(state) }
+    }
+
+    /// Takes a call back that was counted and then refused for another reason.
+    pub(crate) fn give_back(&self, counted: &RateState) {
+        let mut window = lock(&self.window);
+        if window.started_at == Some(counted.started_at) {
+            window.count = window.count.saturating_sub(1);
+        }
     }
 
     /// Notes a use; true when nobody has been told of unwritten uses yet.
@@ -177,6 +183,23 @@ mod tests {
         }
         let full = usage.count(at(-86_400), RATE).unwrap_err();
         assert_eq!(full.resets_in_s, 60);
+        let full = usage.count(at(-86_341), RATE).unwrap_err();
+        assert_eq!(full.resets_in_s, 1, "it ends in time all the same");
+        assert!(usage.count(at(-86_340), RATE).is_ok());
+    }
+
+    #[test]
+    fn a_call_that_is_given_back_leaves_room_in_its_own_window_alone() {
+        let usage = usage();
+        let counted = usage.count(at(0), RATE).unwrap();
+        usage.give_back(&counted);
+        assert_eq!(usage.count(at(1), RATE).map(|state| state.remaining), Ok(2));
+        assert!(usage.count(at(61), RATE).is_ok(), "another window");
+        usage.give_back(&counted);
+        assert_eq!(
+            usage.count(at(62), RATE).map(|state| state.remaining),
+            Ok(1)
+        );
     }
 
     #[test]

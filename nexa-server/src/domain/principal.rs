@@ -37,6 +37,7 @@ pub(crate) enum Via {
         id: String,
         /// Of the value that was presented.
         digest: [u8; 32],
+        power: KeyPower,
     },
     /// An access token that an agent got for its key and its secret.
     Secret {
@@ -44,6 +45,17 @@ pub(crate) enum Via {
         /// Of the agent's secret, when the token was issued.
         version: i64,
     },
+}
+
+/// How far a key may manage keys: never further than it goes itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyPower {
+    /// It carries no limit.
+    Whole,
+    /// It has an expiry, a rate limit, numbered uses or addresses that a key of its making would not have.
+    Limited,
+    /// A rotation has replaced the value that was presented, and its grace runs.
+    Replaced,
 }
 
 /// What a user may do in its tenant.
@@ -73,11 +85,39 @@ impl Role {
         }
     }
 
+    /// Whether a user of this role may do more than one of the other.
+    pub(crate) const fn outranks(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Owner, Self::Admin | Self::Member) | (Self::Admin, Self::Member) => true,
+            (Self::Owner, Self::Owner) | (Self::Admin | Self::Member, _) => false,
+        }
+    }
+
     /// Whether the role covers everything in the tenant; otherwise only what is the user's own.
     pub(crate) const fn manages_tenant(self) -> bool {
         match self {
             Self::Owner | Self::Admin => true,
             Self::Member => false,
+        }
+    }
+}
+
+impl Via {
+    /// The key that the credential is, or hangs on.
+    pub(crate) fn key_id(&self) -> Option<&str> {
+        match self {
+            Self::Session { .. } => None,
+            Self::Key { id, .. } => Some(id),
+            Self::Secret { key_id, .. } => Some(key_id),
+        }
+    }
+
+    /// How far the credential may manage keys: a person's session, and a secret that a whole key came with, as far as
+    /// their user may.
+    pub(crate) const fn key_power(&self) -> KeyPower {
+        match self {
+            Self::Session { .. } | Self::Secret { .. } => KeyPower::Whole,
+            Self::Key { power, .. } => *power,
         }
     }
 }

@@ -48,10 +48,11 @@ pub(super) fn role(
         Via::Session { id, version } => {
             user.session_version == *version && sessions::is_open(tx, now, id, user_id)?
         }
-        Via::Key { id, digest } => {
+        Via::Key { id, digest, power } => {
             let found = keys::matching(tx, &KeyDigest::from_bytes(*digest))?;
             found.is_some_and(|found| {
                 found.key.id == *id
+                    && keys::power(&found) == *power
                     && keys::stands(now, &found).is_ok()
                     && keys::stands_for_its_owner(now, &found.key)
             })

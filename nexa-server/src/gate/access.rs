@@ -161,9 +161,10 @@ impl Authority<'_> {
         let mut remaining = None;
         if key.is_numbered {
             let costs = vec![(KeyDigest::from_bytes(key.digest), cost)];
-            for spent in keys::spend(self.store, now, costs)? {
-                remaining = spent?;
-            }
+            let spent = keys::spend(self.store, now, costs)
+                .and_then(|spent| Ok(spent.into_iter().collect::<Result<Vec<_>, _>>()?))
+                .inspect_err(|_| key.give_back(rate.as_ref()))?;
+            remaining = spent.into_iter().flatten().next();
         }
         Ok(Admission { rate, remaining })
     }
@@ -282,6 +283,7 @@ impl Authority<'_> {
                 via: Via::Key {
                     id: key.id.clone(),
                     digest: key.digest,
+                    power: key.power,
                 },
             }),
             key: Some((key, admission)),

@@ -85,14 +85,14 @@ macro_rules! columns {
 /// How many columns these are.
 const COLUMNS: usize = 19;
 
-/// The rows of a [`Selection`], as `?1` to `?7`.
+/// The rows of a [`Selection`] but one, as `?1` to `?8`, and how many at most.
 macro_rules! selected {
     () => {
         " FROM api_keys WHERE tenant_id = ?1 AND (?2 IS NULL OR user_id = ?2)
          AND (?3 IS NULL OR lower(name) LIKE ?3 ESCAPE '\\' OR lower(prefix) LIKE ?3 ESCAPE '\\')
          AND (?4 IS NULL OR environment = ?4) AND (?5 IS NULL OR state = ?5)
          AND (?6 IS NULL OR last_used_at_ms IS NULL OR last_used_at_ms < ?6)
-         AND (?7 IS NULL OR id < ?7) ORDER BY id DESC LIMIT ?8"
+         AND (?7 IS NULL OR id < ?7) AND (?8 IS NULL OR id <> ?8) ORDER BY id DESC LIMIT ?9"
     };
 }
 
@@ -190,19 +190,18 @@ pub(crate) fn list(
     selection: &Selection<'_>,
     limit: u32,
 ) -> Result<Vec<ApiKey>, StoreError> {
-    let mut values = selection.values().to_vec();
-    values.push(limit.into());
+    let values = selection.values(None, limit);
     tx.all(concat!("SELECT ", columns!(), selected!()), &values, read)
 }
 
-/// The ids of the selected keys, newest first.
+/// The ids of the selected keys but `spared`, newest first.
 pub(crate) fn ids(
     tx: &Tx<'_>,
     selection: &Selection<'_>,
+    spared: Option<&str>,
     limit: u32,
 ) -> Result<Vec<String>, StoreError> {
-    let mut values = selection.values().to_vec();
-    values.push(limit.into());
+    let values = selection.values(spared, limit);
     tx.all(concat!("SELECT id", selected!()), &values, |row| {
         row.text(0)
     })
@@ -298,8 +297,8 @@ pub(crate) fn record_use(tx: &Tx<'_>, collected: &Use) -> Result<(), StoreError>
     Ok(())
 }
 
-impl Selection<'_> {
-    fn values(&self) -> [super::tx::Value<'_>; 7] {
+impl<'a> Selection<'a> {
+    fn values(&self, spared: Option<&'a str>, limit: u32) -> [super::tx::Value<'a>; 9] {
         [
             self.tenant_id.into(),
             self.user_id.into(),
@@ -308,6 +307,8 @@ impl Selection<'_> {
             self.is_enabled.map(state).into(),
             self.unused_since.map(UnixMillis::ms).into(),
             self.before.into(),
+            spared.into(),
+            limit.into(),
         ]
     }
 }

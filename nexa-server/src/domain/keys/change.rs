@@ -5,13 +5,14 @@ use rand_core::CryptoRng;
 
 use super::super::audit::{Act, Origin};
 use super::super::error::Error;
-use super::super::key_cache::{KeyCache, Weakened};
-use super::super::principal::{Member, Via};
+use super::super::key_cache::Weakened;
+use super::super::principal::{KeyPower, Member, Role};
 use super::listing::{self, KeyFilter, Whose};
 use super::terms::{KeyChanges, KeyPolicy};
-use super::{flush_uses, record};
+use super::{NOUN, record};
+use crate::store::Tx;
 use crate::store::api_keys::{self, ApiKey};
-use crate::store::{Store, Tx};
+use crate::store::users;
 use crate::time::UnixMillis;
 
 /// In seconds: 30 days.
@@ -66,7 +67,7 @@ impl NewValue {
 /// Changes what a key carries.
 ///
 /// # Errors
-/// `NotFound`; `Invalid` naming the field.
+/// `NotFound`; `Forbidden`; `Invalid` naming the field.
 pub(crate) fn update(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -77,6 +78,8 @@ pub(crate) fn update(
 ) -> Result<(ApiKey, Weakened), Error> {
     let member = origin.principal.member()?;
     let mut key = listing::find_stored(tx, member, Whose::Managed, id)?;
+    require_whole(member)?;
+    require_rank(tx, member, &key)?;
     changes.apply(now, member.role, policy, &mut key)?;
     api_keys::update(tx, &key)?;
     record(tx, now, origin, Act::KeyChanged, &key)?;
@@ -87,7 +90,7 @@ pub(crate) fn update(
 /// Gives a key another value; its id stays.
 ///
 /// # Errors
-/// `NotFound`.
+/// `NotFound`; `Forbidden` for a caller that would gain by it.
 pub(crate) fn rotate(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -98,6 +101,12 @@ pub(crate) fn rotate(
 ) -> Result<(ApiKey, Weakened), Error> {
     let member = origin.principal.member()?;
     let mut key = listing::find_stored(tx, member, whose, id)?;
+    // A limited key stays as limited with another value, and so may have one.
+    match member.via.key_id() == Some(id) {
+        true => require_current(member)?,
+        false => require_whole(member)?,
+    }
+    require_rank(tx, member, &key)?;
     let old_values = api_keys::digests(tx, &key.id)?;
     let old_until = (new.grace_s > 0).then(|| now.plus_seconds(i64::from(new.grace_s)));
     api_keys::replace_value(tx, &key.id, &new.prefix, &new.digest.to_bytes(), old_until)?;
@@ -128,60 +137,77 @@ fn remove(
     whose: Whose,
     id: &str,
 ) -> Result<Vec<[u8; 32]>, Error> {
-    let key = listing::find_stored(tx, origin.principal.member()?, whose, id)?;
+    let member = origin.principal.member()?;
+    let key = listing::find_stored(tx, member, whose, id)?;
+    require_current(member)?;
     let values = api_keys::digests(tx, &key.id)?;
     api_keys::delete(tx, &key.id)?;
     record(tx, now, origin, Act::KeyDeleted, &key)?;
     Ok(values)
 }
 
-/// Keys that are to be deleted, in parts that keep the writer free for others.
-pub(crate) struct Revocation {
-    pub(crate) parts: Vec<Vec<String>>,
+/// One part of many keys that have been deleted.
+pub(crate) struct DeletedPart {
+    pub(crate) deleted: u64,
+    /// Where the next part begins, if there may be one.
+    pub(crate) next: Option<String>,
 }
 
-/// The keys that a filter means, the calling key last, because what calls with it ends there.
-pub(crate) fn select(
-    store: &Store,
-    cache: &KeyCache,
-    member: &Member,
-    filter: &KeyFilter,
-) -> Result<Revocation, Error> {
-    /// Keys in one turn of the writer.
-    const PART: usize = 200;
-    if filter.unused_since.is_some() {
-        flush_uses(store, cache)?;
-    }
-    let mut ids = store.read(|tx| {
-        listing::select(member, Whose::Managed, filter, None, |selection| {
-            Ok(api_keys::ids(tx, &selection, u32::MAX)?)
-        })
-    })?;
-    if let Via::Key { id, .. } = &member.via {
-        ids.sort_by_key(|candidate| candidate == id);
-    }
-    Ok(Revocation {
-        parts: ids.chunks(PART).map(<[_]>::to_vec).collect(),
-    })
-}
-
-/// Deletes keys that [`select`] chose; one that is gone meanwhile is not counted.
-pub(crate) fn delete_all(
+/// Deletes the keys that a filter means now, below `before`, as many as keep nobody waiting for long. The calling key is
+/// spared unless `includes_caller`: what calls with it ends there.
+pub(crate) fn delete_part(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
-    ids: &[String],
-) -> Result<(u64, Weakened), Error> {
-    let (mut deleted, mut values) = (0, Vec::new());
-    for id in ids {
-        match remove(tx, now, origin, Whose::Managed, id) {
-            Ok(of_key) => {
-                deleted += 1;
-                values.extend(of_key);
-            }
-            Err(Error::NotFound { .. }) => {}
-            Err(error) => return Err(error),
-        }
+    filter: &KeyFilter,
+    before: Option<&str>,
+    includes_caller: bool,
+) -> Result<(DeletedPart, Weakened), Error> {
+    const PART: u32 = 200;
+    let member = origin.principal.member()?;
+    let spared = member.via.key_id().filter(|_| !includes_caller);
+    let ids = listing::select(member, Whose::Managed, filter, before, |selection| {
+        Ok(api_keys::ids(tx, &selection, spared, PART)?)
+    })?;
+    let mut values = Vec::new();
+    for id in &ids {
+        values.extend(remove(tx, now, origin, Whose::Managed, id)?);
     }
-    Ok((deleted, Weakened::Values(values)))
+    let is_full = ids.len() == PART as usize;
+    let part = DeletedPart {
+        deleted: ids.len() as u64,
+        next: ids.last().filter(|_| is_full).cloned(),
+    };
+    Ok((part, Weakened::Values(values)))
+}
+
+/// A key makes and changes keys only if it carries no limit: what it makes would not carry it.
+pub(super) fn require_whole(member: &Member) -> Result<(), Error> {
+    match member.via.key_power() {
+        KeyPower::Whole => Ok(()),
+        KeyPower::Limited | KeyPower::Replaced => Err(Error::Forbidden {
+            rule: "A limited key makes and changes no keys",
+        }),
+    }
+}
+
+/// A value that has been replaced decides nothing about keys any more: it may be the one that leaked.
+fn require_current(member: &Member) -> Result<(), Error> {
+    match member.via.key_power() {
+        KeyPower::Whole | KeyPower::Limited => Ok(()),
+        KeyPower::Replaced => Err(Error::Forbidden {
+            rule: "The replaced value of a key manages no keys",
+        }),
+    }
+}
+
+/// A key stands for its owner: whoever changes it or learns its value must not gain by it.
+fn require_rank(tx: &Tx<'_>, member: &Member, key: &ApiKey) -> Result<(), Error> {
+    let owner = users::find(tx, &key.user_id)?.ok_or(Error::NotFound { noun: NOUN })?;
+    if Role::parse(&owner.role)?.outranks(member.role) {
+        return Err(Error::Forbidden {
+            rule: "The key's owner has a higher role: the key can be deleted, not changed",
+        });
+    }
+    Ok(())
 }

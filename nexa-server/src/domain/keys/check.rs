@@ -8,7 +8,7 @@ use nexa_core::{KeyDigest, Requirement, Scope, ScopeSet};
 use super::super::error::Error;
 use super::super::key_cache::{CheckedKey, KeyCache, is_within};
 use super::super::key_usage::{RateLimit, RateState, Usage};
-use super::super::principal::Role;
+use super::super::principal::{KeyPower, Role};
 use super::terms::{Environment, Environments, KeyPolicy, stored_blocks};
 use crate::store::api_keys::{self, ApiKey, Candidate};
 use crate::store::{Store, Tx};
@@ -41,7 +41,9 @@ pub(crate) enum KeyRefusal {
     /// Its rate limit is used up until the window ends.
     Limited(RateState),
     /// It has fewer uses left than this takes.
-    UsedUp,
+    UsedUp {
+        left: u64,
+    },
 }
 
 /// What a key that passed has left.
@@ -115,9 +117,9 @@ pub(crate) fn spend(
             match found.key.remaining {
                 // The number was taken away a moment ago.
                 None => Ok(Ok(None)),
-                Some(_) => Ok(api_keys::spend(tx, &found.key.id, *cost)?
+                Some(left) => Ok(api_keys::spend(tx, &found.key.id, *cost)?
                     .map(Some)
-                    .ok_or(KeyRefusal::UsedUp)),
+                    .ok_or(KeyRefusal::UsedUp { left })),
             }
         });
         spent.collect::<Result<Vec<_>, Error>>()
@@ -164,6 +166,26 @@ fn standing_refusal(key: &ApiKey, owner_is_active: bool) -> Option<KeyRefusal> {
     }
 }
 
+/// How far a value of a key may manage keys.
+pub(crate) fn power(found: &Candidate) -> KeyPower {
+    let ApiKey {
+        expires_at,
+        rate_limit,
+        remaining,
+        allowed_ips,
+        ..
+    } = &found.key;
+    let is_limited = expires_at.is_some()
+        || rate_limit.is_some()
+        || remaining.is_some()
+        || allowed_ips.is_some();
+    match (found.value_expires_at, is_limited) {
+        (Some(_), _) => KeyPower::Replaced,
+        (None, true) => KeyPower::Limited,
+        (None, false) => KeyPower::Whole,
+    }
+}
+
 fn earlier(a: Option<UnixMillis>, b: Option<UnixMillis>) -> Option<UnixMillis> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
@@ -172,6 +194,7 @@ fn earlier(a: Option<UnixMillis>, b: Option<UnixMillis>) -> Option<UnixMillis> {
 }
 
 fn checked(cache: &KeyCache, policy: &KeyPolicy, found: Candidate) -> Result<CheckedKey, Error> {
+    let power = power(&found);
     let Candidate {
         key,
         digest,
@@ -195,6 +218,7 @@ fn checked(cache: &KeyCache, policy: &KeyPolicy, found: Candidate) -> Result<Che
         scopes,
         environment: Environment::parse(&key.environment)?,
         created_at: key.created_at,
+        power,
         expires_at: earlier(key.expires_at, value_expires_at),
         rate_limit: key
             .rate_limit
@@ -222,7 +246,7 @@ impl From<KeyRefusal> for Error {
             KeyRefusal::Environment => Self::WrongEnvironment,
             KeyRefusal::ScopeMissing(scope) => Self::ScopeMissing { scope },
             KeyRefusal::Limited(state) => Self::KeyLimited { state },
-            KeyRefusal::UsedUp => Self::UsedUp,
+            KeyRefusal::UsedUp { .. } => Self::UsedUp,
         }
     }
 }

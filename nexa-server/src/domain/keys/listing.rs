@@ -32,6 +32,18 @@ pub(crate) struct KeyFilter {
 }
 
 impl KeyFilter {
+    /// # Errors
+    /// `Invalid` for `search`: a name has no more than 100 characters, and nothing is part of every name.
+    pub(crate) fn checked(self) -> Result<Self, Error> {
+        const SEARCH_MAX: usize = 100;
+        match &self.search {
+            Some(text) if text.trim().is_empty() || text.chars().count() > SEARCH_MAX => Err(
+                Error::invalid("search", format!("must have 1 to {SEARCH_MAX} characters")),
+            ),
+            _ => Ok(self),
+        }
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         let Self {
             search,

@@ -5,9 +5,9 @@ mod check;
 mod listing;
 mod terms;
 
-pub(crate) use change::{NewValue, delete, delete_all, rotate, select, update};
+pub(crate) use change::{NewValue, delete, delete_part, rotate, update};
 pub(crate) use check::{
-    Admission, Ask, KeyRefusal, allows, find_presented, judge, matching, spend, stands,
+    Admission, Ask, KeyRefusal, allows, find_presented, judge, matching, power, spend, stands,
     stands_for_its_owner,
 };
 pub(crate) use listing::{KeyFilter, Whose, find, list};
@@ -20,7 +20,7 @@ use super::audit::{self, Act, Origin};
 use super::error::Error;
 use super::fields;
 use super::key_cache::KeyCache;
-use super::principal::Member;
+use super::principal::{Member, Principal};
 use crate::store::api_keys::{self, ApiKey, StoredWindow};
 use crate::store::{Store, Tx};
 use crate::time::UnixMillis;
@@ -82,6 +82,9 @@ impl NewKey {
 }
 
 /// Adds the key.
+///
+/// # Errors
+/// `Forbidden` for a caller whose own key is limited.
 pub(crate) fn create(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -89,6 +92,9 @@ pub(crate) fn create(
     key: &ApiKey,
     digest: &KeyDigest,
 ) -> Result<(), Error> {
+    if let Principal::Member(member) = &origin.principal {
+        change::require_whole(member)?;
+    }
     api_keys::insert(tx, key, &digest.to_bytes())?;
     record(tx, now, origin, Act::KeyCreated, key)
 }

@@ -239,3 +239,130 @@ fn many_keys_end_at_once_by_a_filter() {
         (401, 200)
     );
 }
+
+#[test]
+fn a_search_for_nothing_is_refused_and_not_for_everything() {
+    let server = Server::start();
+    let token = server.sign_up("search@example.com");
+    server.make_key(&token, &["signals"]);
+    for text in ["", "  ", &"a".repeat(101), &"_".repeat(60_000)] {
+        let refused = (400, "search: must have 1 to 100 characters");
+        let body = json!({ "search": text }).to_string();
+        let revoked = server
+            .post("/api/v1/api-keys/revoke", &body)
+            .bearer(&token)
+            .send();
+        assert_eq!(revoked.refusal(), refused);
+        if text.len() < 1_000 {
+            let path = format!("/api/v1/api-keys?search={}", text.replace(' ', "%20"));
+            assert_eq!(server.get(&path).bearer(&token).send().refusal(), refused);
+        }
+    }
+    let listed = server.get("/api/v1/api-keys").bearer(&token).send();
+    assert_eq!(listed.json.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_limited_key_neither_sheds_its_limits_nor_makes_keys_without_them() {
+    let server = Server::start();
+    let token = server.sign_up("limited@example.com");
+    let (_, other) = server.make_key(&token, &["full_access"]);
+    let other_id = server.get("/api/v1/api-keys").bearer(&token).send().json[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for limit in [
+        json!({ "expiresAt": "2099-01-01T00:00:00Z" }),
+        json!({ "remaining": 100 }),
+        json!({ "rateLimit": { "limit": 100, "windowSeconds": 60 } }),
+        json!({ "allowedIps": ["127.0.0.1"] }),
+    ] {
+        let mut body = json!({ "name": "limited", "scopes": ["full_access"] });
+        body.as_object_mut()
+            .unwrap()
+            .extend(limit.as_object().unwrap().clone());
+        let made = server
+            .post("/api/v1/api-keys", &body.to_string())
+            .bearer(&token)
+            .send();
+        let (id, key) = (
+            made.json["id"].as_str().unwrap(),
+            made.json["key"].as_str().unwrap(),
+        );
+        let refused = (403, "A limited key makes and changes no keys");
+        for (method, path, body) in [
+            (
+                "POST",
+                "/api/v1/api-keys".to_owned(),
+                json!({ "name": "k", "scopes": ["signals"] }),
+            ),
+            ("POST", "/v1/api-keys".to_owned(), json!({ "name": "k" })),
+            (
+                "PATCH",
+                format!("/api/v1/api-keys/{id}"),
+                json!({ "expiresAt": null, "remaining": null }),
+            ),
+            (
+                "POST",
+                format!("/api/v1/api-keys/{other_id}/rotate"),
+                json!({}),
+            ),
+        ] {
+            let request = server
+                .request(method, &path)
+                .header("Content-Type", "application/json");
+            let answer = request.body(&body.to_string()).key(key).send();
+            assert_eq!(answer.refusal(), refused, "{limit} {method} {path}");
+        }
+        let (_, rotated) = rotate(&server, key, id, "{}");
+        let shown = server
+            .get(&format!("/api/v1/api-keys/{id}"))
+            .key(&rotated)
+            .send();
+        assert_eq!(
+            shown.status, 200,
+            "its own value it may change, and it stays as limited"
+        );
+        let name = limit.as_object().unwrap().keys().next().unwrap();
+        assert!(!shown.json[name].is_null(), "{}", shown.text);
+        let listed = server.get("/api/v1/api-keys").key(&rotated).send();
+        assert_eq!(listed.status, 200);
+    }
+    assert_eq!(server.get("/api/auth/me").key(&other).send().status, 200);
+}
+
+#[test]
+fn a_replaced_value_manages_no_keys_in_its_grace() {
+    let server = Server::start();
+    let token = server.sign_up("replaced@example.com");
+    let (id, old) = server.make_key(&token, &["full_access"]);
+    let (_, new) = rotate(&server, &token, &id, r#"{"graceSeconds":600}"#);
+    let path = format!("/api/v1/api-keys/{id}");
+    for (method, path, body) in [
+        ("POST", format!("{path}/rotate"), "{}"),
+        ("DELETE", path.clone(), ""),
+        ("PATCH", path.clone(), r#"{"name":"mine"}"#),
+        (
+            "POST",
+            "/api/v1/api-keys".to_owned(),
+            r#"{"name":"k","scopes":["signals"]}"#,
+        ),
+        (
+            "POST",
+            "/api/v1/api-keys/revoke".to_owned(),
+            r#"{"all":true}"#,
+        ),
+    ] {
+        let request = server
+            .request(method, &path)
+            .header("Content-Type", "application/json");
+        let answer = request.body(body).key(&old).send();
+        assert_eq!(answer.status, 403, "{method} {path}: {}", answer.text);
+    }
+    assert_eq!(
+        server.get("/api/auth/me").key(&old).send().status,
+        200,
+        "it still passes"
+    );
+    assert_eq!(server.get("/api/auth/me").key(&new).send().status, 200);
+}

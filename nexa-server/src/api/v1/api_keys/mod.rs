@@ -74,7 +74,9 @@ pub(crate) fn list(
         is_enabled: query.enabled,
         owner_id: query.owner_id,
         unused_since: query.unused_since,
-    };
+    }
+    .checked()?;
+    flush_for(cx, &filter)?;
     let (member, cache) = (cx.member()?, &cx.services.cache);
     let keys = cx.read(|tx| keys::list(tx, cache, member, Whose::Managed, &filter, &page))?;
     Ok(PageOf::of(cx, keys, ListedKey::from))
@@ -177,18 +179,38 @@ pub(crate) fn revoke(
         is_enabled: body.enabled,
         owner_id: body.owner_id,
         unused_since: body.unused_since,
-    };
+    }
+    .checked()?;
     if filter.is_empty() != (body.all == Some(true)) {
         return Err(Error::invalid(
             "all",
             "say which keys, or all = true for every key, and not both",
         ));
     }
-    let services = cx.services;
-    let chosen = keys::select(&services.store, &services.cache, cx.member()?, &filter)?;
-    let mut revoked = 0;
-    for part in chosen.parts {
-        revoked += cx.weaken(move |tx, now, origin| keys::delete_all(tx, now, origin, &part))?;
+    flush_for(cx, &filter)?;
+    let (mut revoked, mut before) = (0, None);
+    // The calling key last, because what calls with it ends there.
+    let mut includes_caller = false;
+    loop {
+        let filter = filter.clone();
+        let part = cx.weaken(move |tx, now, origin| {
+            let before: Option<String> = before;
+            let before = before.as_deref();
+            keys::delete_part(tx, now, origin, &filter, before, includes_caller)
+        })?;
+        revoked += part.deleted;
+        if includes_caller {
+            return Ok(Ok200(Revoked { revoked }));
+        }
+        includes_caller = part.next.is_none();
+        before = part.next;
     }
-    Ok(Ok200(Revoked { revoked }))
+}
+
+/// A filter by use wants all uses in the store.
+fn flush_for(cx: &Cx<'_>, filter: &KeyFilter) -> Result<(), Error> {
+    match filter.unused_since {
+        Some(_) => keys::flush_uses(&cx.services.store, &cx.services.cache),
+        None => Ok(()),
+    }
 }

@@ -160,14 +160,12 @@ fn answer(cx: &Cx<'_>, questions: Vec<Question>) -> Result<Vec<Verdict>, Error> 
                 }
                 Err(KeyRefusal::Deleted) => Verdict::unknown(),
                 Err(refusal) => {
-                    let rate = match &refusal {
-                        KeyRefusal::Limited(state) => Some(*state),
-                        _ => None,
+                    let (rate, remaining) = match &refusal {
+                        KeyRefusal::Limited(state) => (Some(*state), key.remaining),
+                        KeyRefusal::UsedUp { left } => (None, Some(*left)),
+                        _ => (None, key.remaining),
                     };
-                    let admission = Admission {
-                        rate,
-                        remaining: key.remaining,
-                    };
+                    let admission = Admission { rate, remaining };
                     Verdict::of(key, Code::from(&refusal), admission)
                 }
             }
@@ -195,11 +193,17 @@ fn spend(
     }
     let spent = keys::spend(&cx.services.store, cx.now, costs)?;
     for (place, spent) in places.into_iter().zip(spent) {
-        if let Some(counted) = counted.get_mut(place) {
-            match (spent, &mut *counted) {
-                (Ok(remaining), Ok(admission)) => admission.remaining = remaining,
-                (Err(refusal), _) => *counted = Err(refusal),
-                (Ok(_), Err(_)) => {}
+        let (Some(Asked { key: Some(key), .. }), Some(counted)) =
+            (asked.get(place), counted.get_mut(place))
+        else {
+            continue;
+        };
+        let Ok(admission) = counted else { continue };
+        match spent {
+            Ok(remaining) => admission.remaining = remaining,
+            Err(refusal) => {
+                key.give_back(admission.rate.as_ref());
+                *counted = Err(refusal);
             }
         }
     }
@@ -288,7 +292,7 @@ impl From<&KeyRefusal> for Code {
             KeyRefusal::Environment => Self::WrongEnvironment,
             KeyRefusal::ScopeMissing(_) => Self::InsufficientScope,
             KeyRefusal::Limited(_) => Self::RateLimited,
-            KeyRefusal::UsedUp => Self::UsedUp,
+            KeyRefusal::UsedUp { .. } => Self::UsedUp,
         }
     }
 }
