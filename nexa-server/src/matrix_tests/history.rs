@@ -76,9 +76,11 @@ impl World {
             )];
             let mut key_ids = Vec::new();
             // What members may not hand on, so that a demotion cuts it.
-            let scope = match (state, person.role) {
-                (State::OwnerDemoted, Role::Owner | Role::Admin) => OWNERS_SCOPE,
-                (_, _) => "signals",
+            let is_to_be_cut = state == State::OwnerDemoted && person.role != Role::Member;
+            let scope = if is_to_be_cut {
+                OWNERS_SCOPE
+            } else {
+                "signals"
             };
             for (kind, scopes, environment) in [
                 (Kind::Full, "full_access", "live"),

@@ -117,7 +117,10 @@ fn expected(access: Access, credential: &Credential, carrier: Carrier) -> Verdic
             Kind::Operator => Verdict::Pass,
             // A narrow token is looked at no further.
             Kind::Narrow => Verdict::ScopeMissing,
-            _ => Verdict::Forbidden,
+            Kind::Session | Kind::Secret | Kind::Full | Kind::Scoped | Kind::Test => {
+                Verdict::Forbidden
+            }
+            Kind::Nobody | Kind::Text | Kind::Token => unreachable!("{kind:?} never stands"),
         }),
         // A gateway's question is about a tenant's key; nothing else is one.
         Access::CallersKey => match (seen, live()) {
