@@ -5,7 +5,7 @@ use hyper::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
-use hyper::{Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -327,7 +327,8 @@ fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Byt
     let mut detail = Value::from(sentence.as_str());
     if dialect == Dialect::Nexora && status == StatusCode::BAD_REQUEST && field.is_some() {
         status = StatusCode::UNPROCESSABLE_ENTITY;
-        detail = json!([{ "loc": location(field.as_deref().unwrap_or_default()), "msg": sentence, "type": code }]);
+        let location = location(head, field.as_deref().unwrap_or_default());
+        detail = json!([{ "loc": location, "msg": sentence, "type": code }]);
     }
     let problem = Problem {
         r#type: "about:blank",
@@ -378,16 +379,19 @@ fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Byt
     response
 }
 
-/// `body`, then each step of a path such as `scopes[1].name`; a fault of the body as a whole has no steps.
-fn location(field: &str) -> Vec<Value> {
+/// `body`, or `query` for the methods that have none; then each step of a path such as `scopes[1].name`. A fault of
+/// the whole has no steps.
+fn location(head: Option<&Parts>, field: &str) -> Vec<Value> {
+    let has_no_body = head.is_some_and(|head| matches!(head.method, Method::GET | Method::DELETE));
+    let whole = if has_no_body { "query" } else { "body" };
     let steps = field
         .split(['.', '[', ']'])
-        .filter(|step| !step.is_empty() && *step != "body");
+        .filter(|step| !step.is_empty() && *step != whole);
     let steps = steps.map(|step| {
         step.parse::<u64>()
             .map_or_else(|_| Value::from(step), Value::from)
     });
-    std::iter::once(Value::from("body")).chain(steps).collect()
+    std::iter::once(Value::from(whole)).chain(steps).collect()
 }
 
 /// RFC 9457 §3: only for clients that name the media type.
@@ -410,7 +414,7 @@ mod tests {
     use super::*;
 
     fn rendered(error: Error, dialect: Dialect) -> (u16, Value) {
-        let (head, ()) = Request::new(()).into_parts();
+        let (head, ()) = Request::post("/").body(()).unwrap().into_parts();
         let response = render(Fault::Rule(error), dialect, &head);
         (
             response.status().as_u16(),

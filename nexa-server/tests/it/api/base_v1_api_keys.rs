@@ -85,6 +85,20 @@ fn a_list_goes_on_where_its_link_says() {
         own("limit=0").refusal(),
         (422, "limit: must be from 1 to 1000")
     );
+    for (query, location) in [
+        ("limit=0", json!(["query", "limit"])),
+        ("limit=x", json!(["query", "limit"])),
+        ("limit=1&limit=1", json!(["query", "limit"])),
+        ("limit=%", json!(["query", "limit"])),
+    ] {
+        let refused = own(query);
+        assert_eq!(
+            (refused.status, &refused.json["detail"][0]["loc"]),
+            (422, &location),
+            "{query}: {}",
+            refused.text
+        );
+    }
     let workspace = |query: &str| {
         let listed = server.get(&format!("/v1/api-keys?{query}"));
         listed.bearer(&token).send()
