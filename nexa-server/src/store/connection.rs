@@ -72,6 +72,8 @@ fn open(database: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     // "text" in double quotes is a column or an error, never silently a string.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    // Otherwise a statement is parsed again whenever it is bound to another value, to plan it anew for that one.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // Closing would checkpoint, and after an IO error that is the second fsync that must not happen.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch(
@@ -85,7 +87,10 @@ fn open(database: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+
     use super::*;
+    use crate::store::{MIGRATIONS, Store};
 
     fn setting(connection: &Connection, name: &str) -> String {
         connection
@@ -96,6 +101,21 @@ mod tests {
                 })
             })
             .unwrap()
+    }
+
+    #[test]
+    fn other_values_do_not_make_a_statement_be_parsed_again() {
+        let scratch = tempfile::tempdir().unwrap();
+        let store = Store::open(scratch.path(), MIGRATIONS).unwrap();
+        let reader = open_reader(&scratch.path().join(DATABASE_FILE)).unwrap();
+        let mut statement = reader
+            .prepare("SELECT tail, key_id FROM api_key_digests JOIN api_keys ON id = key_id WHERE head = ?1")
+            .unwrap();
+        for head in 0..3 {
+            assert!(!statement.exists([head]).unwrap());
+        }
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+        drop(store);
     }
 
     #[test]
