@@ -64,16 +64,20 @@ pub(crate) enum Weakened {
     Operator,
 }
 
+/// Shares of the digests; two are enough for a model.
+const EPOCHS: usize = if cfg!(shuttle) { 2 } else { 64 };
+
 /// Answers repeated checks without the store.
 ///
 /// After a revocation has answered, no later check passes: a check reads the epoch, then the store,
 /// and is remembered only if the epoch is unchanged; whatever weakens a key raises the epoch and
-/// drops the entry after its COMMIT and before its answer. Both happen under one lock, so that a
-/// slow reader cannot put back what has just been dropped.
+/// drops the entry after its COMMIT and before its answer. To remember is to compare and to insert under the
+/// epoch's lock, so that a slow reader cannot put back what has just been dropped.
 pub(crate) struct KeyCache {
     entries: Cache<[u8; 32], Arc<CheckedKey>>,
     operators: Cache<[u8; 32], Arc<str>>,
-    epoch: Mutex<u64>,
+    /// One for each share of the digests, so that a stream of revocations leaves the other keys in memory.
+    epochs: [Mutex<u64>; EPOCHS],
     /// What is counted, by key id: two entries of one key share it.
     usages: Mutex<HashMap<String, Arc<Usage>>>,
     unwritten: Mutex<Vec<Arc<Usage>>>,
@@ -148,7 +152,7 @@ impl KeyCache {
         Self {
             entries: Cache::new(capacity),
             operators: Cache::new(OPERATORS),
-            epoch: Mutex::new(0),
+            epochs: std::array::from_fn(|_| Mutex::new(0)),
             usages: Mutex::new(HashMap::new()),
             unwritten: Mutex::new(Vec::new()),
         }
@@ -164,12 +168,13 @@ impl KeyCache {
         self.operators.get(&presented.to_bytes())
     }
 
-    /// Reads a key past the cache and keeps it, if nothing has been weakened since it began and the key passes at all.
+    /// Reads a key past the cache and keeps it, if it has not been weakened since this began and passes at all.
     pub(crate) fn read_through<E>(
         &self,
+        presented: &KeyDigest,
         read: impl FnOnce() -> Result<Option<Arc<CheckedKey>>, E>,
     ) -> Result<Option<Arc<CheckedKey>>, E> {
-        let epoch = self.epoch();
+        let epoch = self.epoch(presented);
         let key = read()?;
         // What is disabled is rare, and dearer to forget in time when it is enabled again than to read.
         if let Some(key) = key.as_ref().filter(|key| key.refusal.is_none()) {
@@ -179,13 +184,19 @@ impl KeyCache {
     }
 
     /// To be read before the store is.
-    pub(crate) fn epoch(&self) -> u64 {
-        *lock(&self.epoch)
+    pub(crate) fn epoch(&self, presented: &KeyDigest) -> u64 {
+        *lock(self.epoch_of(&presented.to_bytes()))
     }
 
-    /// Keeps a key that was read from the store after `epoch` was, if nothing has been weakened since.
+    fn epoch_of(&self, digest: &[u8; 32]) -> &Mutex<u64> {
+        let [first, ..] = digest;
+        let share = self.epochs.get(usize::from(*first) % EPOCHS);
+        share.expect("a remainder is less than what it was divided by")
+    }
+
+    /// Keeps a key that was read from the store after `epoch` was, if it has not been weakened since.
     pub(super) fn remember(&self, epoch: u64, key: &Arc<CheckedKey>) {
-        let current = lock(&self.epoch);
+        let current = lock(self.epoch_of(&key.digest));
         if *current == epoch {
             self.entries.insert(key.digest, Arc::clone(key));
         }
@@ -193,7 +204,7 @@ impl KeyCache {
 
     /// As [`KeyCache::remember`], for the id of an operator key.
     pub(crate) fn remember_operator(&self, epoch: u64, presented: &KeyDigest, id: &str) {
-        let current = lock(&self.epoch);
+        let current = lock(self.epoch_of(&presented.to_bytes()));
         if *current == epoch {
             self.operators.insert(presented.to_bytes(), id.into());
         }
@@ -201,17 +212,31 @@ impl KeyCache {
 
     /// Drops what has been weakened: after the COMMIT, before the answer.
     pub(crate) fn forget(&self, weakened: &Weakened) {
-        let mut epoch = lock(&self.epoch);
-        *epoch += 1;
+        let raise_all = || {
+            for epoch in &self.epochs {
+                *lock(epoch) += 1;
+            }
+        };
+        // What was remembered before its epoch rose is dropped below; what comes after it is not remembered.
         match weakened {
             Weakened::Values(digests) => {
                 for digest in digests {
+                    *lock(self.epoch_of(digest)) += 1;
                     self.entries.remove(digest);
                 }
             }
-            Weakened::User(id) => self.entries.retain(|_, key| key.user_id != *id),
-            Weakened::Tenant(id) => self.entries.retain(|_, key| key.tenant_id != *id),
-            Weakened::Operator => self.operators.clear(),
+            Weakened::User(id) => {
+                raise_all();
+                self.entries.retain(|_, key| key.user_id != *id);
+            }
+            Weakened::Tenant(id) => {
+                raise_all();
+                self.entries.retain(|_, key| key.tenant_id != *id);
+            }
+            Weakened::Operator => {
+                raise_all();
+                self.operators.clear();
+            }
         }
     }
 
@@ -302,6 +327,10 @@ mod tests {
         UnixMillis::from_ms(ms)
     }
 
+    fn epoch(cache: &KeyCache, digest: [u8; 32]) -> u64 {
+        cache.epoch(&KeyDigest::from_bytes(digest))
+    }
+
     fn knows(cache: &KeyCache, digest: [u8; 32]) -> bool {
         cache.find(&KeyDigest::from_bytes(digest)).is_some()
     }
@@ -309,12 +338,12 @@ mod tests {
     #[test]
     fn a_reader_that_was_overtaken_by_a_revocation_leaves_nothing_behind() {
         let cache = KeyCache::new(8);
-        let epoch = cache.epoch();
+        let before = epoch(&cache, [7; 32]);
         cache.forget(&Weakened::Values(vec![[7; 32]]));
-        cache.remember(epoch, &key(&cache, "a", [7; 32]));
+        cache.remember(before, &key(&cache, "a", [7; 32]));
         assert!(!knows(&cache, [7; 32]));
 
-        cache.remember(cache.epoch(), &key(&cache, "a", [7; 32]));
+        cache.remember(epoch(&cache, [7; 32]), &key(&cache, "a", [7; 32]));
         assert!(knows(&cache, [7; 32]));
         cache.forget(&Weakened::Values(vec![[7; 32]]));
         assert!(!knows(&cache, [7; 32]));
@@ -325,9 +354,10 @@ mod tests {
         let cache = KeyCache::new(8);
         let fill = || {
             for (id, digest) in [("a", [1; 32]), ("b", [2; 32])] {
-                cache.remember(cache.epoch(), &key(&cache, id, digest));
+                cache.remember(epoch(&cache, digest), &key(&cache, id, digest));
             }
-            cache.remember_operator(cache.epoch(), &KeyDigest::from_bytes([3; 32]), "operator");
+            let operator = KeyDigest::from_bytes([3; 32]);
+            cache.remember_operator(cache.epoch(&operator), &operator, "operator");
         };
         for (weakened, left) in [
             (Weakened::Values(vec![[1; 32]]), [false, true, true]),

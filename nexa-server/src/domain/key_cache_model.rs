@@ -96,6 +96,7 @@ impl World {
     }
 
     fn read(&self, fault: Fault, digest: [u8; 32]) -> Option<Arc<CheckedKey>> {
+        let presented = KeyDigest::from_bytes(digest);
         let read = || {
             let window = {
                 let stored = lock(&self.store);
@@ -113,11 +114,13 @@ impl World {
         match fault {
             Fault::EpochReadLate => {
                 let key = read()?;
-                self.cache.remember(self.cache.epoch(), &key);
+                let epoch = self.cache.epoch(&presented);
+                self.cache.remember(epoch, &key);
                 Some(key)
             }
             _ => {
-                let Ok(key) = self.cache.read_through(|| Ok::<_, Infallible>(read()));
+                let read = || Ok::<_, Infallible>(read());
+                let Ok(key) = self.cache.read_through(&presented, read);
                 key
             }
         }
@@ -327,7 +330,7 @@ fn whole_tenants_users_and_operators_go_the_same_way() {
                 if world.cache.find_operator(&presented).is_some() {
                     return true;
                 }
-                let epoch = world.cache.epoch();
+                let epoch = world.cache.epoch(&presented);
                 let is_in_force = lock(&world.store).values.contains(&OLD);
                 if is_in_force {
                     world.cache.remember_operator(epoch, &presented, ID);

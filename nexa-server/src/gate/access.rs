@@ -182,7 +182,7 @@ impl Authority<'_> {
         if !self.may_block {
             return Err(Error::NotInMemory);
         }
-        let epoch = self.cache.epoch();
+        let epoch = self.cache.epoch(presented);
         let found = self.store.read(|tx| operators::find(tx, presented))?;
         if let Some(id) = &found {
             self.cache.remember_operator(epoch, presented, id);

@@ -60,7 +60,7 @@ pub(crate) fn find_presented(
     policy: &KeyPolicy,
     presented: &KeyDigest,
 ) -> Result<Option<Arc<CheckedKey>>, Error> {
-    cache.read_through(|| {
+    cache.read_through(presented, || {
         let found = store.read(|tx| matching(tx, presented))?;
         found
             .map(|found| checked(cache, policy, found).map(Arc::new))
