@@ -11,11 +11,34 @@
 //! cargo bench -p nexa-benches --bench license --features aws-lc   # the same with jsonwebtoken on AWS-LC
 //! cargo bench -p nexa-benches --bench allocations  # what one check takes from the heap
 //! cargo bench -p nexa-benches --bench sizes        # how large a check is as a WASM module
+//! cargo bench -p nexa-benches --bench authorize    # forward authorization against a bare server
+//! cargo bench -p nexa-benches --bench checks       # checks with limits; growth, memory, cold start
+//! cargo bench -p nexa-benches --bench revocation   # ten million rotations raced by checks
 //! ```
 
+pub mod client;
 mod compare;
+pub mod pairs;
 mod samples;
+pub mod seed;
+pub mod server;
 
 // The public interface is:
 pub use compare::{Aim, Comparison, compare, is_bench_run};
+pub use pairs::Pairs;
 pub use samples::{LicenseSample, now};
+
+/// Why a bench cannot go on.
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Runs a bench in a folder that is gone afterwards.
+///
+/// # Errors
+/// The bench's own.
+pub fn in_scratch(bench: impl FnOnce(&std::path::Path) -> Result<()>) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("nexa-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let result = bench(&folder);
+    std::fs::remove_dir_all(&folder)?;
+    result
+}
