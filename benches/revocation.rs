@@ -1,12 +1,12 @@
-//! Ten million rotations of keys, each raced by checks of the value that it ends.
+//! Ten million checks of keys, each racing the rotation that ends the value it presents.
 //!
 //! ```text
 //! cargo bench -p nexa-benches --bench revocation [-- PAIRS]
 //! ```
 //!
-//! The server is a process of its own behind real sockets. A pair is one key, rotated over one connection while
-//! another one asks `/api/authorize?scope=signals` with the old value, again and again. Checks beside the rotation may
-//! pass or not, but never pass again once one of them was refused. After the rotation's answer has arrived, the old
+//! The server is a process of its own behind real sockets. A key is rotated over one connection while another one
+//! asks `/api/authorize?scope=signals` with the old value, again and again: each such check and its rotation are a
+//! racing pair. Checks beside the rotation may pass or not, but never pass again once one of them was refused. After the rotation's answer has arrived, the old
 //! value must answer 401 and the new one 200. Anything else ends the run, with a status that is not zero.
 //!
 //! Enough keys are under way at once to fill the groups that the store commits. Memory holds only part of their
@@ -45,11 +45,9 @@ fn main() -> Result<()> {
 /// What has been counted.
 #[derive(Default)]
 struct Tally {
-    /// Pairs that have been begun.
-    begun: AtomicU64,
-    pairs: AtomicU64,
+    rotations: AtomicU64,
     /// Checks that were under way while their rotation was.
-    beside: AtomicU64,
+    pairs: AtomicU64,
     /// Those of them that passed.
     passed: AtomicU64,
     violations: AtomicU64,
@@ -95,16 +93,16 @@ fn race(scratch: &Path, pairs: u64) -> Result<()> {
     let elapsed_s = started.elapsed().as_secs_f64();
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     println!(
-        "| pairs | checks beside a rotation | of which passed | violations | seconds | pairs a second |"
+        "| pairs: checks beside a rotation | of which passed | rotations | violations | seconds | rotations a second |"
     );
     println!("|---:|---:|---:|---:|---:|---:|");
     println!(
         "| {} | {} | {} | {} | {elapsed_s:.0} | {:.0} |",
         count(&tally.pairs),
-        count(&tally.beside),
         count(&tally.passed),
+        count(&tally.rotations),
         count(&tally.violations),
-        count(&tally.pairs) as f64 / elapsed_s
+        count(&tally.rotations) as f64 / elapsed_s
     );
     outcome
 }
@@ -119,18 +117,17 @@ struct Lane {
 }
 
 impl Lane {
-    /// Takes part until all pairs have been begun.
+    /// Takes part until there have been enough pairs.
     async fn run(mut self, pairs: u64, tally: Arc<Tally>) -> Result<()> {
-        while tally.begun.fetch_add(1, Ordering::Relaxed) < pairs
-            && !tally.is_over.load(Ordering::Relaxed)
+        while tally.pairs.load(Ordering::Relaxed) < pairs && !tally.is_over.load(Ordering::Relaxed)
         {
-            self.pair(&tally).await?;
-            tally.pairs.fetch_add(1, Ordering::Relaxed);
+            self.rotate(&tally).await?;
+            tally.rotations.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    async fn pair(&mut self, tally: &Tally) -> Result<()> {
+    async fn rotate(&mut self, tally: &Tally) -> Result<()> {
         let old = check(&self.address, &self.value);
         let is_answered = AtomicBool::new(false);
         let (changer, checker) = (&mut self.changer, &mut self.checker);
@@ -146,7 +143,7 @@ impl Lane {
             let mut has_ended = false;
             while !is_answered.load(Ordering::Relaxed) {
                 let status = checker.ask(old.as_bytes()).await?.status;
-                tally.beside.fetch_add(1, Ordering::Relaxed);
+                tally.pairs.fetch_add(1, Ordering::Relaxed);
                 match status {
                     200 if has_ended => {
                         return Err(violation(tally, "a value came back that had ended"));
