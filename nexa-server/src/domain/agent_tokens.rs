@@ -17,8 +17,39 @@ use crate::store::Tx;
 use crate::store::{agents, api_keys};
 use crate::time::UnixMillis;
 
-/// What the `sid` of such a token begins with; the id of the key follows. No session's id begins so.
-pub(super) const SECRET_SESSION: &str = "secret.";
+/// What the `sid` of such a token begins with. No session's id begins so.
+const SECRET_SESSION: &str = "secret.";
+
+/// The `sid` of a token: the key it was got for, and the head of the digest of the value that the key had then.
+fn session_of(key: &CheckedKey) -> String {
+    format!("{SECRET_SESSION}{}.{:016x}", key.id, value_head(key))
+}
+
+/// Reads what [`session_of`] wrote; `None` for a session of a person.
+///
+/// # Errors
+/// `TokenInvalid` for what was written otherwise: earlier servers named no value, and their tokens have ended.
+pub(super) fn via(session: &str, version: i64) -> Result<Option<Via>, Error> {
+    let Some(rest) = session.strip_prefix(SECRET_SESSION) else {
+        return Ok(None);
+    };
+    let parts = rest.split_once('.');
+    let (key_id, value) = parts
+        .and_then(|(key_id, head)| Some((key_id, u64::from_str_radix(head, 16).ok()?)))
+        .ok_or_else(|| Error::TokenInvalid {
+            reason: "names no value of its key".to_owned(),
+        })?;
+    Ok(Some(Via::Secret {
+        key_id: key_id.to_owned(),
+        value,
+        version,
+    }))
+}
+
+fn value_head(key: &CheckedKey) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = key.digest;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
 
 /// An agent whose key and secret belong together.
 pub(crate) struct AgentClient {
@@ -49,6 +80,7 @@ pub(crate) fn client(
             role: key.role,
             via: Via::Secret {
                 key_id: key.id.clone(),
+                value: value_head(key),
                 version: agent.secret_version,
             },
         },
@@ -110,7 +142,7 @@ pub(crate) fn issue(
         jti: &uuid_v7(now.unsigned_ms(), rng),
         subject: &client.member.user_id,
         tenant: &client.member.tenant_id,
-        session: &format!("{SECRET_SESSION}{}", client.key.id),
+        session: &session_of(&client.key),
         session_version: u64::try_from(client.secret_version).unwrap_or(0),
         role: is_whole.then_some(client.member.role.as_str()),
         scope: scope.as_deref(),

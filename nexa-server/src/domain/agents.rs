@@ -102,6 +102,7 @@ impl NewAgent {
             role: Role::Owner,
             via: Via::Secret {
                 key_id: String::new(),
+                value: 0,
                 version: FIRST_SECRET,
             },
         };

@@ -42,6 +42,8 @@ pub(crate) enum Via {
     /// An access token that an agent got for its key and its secret.
     Secret {
         key_id: String,
+        /// The head of the digest of the key's value that it was got for.
+        value: u64,
         /// Of the agent's secret, when the token was issued.
         version: i64,
     },

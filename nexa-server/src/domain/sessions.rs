@@ -180,16 +180,10 @@ pub(crate) fn open_token(
     let claims = claims.claims();
     let (tenant_id, user_id) = (claims.tenant().to_owned(), claims.subject().to_owned());
     let version = i64::try_from(claims.session_version()).unwrap_or(i64::MAX);
-    let via = match claims.session().strip_prefix(agent_tokens::SECRET_SESSION) {
-        Some(key_id) => Via::Secret {
-            key_id: key_id.to_owned(),
-            version,
-        },
-        None => Via::Session {
-            id: claims.session().to_owned(),
-            version,
-        },
-    };
+    let via = agent_tokens::via(claims.session(), version)?.unwrap_or_else(|| Via::Session {
+        id: claims.session().to_owned(),
+        version,
+    });
     let role = standing::role(tx, now, &tenant_id, &user_id, &via)?;
     Ok(OpenToken {
         member: Member {

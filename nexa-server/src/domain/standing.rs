@@ -57,10 +57,15 @@ pub(super) fn role(
                     && keys::stands_for_its_owner(now, &found.key)
             })
         }
-        Via::Secret { key_id, version } => {
+        Via::Secret {
+            key_id,
+            value,
+            version,
+        } => {
             let is_current =
                 agents::find(tx, tenant_id)?.is_some_and(|agent| agent.secret_version == *version);
             is_current
+                && api_keys::is_current_value(tx, key_id, *value)?
                 && api_keys::find(tx, tenant_id, key_id)?.is_some_and(|key| {
                     key.user_id == user_id && keys::stands_for_its_owner(now, &key)
                 })

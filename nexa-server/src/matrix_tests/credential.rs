@@ -115,17 +115,16 @@ impl Credential {
                 | State::OwnerDemoted
                 | State::SecretRotated => true,
             },
-            // It stands with the agent's key, whatever the value of that, and with its secret.
+            // It stands with the agent's key, with the value that the key had, and with its secret.
             Kind::Secret | Kind::Narrow => match self.state {
                 State::KeyDisabled
                 | State::KeyExpired
                 | State::KeyDeleted
+                | State::KeyRotated
                 | State::OwnerDisabled
                 | State::TenantDisabled
                 | State::SecretRotated => false,
-                State::Active | State::KeyRotated | State::OwnerDemoted | State::SessionEnded => {
-                    true
-                }
+                State::Active | State::OwnerDemoted | State::SessionEnded => true,
             },
             Kind::Full | Kind::Scoped | Kind::Test => match self.state {
                 State::KeyDisabled

@@ -216,6 +216,16 @@ pub(crate) fn digests(tx: &Tx<'_>, id: &str) -> Result<Vec<[u8; 32]>, StoreError
     )
 }
 
+/// Whether the value of that key whose digest begins with `head` is the one that no other has replaced.
+pub(crate) fn is_current_value(tx: &Tx<'_>, id: &str, head: u64) -> Result<bool, StoreError> {
+    let found = tx.optional(
+        "SELECT 1 FROM api_key_digests WHERE key_id = ?1 AND head = ?2 AND expires_at_ms IS NULL",
+        &[id.into(), head.cast_signed().into()],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
+}
+
 /// Gives a key another value. The present one goes on passing until `old_until`, or is gone; any older one is.
 pub(crate) fn replace_value(
     tx: &Tx<'_>,

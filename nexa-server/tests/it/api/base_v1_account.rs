@@ -557,6 +557,8 @@ fn a_token_stands_no_longer_than_its_key() {
     for weaken in [
         r#"{"enabled":false}"#,
         r#"{"scopes":["signals"]}"#,
+        "rotate",
+        "rotate with grace",
         "delete",
     ] {
         let (key, secret) = agent(&server);
@@ -567,6 +569,12 @@ fn a_token_stands_no_longer_than_its_key() {
                 .delete(&format!("/api/v1/api-keys/{id}"))
                 .bearer(&token)
                 .send(),
+            "rotate" | "rotate with grace" => {
+                let grace_s = if weaken == "rotate" { 0 } else { 600 };
+                let path = format!("/api/v1/api-keys/{id}/rotate");
+                let body = format!(r#"{{"graceSeconds":{grace_s}}}"#);
+                server.post(&path, &body).bearer(&token).send()
+            }
             body => patch(&id, &token, body),
         };
         assert_eq!(answer.status, 200, "{weaken}: {}", answer.text);
