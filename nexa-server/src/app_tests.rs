@@ -320,7 +320,7 @@ fn collected_uses_reach_the_store() {
         Ok::<_, crate::store::StoreError>(None),
         "a check writes nothing"
     );
-    crate::job::tick(fixture.app.services(), fixture.now, &mut fixture.rng);
+    crate::job::tick(fixture.app.services(), fixture.now);
     assert_eq!(stored(&fixture), Ok(Some(START.plus_seconds(9).ms())));
 }
 
@@ -432,11 +432,11 @@ fn a_trial_is_over_on_its_day_before_and_after_the_ledger_says_so() {
     };
     assert_eq!(trial(&mut fixture, 7 * DAY_S - 1), agent["trial"]);
     assert_eq!(trial(&mut fixture, 7 * DAY_S), Value::Null);
-    crate::job::tick(fixture.app.services(), fixture.now, &mut fixture.rng);
+    crate::job::tick(fixture.app.services(), fixture.now);
     assert_eq!(trial(&mut fixture, 7 * DAY_S), Value::Null);
     let newest = fixture.app.services().store.read(|tx| {
         tx.one(
-            "SELECT monthly_after_mc, cause FROM credit_entries ORDER BY seq DESC LIMIT 1",
+            "SELECT monthly_after_mc, cause FROM credit_entries ORDER BY at_ms DESC, seq DESC LIMIT 1",
             &[],
             |row| Ok((row.int(0)?, row.text(1)?)),
         )

@@ -150,7 +150,7 @@ impl Server {
         listen(self.listener, Arc::clone(&shell), self.limits, stop).await?;
         ticker.abort();
         let last = Arc::clone(&shell);
-        tokio::task::spawn_blocking(move || job::tick(last.app.services(), now(), &mut rng()))
+        tokio::task::spawn_blocking(move || job::tick(last.app.services(), now()))
             .await
             .map_err(io::Error::other)?;
         if store.failed() {
@@ -193,9 +193,7 @@ async fn tick(shell: Arc<Shell>) {
         interval.tick().await;
         let shell = Arc::clone(&shell);
         // A tick that panics is reported by the runtime; the next one comes anyway.
-        let _ =
-            tokio::task::spawn_blocking(move || job::tick(shell.app.services(), now(), &mut rng()))
-                .await;
+        let _ = tokio::task::spawn_blocking(move || job::tick(shell.app.services(), now())).await;
     }
 }
 

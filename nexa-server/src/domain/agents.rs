@@ -132,7 +132,7 @@ impl NewAgent {
             secret_version: FIRST_SECRET,
         };
         let trial = Trial {
-            entry_id: uuid_v7(now.unsigned_ms(), rng),
+            period_id: uuid_v7(now.unsigned_ms(), rng),
             amount_mc: policy.trial_mc,
             ends_at: now.plus_seconds(i64::from(policy.trial_days) * SECONDS_A_DAY),
         };
@@ -186,12 +186,8 @@ pub(crate) fn info(tx: &Tx<'_>, now: UnixMillis, member: &Member) -> Result<Agen
     let agent = managed(tx, member)?;
     let tenant = tenants::find(tx, &member.tenant_id)?.ok_or(StoreError::NoRow)?;
     let balance = credits::balance(tx, now, &member.tenant_id)?;
-    // The trial is the period that began with the tenant.
-    let is_trial = balance
-        .period
-        .is_some_and(|period| period.started_at == tenant.created_at);
     Ok(AgentInfo {
-        trial: is_trial.then_some(balance),
+        trial: balance.is_of_trial().then_some(balance),
         tenant,
         agent,
     })

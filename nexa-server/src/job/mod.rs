@@ -1,7 +1,5 @@
 //! What happens by the clock instead of by a request.
 
-use rand_core::CryptoRng;
-
 use crate::api::Services;
 use crate::domain::{credits, keys};
 use crate::time::UnixMillis;
@@ -10,15 +8,22 @@ use crate::time::UnixMillis;
 pub(crate) const TICK_S: u64 = 5;
 
 /// One round: writes collected uses of keys and ends of credit periods, and lets go of limits that are whole again.
-pub(crate) fn tick(services: &Services, now: UnixMillis, rng: &mut dyn CryptoRng) {
+pub(crate) fn tick(services: &Services, now: UnixMillis) {
     if let Err(error) = keys::flush_uses(&services.store, &services.cache) {
         tracing::warn!(%error, "uses of keys could not be written; they are kept for the next round");
     }
     if let Err(error) = keys::sweep_values(&services.store, now) {
         tracing::warn!(%error, "replaced values of keys could not be removed; they have expired all the same");
     }
-    if let Err(error) = credits::expire(&services.store, now, rng) {
-        tracing::warn!(%error, "ends of credit periods could not be written; they count all the same");
+    match credits::expire(&services.store, now) {
+        Ok(failed) => {
+            for (tenant_id, error) in failed {
+                tracing::error!(tenant_id, %error, "the end of a credit period could not be written; it counts all the same");
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "ends of credit periods could not be written; they count all the same");
+        }
     }
     services.cache.sweep(now);
     services.limiter.sweep(now);

@@ -1,20 +1,20 @@
 //! Rows of the credits ledger, appended and never changed, and of the periods that end a monthly balance.
 
-use super::{StoreError, Tx};
+use super::{Row, StoreError, Tx};
 use crate::time::UnixMillis;
 
 /// One row of the ledger. Amounts are millicents.
 pub(crate) struct Entry<'a> {
-    pub(crate) id: &'a str,
     pub(crate) tenant_id: &'a str,
+    /// Not before the newest entry of the tenant.
     pub(crate) at: UnixMillis,
     /// The changes.
     pub(crate) change: Amounts,
-    /// The balances after them.
+    /// The balances after them: those of the newest entry and the changes.
     pub(crate) after: Amounts,
     pub(crate) cause: &'a str,
     /// Which one, so that one cause has one effect.
-    pub(crate) cause_id: Option<&'a str>,
+    pub(crate) cause_id: &'a str,
 }
 
 /// Millicents in each of the two buckets.
@@ -25,8 +25,11 @@ pub(crate) struct Amounts {
 }
 
 /// The time in which a monthly balance may be spent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Period {
+    pub(crate) id: String,
+    /// `trial` or `plan`.
+    pub(crate) kind: String,
     pub(crate) started_at: UnixMillis,
     /// The first instant after it.
     pub(crate) ends_at: UnixMillis,
@@ -35,13 +38,12 @@ pub(crate) struct Period {
 /// Appends an entry.
 ///
 /// # Errors
-/// `UniqueViolation` when the cause has had its effect.
+/// `Constraint` when the cause has had its effect, or the entry does not go on from the newest one.
 pub(crate) fn append(tx: &Tx<'_>, entry: &Entry<'_>) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO credit_entries (id, tenant_id, at_ms, monthly_mc, topup_mc, monthly_after_mc, topup_after_mc, cause, cause_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO credit_entries (tenant_id, at_ms, monthly_mc, topup_mc, monthly_after_mc, topup_after_mc, cause, cause_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         &[
-            entry.id.into(),
             entry.tenant_id.into(),
             entry.at.ms().into(),
             entry.change.monthly_mc.into(),
@@ -55,31 +57,30 @@ pub(crate) fn append(tx: &Tx<'_>, entry: &Entry<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The balances after the newest entry; zero before the first.
-pub(crate) fn newest(tx: &Tx<'_>, tenant_id: &str) -> Result<Amounts, StoreError> {
-    let found = tx.optional(
-        "SELECT monthly_after_mc, topup_after_mc FROM credit_entries WHERE tenant_id = ?1 ORDER BY seq DESC LIMIT 1",
+/// When the newest entry was made, and the balances after it; none before the first.
+pub(crate) fn newest(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+) -> Result<Option<(UnixMillis, Amounts)>, StoreError> {
+    tx.optional(
+        "SELECT at_ms, monthly_after_mc, topup_after_mc FROM credit_entries WHERE tenant_id = ?1
+         ORDER BY at_ms DESC, seq DESC LIMIT 1",
         &[tenant_id.into()],
         |row| {
-            Ok(Amounts {
-                monthly_mc: row.int(0)?,
-                topup_mc: row.int(1)?,
-            })
+            let after = Amounts {
+                monthly_mc: row.int(1)?,
+                topup_mc: row.int(2)?,
+            };
+            Ok((UnixMillis::from_ms(row.int(0)?), after))
         },
-    )?;
-    Ok(found.unwrap_or_default())
+    )
 }
 
 pub(crate) fn period(tx: &Tx<'_>, tenant_id: &str) -> Result<Option<Period>, StoreError> {
     tx.optional(
-        "SELECT started_at_ms, ends_at_ms FROM credit_periods WHERE tenant_id = ?1",
+        "SELECT id, kind, started_at_ms, ends_at_ms FROM credit_periods WHERE tenant_id = ?1",
         &[tenant_id.into()],
-        |row| {
-            Ok(Period {
-                started_at: UnixMillis::from_ms(row.int(0)?),
-                ends_at: UnixMillis::from_ms(row.int(1)?),
-            })
-        },
+        read_period,
     )
 }
 
@@ -93,9 +94,11 @@ pub(crate) fn start_period(
     period: &Period,
 ) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO credit_periods (tenant_id, started_at_ms, ends_at_ms) VALUES (?1, ?2, ?3)",
+        "INSERT INTO credit_periods (tenant_id, id, kind, started_at_ms, ends_at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
         &[
             tenant_id.into(),
+            (&period.id).into(),
+            (&period.kind).into(),
             period.started_at.ms().into(),
             period.ends_at.ms().into(),
         ],
@@ -111,11 +114,35 @@ pub(crate) fn end_period(tx: &Tx<'_>, tenant_id: &str) -> Result<(), StoreError>
     Ok(())
 }
 
-/// At most `limit` tenants whose period has ended, the longest ended first.
-pub(crate) fn ended(tx: &Tx<'_>, now: UnixMillis, limit: u32) -> Result<Vec<String>, StoreError> {
+/// At most `limit` ends of periods that are over, each with its tenant, the longest ended first, and only those that
+/// come after `after`.
+pub(crate) fn ended(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    after: Option<&(UnixMillis, String)>,
+    limit: u32,
+) -> Result<Vec<(UnixMillis, String)>, StoreError> {
+    let (after_ms, after_tenant_id) = after.map_or((i64::MIN, ""), |(ends_at, tenant_id)| {
+        (ends_at.ms(), tenant_id.as_str())
+    });
     tx.all(
-        "SELECT tenant_id FROM credit_periods WHERE ends_at_ms <= ?1 ORDER BY ends_at_ms LIMIT ?2",
-        &[now.ms().into(), limit.into()],
-        |row| row.text(0),
+        "SELECT ends_at_ms, tenant_id FROM credit_periods WHERE ends_at_ms <= ?1 AND (ends_at_ms, tenant_id) > (?2, ?3)
+         ORDER BY ends_at_ms, tenant_id LIMIT ?4",
+        &[
+            now.ms().into(),
+            after_ms.into(),
+            after_tenant_id.into(),
+            limit.into(),
+        ],
+        |row| Ok((UnixMillis::from_ms(row.int(0)?), row.text(1)?)),
     )
+}
+
+fn read_period(row: &Row<'_>) -> Result<Period, StoreError> {
+    Ok(Period {
+        id: row.text(0)?,
+        kind: row.text(1)?,
+        started_at: UnixMillis::from_ms(row.int(2)?),
+        ends_at: UnixMillis::from_ms(row.int(3)?),
+    })
 }
