@@ -145,19 +145,19 @@ impl App {
             head,
             origin: Origin {
                 principal: Principal::Anyone,
-                address: Some(client),
+                address: client,
             },
             services: &self.services,
             lane: route.lane,
             may_block: call.may_block,
             rate: None,
         };
-        let mut response = match self.answer(&mut cx, client, route, &Input { head, body, params })
-        {
-            Ok(response) => response,
-            Err(Fault::Rule(Error::NotInMemory)) => return None,
-            Err(fault) => api::error::render(fault, route.dialect, head),
-        };
+        let mut response =
+            match self.answer(&mut cx, call.peer, route, &Input { head, body, params }) {
+                Ok(response) => response,
+                Err(Fault::Rule(Error::NotInMemory)) => return None,
+                Err(fault) => api::error::render(fault, route.dialect, head),
+            };
         if let Some(state) = cx.rate {
             rate_limit::show(response.headers_mut(), state);
         }
@@ -167,18 +167,20 @@ impl App {
     fn answer(
         &self,
         cx: &mut Cx<'_>,
-        client: IpAddr,
+        peer: IpAddr,
         route: &Route,
         input: &Input<'_>,
     ) -> Result<Response<Bytes>, Fault> {
+        // Clients that a proxy does not name share its limit.
+        let counted = address::limit_key(cx.origin.address.unwrap_or(peer));
         for limit in route.limits {
-            cx.limit(*limit, &address::limit_key(client))?;
+            cx.limit(*limit, &counted)?;
         }
         let caller = access::caller(
             &cx.authority(),
             cx.now,
             route.access,
-            client,
+            cx.origin.address,
             &input.head.headers,
         )?;
         cx.origin.principal = caller.principal;

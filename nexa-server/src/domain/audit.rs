@@ -37,7 +37,7 @@ pub(crate) enum Act {
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     pub(crate) principal: Principal,
-    /// The client's address; none for acts of the command line.
+    /// The client's address; none for acts of the command line, or when a proxy names it in a way that cannot be read.
     pub(crate) address: Option<IpAddr>,
 }
 

@@ -50,7 +50,7 @@ pub(crate) struct Authority<'a> {
     pub(crate) may_block: bool,
 }
 
-/// Resolves the caller, or refuses it.
+/// Resolves the caller, or refuses it; `address` is where the call comes from, as far as that is known.
 ///
 /// # Errors
 /// `CredentialMissing`, `TwoCredentials`, `TokenInvalid`, `ClientInvalid`, `Forbidden`, and what a key can be refused for.
@@ -58,7 +58,7 @@ pub(crate) fn caller(
     authority: &Authority<'_>,
     now: UnixMillis,
     access: Access,
-    address: IpAddr,
+    address: Option<IpAddr>,
     headers: &HeaderMap,
 ) -> Result<Caller, Error> {
     let (takes_members, takes_operators, takes_clients) = match access {
@@ -193,7 +193,7 @@ impl Authority<'_> {
     fn member_by_token(
         &self,
         now: UnixMillis,
-        address: IpAddr,
+        address: Option<IpAddr>,
         token: &str,
     ) -> Result<Member, Error> {
         if !self.may_block {
@@ -201,7 +201,7 @@ impl Authority<'_> {
         }
         self.store.read(|tx| {
             let member = sessions::member(tx, now, self.issuing, token)?;
-            match agent_tokens::may_come_from(tx, &member, Some(address))? {
+            match agent_tokens::may_come_from(tx, &member, address)? {
                 true => Ok(member),
                 false => Err(Error::AddressNotAllowed),
             }
@@ -216,7 +216,7 @@ impl Authority<'_> {
         &self,
         now: UnixMillis,
         takes_operators: bool,
-        address: IpAddr,
+        address: Option<IpAddr>,
         client: &Client,
     ) -> Result<Caller, Error> {
         let refused = |error| match error {
@@ -257,10 +257,10 @@ impl Authority<'_> {
         &self,
         now: UnixMillis,
         key: Arc<CheckedKey>,
-        address: IpAddr,
+        address: Option<IpAddr>,
     ) -> Result<Caller, Error> {
         let ask = Ask {
-            address: Some(address),
+            address,
             environments: Environments::Live,
             requirements: &[],
         };

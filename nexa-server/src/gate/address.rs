@@ -8,30 +8,25 @@ use ipnet::IpNet;
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The address of whoever sent the request.
+/// The address of whoever sent the request; `None` when a trusted proxy names it in a way that cannot be read.
 ///
 /// `X-Forwarded-For` is read from the right, as long as the hop that wrote it is a trusted proxy.
-/// From any other peer the header says nothing.
-pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+/// From any other peer the header says nothing, and a trusted one without it speaks for itself.
+///
+/// # Security
+/// Clients choose what stands to the left of the hop that a proxy appends, down to single bytes. Nothing they
+/// write may make a proxy's own address pass for theirs: keys can be bound to it.
+pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     let mut client = peer.to_canonical();
-    if !is_trusted(client) {
-        return client;
-    }
     let lines = headers.get_all(&X_FORWARDED_FOR).iter().rev();
-    for hop in lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.rsplit(','))
+    let mut hops = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    while is_trusted(client)
+        && let Some(hop) = hops.next()
     {
-        match parse(hop.trim()) {
-            Some(address) => client = address.to_canonical(),
-            None => break,
-        }
-        if !is_trusted(client) {
-            break;
-        }
+        client = parse(hop.trim_ascii())?.to_canonical();
     }
-    client
+    Some(client)
 }
 
 /// Whether a peer we do not trust claims to forward for somebody: behind an undeclared proxy
@@ -50,7 +45,8 @@ pub(crate) fn limit_key(address: IpAddr) -> IpAddr {
 }
 
 /// An address, or an address with a port as some proxies write it.
-fn parse(hop: &str) -> Option<IpAddr> {
+fn parse(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?;
     hop.parse()
         .ok()
         .or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
@@ -65,27 +61,52 @@ mod tests {
     fn only_trusted_hops_are_believed() {
         let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
         for (peer, forwarded, expected) in [
-            ("203.0.113.9", &["198.51.100.1"][..], "203.0.113.9"),
-            ("10.0.0.1", &[], "10.0.0.1"),
-            ("10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
+            (
+                "203.0.113.9",
+                &[&b"198.51.100.1"[..]][..],
+                Some("203.0.113.9"),
+            ),
+            ("203.0.113.9", &[b"\xff"], Some("203.0.113.9")),
+            ("10.0.0.1", &[], Some("10.0.0.1")),
+            ("10.0.0.1", &[b"198.51.100.1"], Some("198.51.100.1")),
             (
                 "10.0.0.1",
-                &["6.6.6.6, 198.51.100.1, 10.0.0.2"],
-                "198.51.100.1",
+                &[b"6.6.6.6, 198.51.100.1, 10.0.0.2"],
+                Some("198.51.100.1"),
             ),
-            ("10.0.0.1", &["6.6.6.6", "198.51.100.1"], "198.51.100.1"),
-            ("10.0.0.1", &["198.51.100.1:4711"], "198.51.100.1"),
-            ("10.0.0.1", &["198.51.100.1, unknown"], "10.0.0.1"),
-            ("::ffff:10.0.0.1", &["2001:db8::1"], "2001:db8::1"),
+            (
+                "10.0.0.1",
+                &[b"6.6.6.6", b"198.51.100.1"],
+                Some("198.51.100.1"),
+            ),
+            ("10.0.0.1", &[b"10.0.0.3,\t10.0.0.2 "], Some("10.0.0.3")),
+            ("10.0.0.1", &[b"198.51.100.1:4711"], Some("198.51.100.1")),
+            ("::ffff:10.0.0.1", &[b"2001:db8::1"], Some("2001:db8::1")),
+            ("::1", &[b"[2001:db8::1]:4711"], Some("2001:db8::1")),
+            // What a client wrote says nothing once its own hop is known.
+            ("10.0.0.1", &[b"\xff, 203.0.113.9"], Some("203.0.113.9")),
+            ("10.0.0.1", &[b"\xff", b"203.0.113.9"], Some("203.0.113.9")),
+            ("10.0.0.1", &[b",unknown, 203.0.113.9"], Some("203.0.113.9")),
+            // What a trusted proxy claims is known or unknown, and never the proxy itself.
+            ("10.0.0.1", &[b"\xff"], None),
+            ("10.0.0.1", &[b"203.0.113.9\xff"], None),
+            ("10.0.0.1", &[b"203.0.113.9, \xff"], None),
+            ("10.0.0.1", &[b"203.0.113.9", b"\xff"], None),
+            ("10.0.0.1", &[b"\xff, 10.0.0.2"], None),
+            ("10.0.0.1", &[b"203.0.113.9, unknown"], None),
+            ("10.0.0.1", &[b"203.0.113.9,"], None),
+            ("10.0.0.1", &[b"203.0.113.9", b""], None),
+            ("10.0.0.1", &[b""], None),
         ] {
             let mut headers = HeaderMap::new();
             for line in forwarded {
-                headers.append("x-forwarded-for", HeaderValue::from_static(line));
+                headers.append("x-forwarded-for", HeaderValue::from_bytes(line).unwrap());
             }
+            let lines: Vec<_> = forwarded.iter().map(|line| line.escape_ascii()).collect();
             assert_eq!(
                 client(peer.parse().unwrap(), &headers, &trusted),
-                expected.parse::<IpAddr>().unwrap(),
-                "{peer} {forwarded:?}"
+                expected.map(|address| address.parse::<IpAddr>().unwrap()),
+                "{peer} {lines:?}"
             );
         }
     }

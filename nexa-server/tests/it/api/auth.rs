@@ -208,6 +208,14 @@ fn behind_a_trusted_proxy_each_client_has_its_own_limit() {
         429,
         "a /64 is one subscriber"
     );
+    assert_eq!(register("203.0.113.11, unknown"), 400);
+    for unnamed in ["203.0.113.12, unknown", "203.0.113.13,", "", "127.0.0.1"] {
+        assert_eq!(
+            register(unnamed),
+            429,
+            "{unnamed:?}: whom the proxy does not name shares its limit"
+        );
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `/api/v1/api-keys`: what a key can carry, and what becomes of it.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -334,6 +336,44 @@ fn a_key_bound_to_addresses_passes_from_nowhere_else() {
     server.change(&token, &id, &json!({ "allowedIps": ["203.0.113.1"] }));
     assert_eq!(from(&server, &key, "198.51.100.7").status, 403, "at once");
     assert_eq!(from(&server, &key, "203.0.113.1").status, 200);
+}
+
+#[test]
+fn no_byte_of_a_client_makes_the_proxys_address_its_own() {
+    let server = configured("scopes = [\"signals\"]\ntrusted_proxies = [\"127.0.0.0/8\"]\n");
+    let token = server.sign_up("bytes@example.com");
+    let (_, of_proxy) = server.key_with(&token, &json!({ "allowedIps": ["127.0.0.1"] }));
+    let (_, of_client) = server.key_with(&token, &json!({ "allowedIps": ["203.0.113.9"] }));
+    let status = |key: &str, forwarded: Option<&[u8]>| {
+        let mut request =
+            format!("GET /api/authorize?scope=signals HTTP/1.1\r\nHost: a\r\nX-API-Key: {key}\r\nConnection: close\r\n")
+                .into_bytes();
+        if let Some(forwarded) = forwarded {
+            request.extend([b"X-Forwarded-For: ", forwarded, b"\r\n"].concat());
+        }
+        request.extend(b"\r\n");
+        let address = server.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(&request).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(status(&of_proxy, None), "200", "the proxy itself");
+    for (forwarded, is_client) in [
+        (&b"\xff, 203.0.113.9"[..], true),
+        (b"unknown, 203.0.113.9", true),
+        (b"203.0.113.9, \xff", false),
+        (b"203.0.113.9, unknown", false),
+        (b"203.0.113.9,", false),
+        (b"\xff", false),
+        (b"", false),
+    ] {
+        let shown = forwarded.escape_ascii();
+        assert_eq!(status(&of_proxy, Some(forwarded)), "403", "{shown}");
+        let expected = if is_client { "200" } else { "403" };
+        assert_eq!(status(&of_client, Some(forwarded)), expected, "{shown}");
+    }
 }
 
 #[test]
