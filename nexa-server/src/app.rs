@@ -91,7 +91,9 @@ impl App {
             Found::WrongMethod { allow } => {
                 let preflight = cors::preflight(head, &allow, &self.cors_origins);
                 (
-                    preflight.unwrap_or_else(|| api::error::wrong_method(head, allow)),
+                    preflight.unwrap_or_else(|| {
+                        api::error::wrong_method(head, self.dialect_at(head.uri.path()), allow)
+                    }),
                     None,
                 )
             }
@@ -215,6 +217,12 @@ impl App {
             Found::Row { index, .. } => self.routes.get(index),
             Found::WrongMethod { .. } | Found::Missing => None,
         }
+    }
+
+    /// The dialect of the routes at exactly that path; those at one path share it.
+    fn dialect_at(&self, path: &str) -> Dialect {
+        let route = self.routes.iter().find(|route| route.path == path);
+        route.map_or(Dialect::Agentyk, |route| route.dialect)
     }
 
     pub(crate) fn services(&self) -> &Services {

@@ -114,14 +114,14 @@ pub(crate) fn no_route(head: &Parts) -> Response<Bytes> {
 }
 
 /// The path exists, the method does not.
-pub(crate) fn wrong_method(head: &Parts, allow: HeaderValue) -> Response<Bytes> {
+pub(crate) fn wrong_method(head: &Parts, dialect: Dialect, allow: HeaderValue) -> Response<Bytes> {
     let sentence = "This path does not take that method";
     let shown = Shown::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
         sentence,
     );
-    let mut response = respond(shown, Dialect::Agentyk, Some(head));
+    let mut response = respond(shown, dialect, Some(head));
     response.headers_mut().insert(hyper::header::ALLOW, allow);
     response
 }
@@ -228,7 +228,7 @@ fn refused(error: Error, dialect: Dialect) -> Shown {
         Error::TokenTypeUnsupported => Shown::new(
             S::BAD_REQUEST,
             "unsupported_token_type",
-            "Access and refresh tokens end with their session or their secret; API keys can be revoked here",
+            "A token of this kind ends with its session or its secret; API keys and sessions of one's own can be revoked here",
         ),
         Error::ScopeRefused { problem } => Shown::new(S::BAD_REQUEST, "invalid_scope", problem),
         Error::ScopeMissing { scope } => Shown::new(
@@ -322,7 +322,12 @@ fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Byt
         rate,
     } = shown;
     if dialect == Dialect::Oauth {
-        return oauth_error::respond(status, code, &sentence, retry_after_s);
+        let mut response =
+            oauth_error::respond(status, code, &plain_sentence(&sentence), retry_after_s);
+        if let Some(state) = rate {
+            rate_limit::show(response.headers_mut(), state);
+        }
+        return response;
     }
     let mut detail = Value::from(sentence.as_str());
     if dialect == Dialect::Nexora && status == StatusCode::BAD_REQUEST && field.is_some() {
@@ -361,20 +366,10 @@ fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Byt
     if let Some(state) = rate {
         rate_limit::show(headers, state);
     }
-    if dialect == Dialect::Gateway {
-        let ascii: String = sentence
-            .chars()
-            .map(|c| {
-                if c.is_ascii_graphic() || c == ' ' {
-                    c
-                } else {
-                    '?'
-                }
-            })
-            .collect();
-        if let Ok(value) = HeaderValue::from_str(&ascii) {
-            headers.insert(HeaderName::from_static("x-nexa-error"), value);
-        }
+    if dialect == Dialect::Gateway
+        && let Ok(value) = HeaderValue::from_str(&plain_sentence(&sentence))
+    {
+        headers.insert(HeaderName::from_static("x-nexa-error"), value);
     }
     response
 }
@@ -392,6 +387,17 @@ fn location(head: Option<&Parts>, field: &str) -> Vec<Value> {
             .map_or_else(|_| Value::from(step), Value::from)
     });
     std::iter::once(Value::from(whole)).chain(steps).collect()
+}
+
+/// The sentence in the characters that RFC 6749 §5.2 lets a description have, which a header takes too.
+fn plain_sentence(sentence: &str) -> String {
+    let plain = sentence.chars().map(|c| match c {
+        '"' => '\'',
+        '\\' => '/',
+        c if c.is_ascii_graphic() || c == ' ' => c,
+        _ => '?',
+    });
+    plain.collect()
 }
 
 /// RFC 9457 §3: only for clients that name the media type.

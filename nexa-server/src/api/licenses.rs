@@ -131,7 +131,7 @@ pub(crate) struct Since {
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Revoked {
+pub(crate) struct RevokedLicense {
     jti: String,
     revoked_at: UnixMillis,
 }
@@ -139,9 +139,9 @@ pub(crate) struct Revoked {
 pub(crate) fn revocations(
     cx: &mut Cx<'_>,
     Query(query): Query<Since>,
-) -> Result<Ok200<Vec<Revoked>>, Error> {
+) -> Result<Ok200<Vec<RevokedLicense>>, Error> {
     let revocations = cx.read(|tx| licenses::revocations(tx, query.since))?;
-    let shown = revocations.into_iter().map(|revocation| Revoked {
+    let shown = revocations.into_iter().map(|revocation| RevokedLicense {
         jti: revocation.jti,
         revoked_at: revocation.revoked_at,
     });

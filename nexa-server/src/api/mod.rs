@@ -98,7 +98,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route { method: post(), path: "/api/oauth/introspect", access: OauthChecker, limits: &[], lane: Lane::Store, dialect: Dialect::Oauth,
             summary: "Whether a key or an access token is active, and what it may do", handler: handler(oauth::introspect) },
         Route { method: post(), path: "/api/oauth/revoke", access: OauthMember, limits: &[], lane: Lane::Store, dialect: Dialect::Oauth,
-            summary: "Delete the API key that is sent", handler: handler(oauth::revoke) },
+            summary: "Delete the API key, or end the session, whose token is sent", handler: handler(oauth::revoke) },
 
         Route { method: None, path: "/api/authorize", access: CallersKey, limits: &[], lane: Lane::Memory, dialect: Dialect::Gateway,
             summary: "Decide on a request that a gateway describes in headers", handler: handler(authorize::by_headers) },

@@ -1,4 +1,4 @@
-//! `/api/oauth/*`: what standard clients ask about tokens and keys, and how they revoke keys.
+//! `/api/oauth/*`: what standard clients ask about tokens and keys, and how they revoke them.
 
 use std::net::IpAddr;
 
@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 
 use super::key_questions::{self, WantedEnvironment};
 use super::route::Cx;
-use crate::domain::keys::{self, Ask, Environments, Whose};
+use crate::domain::Error;
+use crate::domain::keys::{self, Ask, Environments};
 use crate::domain::principal::{Member, Via};
 use crate::domain::sessions::{self, OpenToken};
-use crate::domain::{Error, agent_tokens};
 use crate::gate::credential;
 use crate::http::extract::Form;
 use crate::http::reply::{Empty, Ok200, Uncached};
@@ -67,7 +67,7 @@ pub(crate) fn introspect(
     let address = key_questions::address(body.address.as_deref())?;
     let environments = WantedEnvironment::environments(body.environment);
     let state = match credential::is_token_shaped(&token) {
-        true => token_state(cx, &token, address)?,
+        true => token_state(cx, &token)?,
         false => key_state(cx, &token, address, environments)?,
     };
     Ok(Uncached(Ok200(state.unwrap_or_default())))
@@ -76,37 +76,46 @@ pub(crate) fn introspect(
 /// RFC 7009 §2.1.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Revocation {
-    /// An API key.
+    /// An API key, or an access or refresh token of one's own session.
     token: Option<String>,
 }
 
-/// Deletes the key. What the caller cannot know of answers as what is not there: with success.
+/// Deletes the key, ends a value of it that a rotation has replaced, or ends the session. What the caller cannot know of
+/// answers as what is not there: with success.
 pub(crate) fn revoke(
     cx: &mut Cx<'_>,
     Form(body): Form<Revocation>,
 ) -> Result<Uncached<Empty>, Error> {
     let token = required(body.token)?;
-    let member = cx.member()?;
     if credential::is_token_shaped(&token) {
-        return match open_token(cx, &token)? {
-            Some(_) => Err(Error::TokenTypeUnsupported),
-            None => Ok(Uncached(Empty)),
-        };
+        if let Some(OpenToken { member, .. }) = open_token(cx, &token)? {
+            match member.via {
+                Via::Session { id, .. } => end_session(cx, id, &member.user_id)?,
+                Via::Secret { .. } | Via::Key { .. } => return Err(Error::TokenTypeUnsupported),
+            }
+        }
+        return Ok(Uncached(Empty));
     }
-    if cx.read(|tx| sessions::is_refresh_token(tx, &member.tenant_id, &token))? {
+    if let Some(session) = cx.read(|tx| sessions::of_refresh_token(tx, &token))? {
+        let principal = &cx.origin.principal;
+        if principal.knows_of(&session.tenant_id, &session.user_id) {
+            end_session(cx, session.id, &session.user_id)?;
+        }
+        return Ok(Uncached(Empty));
+    }
+    let presented = KeyDigest::of(token.as_bytes());
+    match cx.weaken(move |tx, now, origin| keys::revoke_presented(tx, now, origin, &presented)) {
+        Ok(()) | Err(Error::NotFound { .. }) => Ok(Uncached(Empty)),
+        Err(error) => Err(error),
+    }
+}
+
+/// One's own; those of others end otherwise.
+fn end_session(cx: &Cx<'_>, id: String, user_id: &str) -> Result<(), Error> {
+    if cx.member()?.user_id != user_id {
         return Err(Error::TokenTypeUnsupported);
     }
-    let key = cx.authority().find(&KeyDigest::of(token.as_bytes()))?;
-    if let Some(key) = key.filter(|key| key.tenant_id == member.tenant_id) {
-        let id = key.id.clone();
-        let deleted =
-            cx.weaken(move |tx, now, origin| keys::delete(tx, now, origin, Whose::Managed, &id));
-        match deleted {
-            Ok(()) | Err(Error::NotFound { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Uncached(Empty))
+    cx.write(move |tx, now, origin| sessions::end(tx, now, origin, &id))
 }
 
 /// What neither request can do without.
@@ -154,20 +163,10 @@ fn key_state(
     }))
 }
 
-fn token_state(
-    cx: &Cx<'_>,
-    token: &str,
-    address: Option<IpAddr>,
-) -> Result<Option<TokenState>, Error> {
+fn token_state(cx: &Cx<'_>, token: &str) -> Result<Option<TokenState>, Error> {
     let Some(open) = open_token(cx, token)? else {
         return Ok(None);
     };
-    match cx.read(|tx| agent_tokens::may_come_from(tx, &open.member, address)) {
-        Ok(true) => {}
-        // The key may have gone since the token was read.
-        Ok(false) | Err(Error::TokenInvalid { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    }
     let ceiling = cx.services.key_policy.ceiling(open.member.role);
     let scopes = match &open.scope {
         None => ceiling.clone(),

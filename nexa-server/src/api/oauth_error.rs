@@ -45,6 +45,10 @@ pub(super) fn respond(
         };
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
+    if error == INSUFFICIENT_SCOPE {
+        let challenge = "Bearer realm=\"nexa\", error=\"insufficient_scope\"";
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
     if let Some(seconds) = retry_after_s {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -52,6 +56,7 @@ pub(super) fn respond(
 }
 
 const INVALID_TOKEN: &str = "invalid_token";
+const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
 
 /// The standard's word for a code of ours: RFC 6749 §5.2 and §4.1.2.1, RFC 6750 §3.1, RFC 7009 §2.2.1.
 fn oauth_code(status: StatusCode, code: &'static str) -> &'static str {
@@ -63,7 +68,7 @@ fn oauth_code(status: StatusCode, code: &'static str) -> &'static str {
         | "invalid_scope"
         | INVALID_TOKEN => code,
         "invalid_api_key" => INVALID_TOKEN,
-        "scope_missing" => "insufficient_scope",
+        "scope_missing" => INSUFFICIENT_SCOPE,
         _ => match status {
             StatusCode::UNAUTHORIZED => "invalid_client",
             StatusCode::FORBIDDEN => "access_denied",

@@ -101,6 +101,7 @@ impl<'a> Cx<'a> {
             cache: &self.services.cache,
             policy: &self.services.key_policy,
             issuing: &self.services.issuing,
+            limiter: &self.services.limiter,
             may_block: self.may_block,
         }
     }

@@ -7,13 +7,16 @@ use serde::Serialize;
 
 use super::route::Cx;
 use crate::domain::Error;
-use crate::http::reply::{Ok200, RawJson};
+use crate::http::reply::{Cacheable, Ok200, RawJson};
+
+/// How long anyone may keep these documents, in seconds.
+const MAX_AGE_S: u32 = 300;
 
 /// `/.well-known/jwks.json` (RFC 7517 §5).
 pub(crate) fn jwks(cx: &mut Cx<'_>, (): ()) -> Result<RawJson, Error> {
     Ok(RawJson::cacheable(
         Bytes::copy_from_slice(cx.services.issuing.jwks.as_bytes()),
-        300,
+        MAX_AGE_S,
     ))
 }
 
@@ -35,11 +38,14 @@ pub(crate) struct OauthServer {
 }
 
 /// `/.well-known/oauth-authorization-server` (RFC 8414 §3).
-pub(crate) fn oauth_server(cx: &mut Cx<'_>, (): ()) -> Result<Ok200<OauthServer>, Error> {
+pub(crate) fn oauth_server(
+    cx: &mut Cx<'_>,
+    (): (),
+) -> Result<Cacheable<Ok200<OauthServer>>, Error> {
     let issuer = cx.services.issuing.issuer.clone();
     let at = |path: &str| format!("{issuer}{path}");
     let scopes = std::iter::once(FULL_ACCESS.to_owned());
-    Ok(Ok200(OauthServer {
+    let reply = Ok200(OauthServer {
         token_endpoint: at("/v1/account/token"),
         introspection_endpoint: at("/api/oauth/introspect"),
         revocation_endpoint: at("/api/oauth/revoke"),
@@ -53,5 +59,9 @@ pub(crate) fn oauth_server(cx: &mut Cx<'_>, (): ()) -> Result<Ok200<OauthServer>
         introspection_endpoint_auth_methods_supported: ["client_secret_basic", "Bearer"],
         revocation_endpoint_auth_methods_supported: ["client_secret_basic"],
         issuer,
-    }))
+    });
+    Ok(Cacheable {
+        reply,
+        max_age_s: MAX_AGE_S,
+    })
 }

@@ -12,7 +12,7 @@ use super::password::Password;
 use super::principal::Role;
 use crate::store::tenants::{self, Tenant};
 use crate::store::users::{self, User};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, agents, sessions};
 use crate::time::UnixMillis;
 
 /// A registration whose fields hold and whose password is hashed.
@@ -80,7 +80,8 @@ pub(crate) fn register(
     )
 }
 
-/// Enables or disables a tenant, and with it every credential of its users.
+/// Enables or disables a tenant, and with it every key of its users. Sessions and tokens end with the first disabling, and
+/// enabling revives none.
 ///
 /// # Errors
 /// `NotFound`.
@@ -94,6 +95,11 @@ pub(crate) fn enable_tenant(
     if !tenants::set_active(tx, id, is_enabled)? {
         return Err(Error::NotFound { noun: "Tenant" });
     }
+    if !is_enabled {
+        users::raise_session_versions(tx, id)?;
+        sessions::delete_of_tenant(tx, id)?;
+        agents::raise_secret_version(tx, id)?;
+    }
     let act = match is_enabled {
         true => Act::TenantEnabled,
         false => Act::TenantDisabled,
@@ -102,7 +108,8 @@ pub(crate) fn enable_tenant(
     Ok(((), Weakened::Tenant(id.to_owned())))
 }
 
-/// Enables or disables a user, and with it every credential it has.
+/// Enables or disables a user, and with it every key it has. Its sessions and tokens end with the first disabling, and
+/// enabling revives none.
 ///
 /// # Errors
 /// `NotFound`.
@@ -115,6 +122,11 @@ pub(crate) fn enable_user(
 ) -> Result<((), Weakened), Error> {
     let user = users::find(tx, id)?.ok_or(Error::NotFound { noun: "User" })?;
     users::set_active(tx, id, is_enabled)?;
+    if !is_enabled {
+        users::raise_session_version(tx, id)?;
+        sessions::delete_of_user(tx, id)?;
+        agents::raise_secret_version(tx, &user.tenant_id)?;
+    }
     let act = match is_enabled {
         true => Act::UserEnabled,
         false => Act::UserDisabled,

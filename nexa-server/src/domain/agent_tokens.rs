@@ -1,6 +1,5 @@
 //! Access tokens that an agent gets for its key and its secret (RFC 6749 §4.4).
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use nexa_core::{KeyDigest, NewAccess, Requirement, Scope, ScopeSet, uuid_v7};
@@ -10,11 +9,10 @@ use super::audit::{self, Act, Origin};
 use super::error::Error;
 use super::issuing::Issuing;
 use super::key_cache::CheckedKey;
-use super::keys;
-use super::principal::{Member, Via};
+use super::principal::{KeyPower, Member, Via};
 use super::sessions::ACCESS_TTL_S;
 use crate::store::Tx;
-use crate::store::{agents, api_keys};
+use crate::store::agents;
 use crate::time::UnixMillis;
 
 /// What the `sid` of such a token begins with. No session's id begins so.
@@ -61,10 +59,11 @@ pub(crate) struct AgentClient {
 /// The agent behind a key that has been checked and a secret that has not.
 ///
 /// # Errors
-/// `ClientInvalid` when the key is no agent's or the secret is not its agent's; nobody learns which.
+/// `ClientInvalid` when the key is no agent's or the secret is not its agent's; the answer does not say which.
 ///
 /// # Security
-/// The comparison takes the same time wherever two secrets differ.
+/// Digests are compared in constant time, so that no secret is learned by steps. How long an answer takes may tell whether
+/// there is such a key, which is itself too long to be guessed.
 pub(crate) fn client(
     tx: &Tx<'_>,
     key: &Arc<CheckedKey>,
@@ -89,13 +88,16 @@ pub(crate) fn client(
     })
 }
 
-/// Records that a valid key came with a wrong secret.
+/// Records that the key of an agent came with a wrong secret; nothing for a key of people, who have no secret.
 pub(crate) fn record_refusal(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
     key: &CheckedKey,
 ) -> Result<(), Error> {
+    if agents::find(tx, &key.tenant_id)?.is_none() {
+        return Ok(());
+    }
     audit::record(
         tx,
         now,
@@ -116,8 +118,8 @@ pub(crate) struct IssuedToken {
 /// Signs an access token for the agent, limited to the scopes that were asked for, if any.
 ///
 /// # Errors
-/// `ClientForbidden` for a key without `full_access`: a token stands for its user, and so must its key. `ScopeRefused` for
-/// scopes that are unknown or not the key's.
+/// `ClientForbidden` for a key without `full_access`, since a token stands for its user and so must its key, and for a key
+/// that carries a limit, which its tokens would not. `ScopeRefused` for scopes that are unknown or not the key's.
 pub(crate) fn issue(
     now: UnixMillis,
     rng: &mut dyn CryptoRng,
@@ -130,6 +132,15 @@ pub(crate) fn issue(
         return Err(Error::ClientForbidden {
             rule: "Tokens are for API keys with full_access",
         });
+    }
+    match client.key.power {
+        KeyPower::Whole => {}
+        // A replaced value is limited by its grace.
+        KeyPower::Limited | KeyPower::Replaced => {
+            return Err(Error::ClientForbidden {
+                rule: "Tokens are for API keys that carry no limit",
+            });
+        }
     }
     let scopes = scope
         .map(|scope| asked(known_scopes, &client.key, scope))
@@ -169,27 +180,6 @@ pub(crate) fn record_issue(tx: &Tx<'_>, now: UnixMillis, origin: &Origin) -> Res
         Some(&member.tenant_id),
         Some(&member.user_id),
     )
-}
-
-/// Whether a token may come from that address: one that an agent got is bound as its key is.
-///
-/// # Errors
-/// `TokenInvalid` when the key has gone.
-pub(crate) fn may_come_from(
-    tx: &Tx<'_>,
-    member: &Member,
-    address: Option<IpAddr>,
-) -> Result<bool, Error> {
-    match &member.via {
-        Via::Session { .. } | Via::Key { .. } => Ok(true),
-        Via::Secret { key_id, .. } => {
-            let key = api_keys::find(tx, &member.tenant_id, key_id)?;
-            let key = key.ok_or_else(|| Error::TokenInvalid {
-                reason: "key gone".to_owned(),
-            })?;
-            keys::allows(&key, address)
-        }
-    }
 }
 
 /// The scopes of RFC 6749 §3.3: known ones that the key has. They are few and short, so that a token stays one.

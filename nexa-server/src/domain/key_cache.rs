@@ -136,7 +136,7 @@ impl CheckedKey {
 }
 
 /// Whether an address lies in one of the blocks; without blocks, any does, and an unknown one too.
-pub(super) fn is_within(blocks: &[IpNet], address: Option<IpAddr>) -> bool {
+fn is_within(blocks: &[IpNet], address: Option<IpAddr>) -> bool {
     blocks.is_empty()
         || address.is_some_and(|address| {
             let address = address.to_canonical();

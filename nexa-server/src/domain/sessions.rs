@@ -199,16 +199,38 @@ pub(crate) fn open_token(
     })
 }
 
-/// Whether it is the refresh token of a session of that tenant.
-pub(crate) fn is_refresh_token(tx: &Tx<'_>, tenant_id: &str, token: &str) -> Result<bool, Error> {
-    match RefreshToken::from_presented(token) {
-        Some(token) => Ok(sessions::has_refresh_digest(
-            tx,
-            tenant_id,
-            &token.digest(),
-        )?),
-        None => Ok(false),
+/// A session by one of its tokens.
+pub(crate) struct TokenSession {
+    pub(crate) id: String,
+    pub(crate) user_id: String,
+    pub(crate) tenant_id: String,
+}
+
+/// The session of a refresh token, if it is one.
+pub(crate) fn of_refresh_token(tx: &Tx<'_>, token: &str) -> Result<Option<TokenSession>, Error> {
+    let Some(token) = RefreshToken::from_presented(token) else {
+        return Ok(None);
+    };
+    let found = sessions::find_by_refresh(tx, &token.digest())?;
+    Ok(found.map(|(id, user_id, tenant_id)| TokenSession {
+        id,
+        user_id,
+        tenant_id,
+    }))
+}
+
+/// Ends a session of the calling user, and with it its access tokens and its refresh token; one that has ended already
+/// leaves nothing to do.
+///
+/// # Errors
+/// `CredentialMissing` when the caller is no member.
+pub(crate) fn end(tx: &Tx<'_>, now: UnixMillis, origin: &Origin, id: &str) -> Result<(), Error> {
+    let member = origin.principal.member()?;
+    if !sessions::delete(tx, id, &member.user_id)? {
+        return Ok(());
     }
+    let tenant_id = Some(member.tenant_id.as_str());
+    audit::record(tx, now, origin, Act::SessionEnded, tenant_id, Some(id))
 }
 
 /// A token that was narrowed to some scopes stands for its user no more than a key with those scopes does.

@@ -67,7 +67,10 @@ pub(super) fn role(
             is_current
                 && api_keys::is_current_value(tx, key_id, *value)?
                 && api_keys::find(tx, tenant_id, key_id)?.is_some_and(|key| {
-                    key.user_id == user_id && keys::stands_for_its_owner(now, &key)
+                    key.user_id == user_id
+                        && keys::stands_for_its_owner(now, &key)
+                        // A limit that the key got later would not bind its tokens.
+                        && !keys::is_limited(&key)
                 })
         }
     };

@@ -3,8 +3,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::address;
 use super::client::{self, Client};
 use super::credential::{self, Credential};
+use super::limit::{Limit, Limiter};
+use crate::domain::agent_tokens::AgentClient;
+use crate::domain::audit::Origin;
 use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::{CheckedKey, KeyCache};
 use crate::domain::keys::{self, Admission, Ask, Environments, KeyPolicy};
@@ -46,6 +50,7 @@ pub(crate) struct Authority<'a> {
     pub(crate) cache: &'a KeyCache,
     pub(crate) policy: &'a KeyPolicy,
     pub(crate) issuing: &'a Issuing,
+    pub(crate) limiter: &'a Limiter,
     /// Whether the store may be asked; otherwise only memory.
     pub(crate) may_block: bool,
 }
@@ -78,7 +83,7 @@ pub(crate) fn caller(
     }
     match presented.ok_or(Error::CredentialMissing)? {
         Credential::AccessToken(token) => {
-            let member = authority.member_by_token(now, address, &token)?;
+            let member = authority.member_by_token(now, &token)?;
             match takes_members {
                 true => Ok(Caller::of(Principal::Member(member))),
                 false => Err(OPERATOR_ONLY),
@@ -190,22 +195,12 @@ impl Authority<'_> {
         Ok(found)
     }
 
-    fn member_by_token(
-        &self,
-        now: UnixMillis,
-        address: Option<IpAddr>,
-        token: &str,
-    ) -> Result<Member, Error> {
+    fn member_by_token(&self, now: UnixMillis, token: &str) -> Result<Member, Error> {
         if !self.may_block {
             return Err(Error::NotInMemory);
         }
-        self.store.read(|tx| {
-            let member = sessions::member(tx, now, self.issuing, token)?;
-            match agent_tokens::may_come_from(tx, &member, address)? {
-                true => Ok(member),
-                false => Err(Error::AddressNotAllowed),
-            }
-        })
+        self.store
+            .read(|tx| sessions::member(tx, now, self.issuing, token))
     }
 
     /// The caller behind a client: a key's id with the key, or an agent's key with its secret.
@@ -236,20 +231,68 @@ impl Authority<'_> {
                 false => Err(Error::ClientInvalid),
             };
         }
-        let key = self
-            .find(&KeyDigest::of(client.id.as_bytes()))?
-            .ok_or(Error::ClientInvalid)?;
-        if !self.may_block {
-            return Err(Error::NotInMemory);
-        }
-        let agent = self
-            .store
-            .read(|tx| agent_tokens::client(tx, &key, &client.secret))?;
-        let caller = self.owner(now, key, address).map_err(refused)?;
+        let origin = Origin {
+            principal: Principal::Anyone,
+            address,
+        };
+        let agent = self.agent(now, &origin, client)?;
+        let caller = self
+            .owner(now, Arc::clone(&agent.key), address)
+            .map_err(refused)?;
         Ok(Caller {
             principal: Principal::Member(agent.member),
             ..caller
         })
+    }
+
+    /// The agent whose key and secret a client presented; the key may not do here what it may not do elsewhere.
+    ///
+    /// Refusals are counted by address and by client, and recorded against the agent whose key it was.
+    ///
+    /// # Errors
+    /// `ClientInvalid`; `Limited` instead, with nothing recorded, once there have been too many.
+    pub(crate) fn agent(
+        &self,
+        now: UnixMillis,
+        origin: &Origin,
+        client: &Client,
+    ) -> Result<AgentClient, Error> {
+        let id = KeyDigest::of(client.id.as_bytes());
+        let ask = Ask {
+            address: origin.address,
+            environments: Environments::Live,
+            requirements: &[],
+        };
+        let found = self.find(&id)?;
+        let Some(key) = found.filter(|key| keys::judge(now, key, &ask).is_ok()) else {
+            self.count_refusal(now, origin, &id)?;
+            return Err(Error::ClientInvalid);
+        };
+        let matched = self
+            .store
+            .read(|tx| agent_tokens::client(tx, &key, &client.secret));
+        if let Err(Error::ClientInvalid) = matched {
+            self.count_refusal(now, origin, &id)?;
+            let origin = origin.clone();
+            self.store
+                .write(move |tx| agent_tokens::record_refusal(tx, now, &origin, &key))?;
+        }
+        matched
+    }
+
+    fn count_refusal(
+        &self,
+        now: UnixMillis,
+        origin: &Origin,
+        client_id: &KeyDigest,
+    ) -> Result<(), Error> {
+        match origin.address.map(address::limit_key) {
+            Some(address) => self.limiter.check(now, Limit::LoginPerAddress, &address)?,
+            // Those that nobody can tell apart share one count.
+            None => self.limiter.check(now, Limit::LoginPerAddress, &"unknown")?,
+        }
+        let client_id = client_id.to_bytes();
+        self.limiter.check(now, Limit::LoginPerAccount, &client_id)
     }
 
     /// A key stands for its owner only if it is live and has `full_access`.

@@ -20,8 +20,8 @@ pub(crate) struct Client {
 /// Takes the client from HTTP Basic or from the members of the body.
 ///
 /// # Errors
-/// `Invalid` for `client_secret` or `client_id` when both ways are taken, or one of the two is missing in the body;
-/// `TwoCredentials` for two `Authorization` fields; `ClientInvalid` for what cannot be a client.
+/// `Invalid` for `client_secret` or `client_id` when both ways are taken, or a secret in the body is nobody's;
+/// `TwoCredentials` for two `Authorization` fields; `ClientInvalid` for what cannot be a client or has no secret.
 pub(crate) fn presented(
     headers: &HeaderMap,
     body_id: Option<String>,
@@ -43,7 +43,8 @@ pub(crate) fn presented(
             id,
             secret: KeyDigest::of(secret.as_bytes()),
         })),
-        (None, Some(_), None) => Err(Error::invalid("client_secret", "required")),
+        // A client that says who it is and proves nothing.
+        (None, Some(_), None) => Err(Error::ClientInvalid),
         (None, None, Some(_)) => Err(Error::invalid("client_id", "required")),
         (None, None, None) => Ok(None),
     }
@@ -137,7 +138,7 @@ mod tests {
                 "client_id: must be the one in Authorization",
             ),
             (&[&basic, &basic], None, None, "two different credentials"),
-            (&[], Some("id"), None, "client_secret: required"),
+            (&[], Some("id"), None, "client refused"),
             (&[], None, Some("a secret"), "client_id: required"),
         ] {
             assert_eq!(read(authorization, id, secret), Err(problem.to_owned()));

@@ -47,6 +47,13 @@ pub(crate) struct Secret<R>(pub(crate) R);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Uncached<R>(pub(crate) R);
 
+/// An answer that caches may keep for so many seconds, whoever asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cacheable<R> {
+    pub(crate) reply: R,
+    pub(crate) max_age_s: u32,
+}
+
 /// 200 with JSON that is already encoded, and that caches may keep.
 #[derive(Clone, Debug)]
 pub(crate) struct RawJson {
@@ -136,12 +143,26 @@ impl<R: Respond> Respond for Uncached<R> {
     }
 }
 
+impl<R: Respond> Respond for Cacheable<R> {
+    fn respond(self) -> Response<Bytes> {
+        let mut response = self.reply.respond();
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, public(self.max_age_s));
+        response
+    }
+
+    fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
+        R::describe(operation, schemas);
+    }
+}
+
 impl Respond for RawJson {
     fn respond(self) -> Response<Bytes> {
         let mut response = json_bytes(StatusCode::OK, self.body);
-        let value = HeaderValue::try_from(format!("public, max-age={}", self.max_age_s))
-            .expect("letters and digits are header bytes");
-        response.headers_mut().insert(CACHE_CONTROL, value);
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, public(self.max_age_s));
         response
     }
 
@@ -174,6 +195,11 @@ impl JsonSchema for Success {
             "required": ["success"],
         })
     }
+}
+
+fn public(max_age_s: u32) -> HeaderValue {
+    HeaderValue::try_from(format!("public, max-age={max_age_s}"))
+        .expect("letters and digits are header bytes")
 }
 
 fn json_bytes(status: StatusCode, body: Bytes) -> Response<Bytes> {

@@ -1,6 +1,7 @@
 //! A server in process, and people who call it.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hyper::body::Bytes;
@@ -54,6 +55,9 @@ impl World {
     /// Without tenants.
     pub(super) fn new() -> Self {
         let (app, folder) = testing::app(|config| {
+            // Callers are refused far more often here than anybody may be.
+            config.allowances.login_per_address_an_hour = NonZeroU32::MAX;
+            config.allowances.login_per_account_an_hour = NonZeroU32::MAX;
             for path in ["/", ASKED] {
                 config.rules.push(any_of_two_scopes(path));
             }

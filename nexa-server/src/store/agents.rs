@@ -81,3 +81,12 @@ pub(crate) fn replace_secret(
     )?;
     Ok(())
 }
+
+/// Ends every token of the secret, which stays; does nothing for a tenant of people.
+pub(crate) fn raise_secret_version(tx: &Tx<'_>, tenant_id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE agents SET secret_version = secret_version + 1 WHERE tenant_id = ?1",
+        &[tenant_id.into()],
+    )?;
+    Ok(())
+}

@@ -272,6 +272,16 @@ pub(crate) fn delete_expired_values(
     )
 }
 
+/// Removes one value of a key.
+pub(crate) fn delete_value(tx: &Tx<'_>, digest: &[u8; 32]) -> Result<(), StoreError> {
+    let columns = DigestColumns::of(digest);
+    tx.execute(
+        "DELETE FROM api_key_digests WHERE head = ?1 AND tail = ?2",
+        &[columns.head.into(), columns.tail.as_slice().into()],
+    )?;
+    Ok(())
+}
+
 /// Removes a key and its digests.
 pub(crate) fn delete(tx: &Tx<'_>, id: &str) -> Result<(), StoreError> {
     tx.execute("DELETE FROM api_keys WHERE id = ?1", &[id.into()])?;

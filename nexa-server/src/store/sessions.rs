@@ -41,17 +41,39 @@ pub(crate) fn is_open(
     Ok(found.is_some_and(|expires_at_ms| now.ms() < expires_at_ms))
 }
 
-/// Whether a session of the tenant has that refresh token.
-pub(crate) fn has_refresh_digest(
+/// The session of a refresh token: its id, its user, the user's tenant.
+pub(crate) fn find_by_refresh(
     tx: &Tx<'_>,
-    tenant_id: &str,
     digest: &[u8; 32],
-) -> Result<bool, StoreError> {
-    let found = tx.optional(
-        "SELECT 1 FROM sessions JOIN users ON users.id = sessions.user_id
-         WHERE sessions.refresh_digest = ?1 AND users.tenant_id = ?2",
-        &[digest.into(), tenant_id.into()],
-        |row| row.int(0),
+) -> Result<Option<(String, String, String)>, StoreError> {
+    tx.optional(
+        "SELECT sessions.id, users.id, users.tenant_id FROM sessions JOIN users ON users.id = sessions.user_id
+         WHERE sessions.refresh_digest = ?1",
+        &[digest.into()],
+        |row| Ok((row.text(0)?, row.text(1)?, row.text(2)?)),
+    )
+}
+
+/// Removes a session of that user; false when there is none.
+pub(crate) fn delete(tx: &Tx<'_>, id: &str, user_id: &str) -> Result<bool, StoreError> {
+    let deleted = tx.execute(
+        "DELETE FROM sessions WHERE id = ?1 AND user_id = ?2",
+        &[id.into(), user_id.into()],
     )?;
-    Ok(found.is_some())
+    Ok(deleted > 0)
+}
+
+/// Removes every session of a user.
+pub(crate) fn delete_of_user(tx: &Tx<'_>, user_id: &str) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM sessions WHERE user_id = ?1", &[user_id.into()])?;
+    Ok(())
+}
+
+/// Removes every session of a tenant's users.
+pub(crate) fn delete_of_tenant(tx: &Tx<'_>, tenant_id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM sessions WHERE user_id IN (SELECT id FROM users WHERE tenant_id = ?1)",
+        &[tenant_id.into()],
+    )?;
+    Ok(())
 }

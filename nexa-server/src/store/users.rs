@@ -57,6 +57,24 @@ pub(crate) fn set_active(tx: &Tx<'_>, id: &str, is_active: bool) -> Result<bool,
     Ok(changed > 0)
 }
 
+/// Ends every access token of a user's sessions.
+pub(crate) fn raise_session_version(tx: &Tx<'_>, id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE users SET session_version = session_version + 1 WHERE id = ?1",
+        &[id.into()],
+    )?;
+    Ok(())
+}
+
+/// As [`raise_session_version`], for all users of a tenant.
+pub(crate) fn raise_session_versions(tx: &Tx<'_>, tenant_id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE users SET session_version = session_version + 1 WHERE tenant_id = ?1",
+        &[tenant_id.into()],
+    )?;
+    Ok(())
+}
+
 pub(crate) fn find(tx: &Tx<'_>, id: &str) -> Result<Option<User>, StoreError> {
     tx.optional(
         concat!("SELECT ", columns!(), " WHERE users.id = ?1"),

@@ -1,6 +1,5 @@
 //! `/v1/account/*`: accounts of agents.
 
-use nexa_core::KeyDigest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,16 +8,15 @@ use super::super::wire::present;
 use crate::domain::agent_tokens;
 use crate::domain::agents::{self, AgentChanges, AgentFields, AgentInfo, NewAgent};
 use crate::domain::credits::MILLICENTS_A_UNIT;
-use crate::domain::keys::{self, Ask, Environments};
 use crate::domain::principal::Principal;
 use crate::domain::{Error, sessions};
-use crate::gate::client::{self, Client};
+use crate::gate::{client, credential};
 use crate::http::extract::{Body, FormOrBody};
 use crate::http::reply::{Created, Ok200, Secret, Uncached};
 use crate::time::UnixMillis;
 
 #[derive(Deserialize, JsonSchema)]
-pub(crate) struct Registration {
+pub(crate) struct AgentRegistration {
     /// 2 to 100 characters.
     name: String,
     contact_email: Option<String>,
@@ -59,7 +57,7 @@ struct Assigned {
 
 pub(crate) fn register(
     cx: &mut Cx<'_>,
-    Body(body): Body<Registration>,
+    Body(body): Body<AgentRegistration>,
 ) -> Result<Secret<Created<RegisteredAgent>>, Error> {
     let fields = AgentFields {
         name: &body.name,
@@ -192,16 +190,28 @@ pub(crate) fn token(
     cx: &mut Cx<'_>,
     FormOrBody(body): FormOrBody<TokenRequest>,
 ) -> Result<Uncached<Ok200<AccessToken>>, Error> {
-    match body.grant_type.as_deref() {
+    let TokenRequest {
+        grant_type,
+        client_id,
+        client_secret,
+        scope,
+    } = body;
+    // RFC 6749 §3.2: a parameter without a value counts as left out, in JSON too.
+    let [grant_type, client_id, client_secret, scope] =
+        [grant_type, client_id, client_secret, scope]
+            .map(|parameter| parameter.filter(|value| !value.is_empty()));
+    match grant_type.as_deref() {
         Some("client_credentials") => {}
         Some(_) => return Err(Error::GrantUnsupported),
         None => return Err(Error::invalid("grant_type", "required")),
     }
-    let client = client::presented(&cx.head.headers, body.client_id, body.client_secret)?;
-    let agent = authenticated(cx, &client.ok_or(Error::CredentialMissing)?)?;
-    let admission = cx.authority().take(cx.now, &agent.key, 1)?;
-    cx.rate = admission.rate;
-    cx.services.cache.note_use(cx.now, &agent.key);
+    let headers = &cx.head.headers;
+    let client = client::presented(headers, client_id, client_secret)?;
+    let client = client.ok_or(Error::CredentialMissing)?;
+    if !matches!(credential::presented(headers), Ok(None)) {
+        return Err(Error::TwoCredentials);
+    }
+    let agent = cx.authority().agent(cx.now, &cx.origin, &client)?;
     let services = cx.services;
     let issued = agent_tokens::issue(
         cx.now,
@@ -209,8 +219,10 @@ pub(crate) fn token(
         &services.issuing,
         &services.key_policy.known,
         &agent,
-        body.scope.as_deref(),
+        scope.as_deref(),
     )?;
+    // A key that carries no limit has nothing else to count.
+    services.cache.note_use(cx.now, &agent.key);
     // From here on the agent is the caller: the write asks whether its key and its secret still stand.
     cx.origin.principal = Principal::Member(agent.member);
     match cx.write(agent_tokens::record_issue) {
@@ -223,27 +235,6 @@ pub(crate) fn token(
         expires_in: sessions::ACCESS_TTL_S,
         scope: issued.scope,
     })))
-}
-
-/// The agent whose key and secret a client presented; the key may not do here what it may not do elsewhere.
-fn authenticated(cx: &Cx<'_>, client: &Client) -> Result<agent_tokens::AgentClient, Error> {
-    let key = cx
-        .authority()
-        .find(&KeyDigest::of(client.id.as_bytes()))?
-        .ok_or(Error::ClientInvalid)?;
-    let ask = Ask {
-        address: cx.origin.address,
-        environments: Environments::Live,
-        requirements: &[],
-    };
-    keys::judge(cx.now, &key, &ask).map_err(|_| Error::ClientInvalid)?;
-    match cx.read(|tx| agent_tokens::client(tx, &key, &client.secret)) {
-        Err(Error::ClientInvalid) => {
-            cx.write(move |tx, now, origin| agent_tokens::record_refusal(tx, now, origin, &key))?;
-            Err(Error::ClientInvalid)
-        }
-        found => found,
-    }
 }
 
 fn shown(cx: &Cx<'_>, info: AgentInfo) -> AgentAccount {

@@ -15,7 +15,7 @@ pub(crate) struct HolderPath {
 /// How a tenant or a user is switched off and on.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct HolderChange {
-    /// `false` ends every credential at once, until it is `true` again.
+    /// `false` ends every session and token at once, and stops every key until it is `true` again.
     enabled: bool,
 }
 

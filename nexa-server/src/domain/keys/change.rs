@@ -6,10 +6,10 @@ use rand_core::CryptoRng;
 use super::super::audit::{Act, Origin};
 use super::super::error::Error;
 use super::super::key_cache::Weakened;
-use super::super::principal::{KeyPower, Member, Role};
+use super::super::principal::{KeyPower, Member, Role, Via};
 use super::listing::{self, KeyFilter, Whose};
 use super::terms::{KeyChanges, KeyPolicy};
-use super::{NOUN, record};
+use super::{NOUN, matching, record};
 use crate::store::Tx;
 use crate::store::api_keys::{self, ApiKey};
 use crate::store::users;
@@ -127,6 +127,32 @@ pub(crate) fn delete(
     id: &str,
 ) -> Result<((), Weakened), Error> {
     remove(tx, now, origin, whose, id).map(|values| ((), Weakened::Values(values)))
+}
+
+/// Ends what was presented: a key with the value that it has, or only a value that a rotation has replaced.
+///
+/// # Errors
+/// `NotFound`, as for [`delete`], and for a value that has ended meanwhile.
+pub(crate) fn revoke_presented(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    presented: &KeyDigest,
+) -> Result<((), Weakened), Error> {
+    let found = matching(tx, presented)?.ok_or(Error::NotFound { noun: NOUN })?;
+    if found.value_expires_at.is_none() {
+        return delete(tx, now, origin, Whose::Managed, &found.key.id);
+    }
+    let member = origin.principal.member()?;
+    let key = listing::find_stored(tx, member, Whose::Managed, &found.key.id)?;
+    // A replaced value may still end itself.
+    let is_own = matches!(&member.via, Via::Key { digest, .. } if *digest == found.digest);
+    if !is_own {
+        require_current(member)?;
+    }
+    api_keys::delete_value(tx, &found.digest)?;
+    record(tx, now, origin, Act::KeyValueEnded, &key)?;
+    Ok(((), Weakened::Values(vec![found.digest])))
 }
 
 /// Deletes a key; answers the digests of its values.

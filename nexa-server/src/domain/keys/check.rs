@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use nexa_core::{KeyDigest, Requirement, Scope, ScopeSet};
 
 use super::super::error::Error;
-use super::super::key_cache::{CheckedKey, KeyCache, is_within};
+use super::super::key_cache::{CheckedKey, KeyCache};
 use super::super::key_usage::{RateLimit, RateState, Usage};
 use super::super::principal::{KeyPower, Role};
 use super::terms::{Environment, Environments, KeyPolicy, stored_blocks};
@@ -152,12 +152,6 @@ pub(crate) fn stands_for_its_owner(now: UnixMillis, key: &ApiKey) -> bool {
             .any(|scope| scope == full_access.as_str())
 }
 
-/// Whether what hangs on a stored key may come from that address.
-pub(crate) fn allows(key: &ApiKey, address: Option<IpAddr>) -> Result<bool, Error> {
-    let blocks = stored_blocks(key.allowed_ips.as_deref())?;
-    Ok(is_within(&blocks, address))
-}
-
 fn standing_refusal(key: &ApiKey, owner_is_active: bool) -> Option<KeyRefusal> {
     match (key.is_enabled, owner_is_active) {
         (false, _) => Some(KeyRefusal::Disabled),
@@ -168,22 +162,23 @@ fn standing_refusal(key: &ApiKey, owner_is_active: bool) -> Option<KeyRefusal> {
 
 /// How far a value of a key may manage keys.
 pub(crate) fn power(found: &Candidate) -> KeyPower {
+    match (found.value_expires_at, is_limited(&found.key)) {
+        (Some(_), _) => KeyPower::Replaced,
+        (None, true) => KeyPower::Limited,
+        (None, false) => KeyPower::Whole,
+    }
+}
+
+/// Whether a stored key carries a limit that what it makes would not carry.
+pub(crate) fn is_limited(key: &ApiKey) -> bool {
     let ApiKey {
         expires_at,
         rate_limit,
         remaining,
         allowed_ips,
         ..
-    } = &found.key;
-    let is_limited = expires_at.is_some()
-        || rate_limit.is_some()
-        || remaining.is_some()
-        || allowed_ips.is_some();
-    match (found.value_expires_at, is_limited) {
-        (Some(_), _) => KeyPower::Replaced,
-        (None, true) => KeyPower::Limited,
-        (None, false) => KeyPower::Whole,
-    }
+    } = key;
+    expires_at.is_some() || rate_limit.is_some() || remaining.is_some() || allowed_ips.is_some()
 }
 
 fn earlier(a: Option<UnixMillis>, b: Option<UnixMillis>) -> Option<UnixMillis> {

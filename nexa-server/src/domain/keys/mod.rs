@@ -5,9 +5,9 @@ mod check;
 mod listing;
 mod terms;
 
-pub(crate) use change::{NewValue, delete, delete_part, rotate, update};
+pub(crate) use change::{NewValue, delete, delete_part, revoke_presented, rotate, update};
 pub(crate) use check::{
-    Admission, Ask, KeyRefusal, allows, find_presented, judge, matching, power, spend, stands,
+    Admission, Ask, KeyRefusal, find_presented, is_limited, judge, matching, power, spend, stands,
     stands_for_its_owner,
 };
 pub(crate) use listing::{KeyFilter, Whose, find, list};

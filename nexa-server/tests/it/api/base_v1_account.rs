@@ -296,6 +296,12 @@ fn a_token_comes_by_form_json_and_basic() {
     let json = json!({
         "grant_type": "client_credentials", "client_id": key, "client_secret": secret, "scope": null,
     });
+    let empty_scope = json!({
+        "grant_type": "client_credentials", "client_id": key, "client_secret": secret, "scope": "",
+    });
+    let empty_scope = server
+        .post("/v1/account/token", &empty_scope.to_string())
+        .send();
     let by_json = server.post("/v1/account/token", &json.to_string()).send();
     let grant = "grant_type=client_credentials";
     let basic = format!("{key}:{secret}");
@@ -305,7 +311,7 @@ fn a_token_comes_by_form_json_and_basic() {
         &format!("{grant}&client_id={key}&scope="),
         Some(&basic),
     );
-    for answer in [by_form, by_json, by_basic, named_twice] {
+    for answer in [by_form, by_json, empty_scope, by_basic, named_twice] {
         assert_eq!(answer.status, 200, "{}", answer.text);
         assert_eq!(
             answer.members(),
@@ -378,7 +384,7 @@ fn refusals_of_tokens_are_in_the_words_of_the_standard() {
         (
             format!("{grant}&client_id={key}"),
             None,
-            (400, "invalid_request"),
+            (401, "invalid_client"),
         ),
         (
             format!("{grant}&{client}"),
@@ -586,7 +592,7 @@ fn a_token_stands_no_longer_than_its_key() {
         );
         let refused = form(&server, &[("client_id", &key), ("client_secret", &secret)]);
         let expected = match weaken {
-            r#"{"scopes":["signals"]}"# => (400, "unauthorized_client"),
+            r#"{"scopes":["signals"]}"# | "rotate with grace" => (400, "unauthorized_client"),
             _ => (401, "invalid_client"),
         };
         assert_eq!(oauth_error(&refused), expected, "{weaken}");
@@ -594,46 +600,135 @@ fn a_token_stands_no_longer_than_its_key() {
 }
 
 #[test]
-fn a_token_is_bound_to_addresses_as_its_key_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("nexa.toml");
-    std::fs::write(&config, "trusted_proxies = [\"127.0.0.0/8\"]\n").unwrap();
-    let server = Server::start_with(&["--config", config.to_str().unwrap()]);
+fn a_key_that_carries_a_limit_gets_no_token_and_keeps_none() {
+    let server = Server::start();
+    for limit in [
+        r#"{"rateLimit":{"limit":2,"windowSeconds":3600}}"#,
+        r#"{"remaining":2}"#,
+        r#"{"allowedIps":["127.0.0.0/8","::1/128"]}"#,
+        r#"{"expiresAt":"2099-01-01T00:00:00Z"}"#,
+    ] {
+        let (key, secret) = agent(&server);
+        let token = token_for(&server, &key, &secret);
+        let listed = server.get("/api/v1/api-keys").key(&key).send();
+        let path = format!(
+            "/api/v1/api-keys/{}",
+            listed.json[0]["id"].as_str().unwrap()
+        );
+        let limited = server
+            .request("PATCH", &path)
+            .header("Content-Type", "application/json")
+            .body(limit)
+            .key(&key)
+            .send();
+        assert_eq!(limited.status, 200, "{}", limited.text);
+        let after = server.get("/v1/account/info").bearer(&token).send();
+        assert_eq!(
+            after.refusal(),
+            (401, "Invalid or expired access token"),
+            "{limit}"
+        );
+        for _ in 0..3 {
+            let refused = form(&server, &[("client_id", &key), ("client_secret", &secret)]);
+            assert_eq!(
+                oauth_error(&refused),
+                (400, "unauthorized_client"),
+                "{limit}"
+            );
+            assert_eq!(
+                refused.json["error_description"],
+                "Tokens are for API keys that carry no limit"
+            );
+        }
+        let info = server.get("/v1/account/info").key(&key).send();
+        assert_eq!(info.status, 200, "the refusals have counted nothing");
+    }
+}
+
+#[test]
+fn two_credentials_get_no_token() {
+    let server = Server::start();
     let (key, secret) = agent(&server);
     let token = token_for(&server, &key, &secret);
-    let listed = server.get("/api/v1/api-keys").key(&key).send();
-    let path = format!(
-        "/api/v1/api-keys/{}",
-        listed.json[0]["id"].as_str().unwrap()
-    );
-    let bound = server
-        .request("PATCH", &path)
-        .header("Content-Type", "application/json")
-        .body(r#"{"allowedIps":["203.0.113.0/24"]}"#)
-        .key(&key)
-        .send();
-    assert_eq!(bound.status, 200, "{}", bound.text);
-    let from = |client: &str| {
-        let info = server.get("/v1/account/info").bearer(&token);
-        let grant = json!({
-            "grant_type": "client_credentials", "client_id": key, "client_secret": secret,
-        });
-        let grant = server.post("/v1/account/token", &grant.to_string());
-        [info, grant].map(|request| request.header("X-Forwarded-For", client).send().status)
-    };
-    assert_eq!(from("203.0.113.9"), [200, 200]);
-    assert_eq!(from("203.0.114.9"), [403, 401]);
-    let introspect = |more: &str| {
-        let request = server
-            .request("POST", "/api/oauth/introspect")
+    let body = json!({
+        "grant_type": "client_credentials", "client_id": key, "client_secret": secret,
+    });
+    let by_body = || server.post("/v1/account/token", &body.to_string());
+    let basic = format!("Basic {}", STANDARD.encode(format!("{key}:{secret}")));
+    let by_basic = server
+        .post(
+            "/v1/account/token",
+            r#"{"grant_type":"client_credentials"}"#,
+        )
+        .header("Authorization", &basic);
+    for request in [
+        by_basic.key(&key),
+        by_body().key(&key),
+        by_body().bearer(&key),
+        by_body().bearer(&token),
+        by_body().key(" "),
+    ] {
+        assert_eq!(oauth_error(&request.send()), (400, "invalid_request"));
+    }
+}
+
+#[test]
+fn refused_clients_are_limited_and_recorded_no_further() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("nexa.toml");
+    std::fs::write(&config, "[limits]\nlogin_per_account_an_hour = 3\n").unwrap();
+    let mut server = Server::start_with(&["--config", config.to_str().unwrap()]);
+    let (key, secret) = agent(&server);
+    let (other_key, other_secret) = agent(&server);
+    let ask = |path: &str, key: &str, secret: &str| {
+        let pair = STANDARD.encode(format!("{key}:{secret}"));
+        server
+            .request("POST", path)
             .header("Content-Type", "application/x-www-form-urlencoded")
-            .key(&server.operator_key())
-            .body(&format!("token={token}{more}"));
-        request.send().json["active"].clone()
+            .header("Authorization", &format!("Basic {pair}"))
+            .body("grant_type=client_credentials&token=x")
+            .send()
     };
-    assert_eq!(introspect(""), false);
-    assert_eq!(introspect("&address=203.0.113.9"), true);
-    assert_eq!(introspect("&address=203.0.114.9"), false);
+    let paths = [
+        "/v1/account/token",
+        "/api/oauth/introspect",
+        "/api/oauth/revoke",
+    ];
+    for path in paths {
+        let refused = ask(path, &key, &other_secret);
+        assert_eq!(oauth_error(&refused), (401, "invalid_client"), "{path}");
+    }
+    for path in paths {
+        let limited = ask(path, &key, &other_secret);
+        assert_eq!(
+            oauth_error(&limited),
+            (429, "temporarily_unavailable"),
+            "{path}"
+        );
+        assert!(limited.header("retry-after").is_some());
+        // Only refusals are counted, and each client has its own count.
+        for _ in 0..3 {
+            assert_eq!(ask(path, &key, &secret).status, 200, "{path}");
+            assert_eq!(ask(path, &other_key, &other_secret).status, 200, "{path}");
+        }
+    }
+    // A key of people has no secret that could be refused.
+    let token = server.sign_up("no-agent@example.com");
+    let (_, theirs) = server.make_key(&token, &["full_access"]);
+    assert_eq!(
+        oauth_error(&ask(paths[0], &theirs, &secret)),
+        (401, "invalid_client")
+    );
+    assert_eq!(server.stop("-TERM"), Some(0));
+    let file = rusqlite::Connection::open(server.data().join("nexa.db")).unwrap();
+    let recorded: i64 = file
+        .query_row(
+            "SELECT count(*) FROM audit_events WHERE act = 'agent.secret_refused'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(recorded, 3);
 }
 
 #[test]

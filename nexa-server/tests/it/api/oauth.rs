@@ -294,6 +294,15 @@ fn clients_authenticate_by_basic_with_what_they_have() {
     )
     .send();
     assert_eq!(oauth_error(&answer), (403, "insufficient_scope"));
+    assert_eq!(
+        answer.header("www-authenticate"),
+        Some("Bearer realm=\"nexa\", error=\"insufficient_scope\"")
+    );
+    for path in [INTROSPECT, REVOKE, "/v1/account/token"] {
+        let wrong = server.get(path).send();
+        assert_eq!(oauth_error(&wrong), (405, "invalid_request"));
+        assert_eq!(wrong.header("allow"), Some("POST"));
+    }
 }
 
 #[test]
@@ -315,6 +324,7 @@ fn a_revoked_key_is_dead_and_nobody_learns_what_there_was() {
         revoke(&server, "nex_unknown").bearer(&token),
         revoke(&server, "eyJ.a.b").bearer(&token),
         revoke(&server, &token).bearer(&stranger),
+        revoke(&server, "").bearer(&token).body("token=%E2%82%AC"),
     ] {
         let answer = request.send();
         assert_eq!((answer.status, answer.text.as_str()), (200, ""));
@@ -325,23 +335,87 @@ fn a_revoked_key_is_dead_and_nobody_learns_what_there_was() {
         assert_eq!((answer.status, answer.text.as_str()), (200, ""));
         assert_eq!(check(), 401);
     }
-    let login = server
-        .post(
-            "/api/auth/login",
-            r#"{"email":"revoke@example.com","password":"correct horse"}"#,
-        )
-        .send();
-    let refresh = login.json["refreshToken"].as_str().unwrap();
-    for other in [token.as_str(), refresh] {
-        let answer = revoke(&server, other).bearer(&token).send();
-        assert_eq!(oauth_error(&answer), (400, "unsupported_token_type"));
-    }
-    let hidden = revoke(&server, refresh).bearer(&stranger).send();
-    assert_eq!((hidden.status, hidden.text.as_str()), (200, ""));
     let empty = form(&server, REVOKE, "").bearer(&token).send();
     assert_eq!(oauth_error(&empty), (400, "invalid_request"));
     let operator = revoke(&server, &key).key(&server.operator_key()).send();
     assert_eq!(oauth_error(&operator), (403, "access_denied"));
+}
+
+#[test]
+fn a_session_of_ones_own_ends_by_either_of_its_tokens() {
+    let server = Server::start();
+    let keeper = server.sign_up("sessions@example.com");
+    let stranger = server.sign_up("stranger@example.com");
+    let log_in = || {
+        let login = server
+            .post(
+                "/api/auth/login",
+                r#"{"email":"sessions@example.com","password":"correct horse"}"#,
+            )
+            .send();
+        let text = |field: &str| login.json[field].as_str().unwrap().to_owned();
+        (text("accessToken"), text("refreshToken"))
+    };
+    let works = |token: &str| server.get("/api/auth/me").bearer(token).send().status == 200;
+    for by_refresh in [false, true] {
+        for by_itself in [false, true] {
+            let (access, refresh) = log_in();
+            let sent = if by_refresh { &refresh } else { &access };
+            let hidden = revoke(&server, sent).bearer(&stranger).send();
+            assert_eq!((hidden.status, hidden.text.as_str()), (200, ""));
+            assert!(works(&access), "it is not a stranger's to end");
+            let caller = if by_itself { &access } else { &keeper };
+            let ended = revoke(&server, sent).bearer(caller).send();
+            assert_eq!((ended.status, ended.text.as_str()), (200, ""));
+            assert!(!works(&access) && works(&keeper));
+            let again = revoke(&server, &refresh).bearer(&keeper).send();
+            assert_eq!((again.status, again.text.as_str()), (200, ""));
+            assert_inactive(&introspect(&server, &access).bearer(&keeper).send());
+        }
+    }
+    let (key, _, _, token) = agent(&server);
+    let agents = revoke(&server, &token).key(&key).send();
+    assert_eq!(oauth_error(&agents), (400, "unsupported_token_type"));
+    let hidden = revoke(&server, &token).bearer(&keeper).send();
+    assert_eq!((hidden.status, hidden.text.as_str()), (200, ""));
+}
+
+#[test]
+fn a_replaced_value_ends_alone() {
+    let server = Server::start();
+    let token = server.sign_up("values@example.com");
+    let check = |key: &str| {
+        server
+            .get("/api/authorize?scope=signals")
+            .key(key)
+            .send()
+            .status
+    };
+    for scope in ["signals", "full_access"] {
+        let (id, old) = server.make_key(&token, &[scope]);
+        let rotated = server
+            .post(
+                &format!("/api/v1/api-keys/{id}/rotate"),
+                r#"{"graceSeconds":600}"#,
+            )
+            .bearer(&token)
+            .send();
+        let new = rotated.json["key"].as_str().unwrap();
+        assert_eq!((check(&old), check(new)), (200, 200), "warm");
+        // With full_access the value ends itself.
+        let caller = if scope == "signals" { &token } else { &old };
+        let answer = revoke(&server, &old).bearer(caller).send();
+        assert_eq!(
+            (answer.status, answer.text.as_str()),
+            (200, ""),
+            "{}",
+            answer.text
+        );
+        assert_eq!((check(&old), check(new)), (401, 200));
+        let answer = revoke(&server, new).bearer(&token).send();
+        assert_eq!(answer.status, 200);
+        assert_eq!((check(&old), check(new)), (401, 401));
+    }
 }
 
 #[test]
@@ -365,6 +439,10 @@ fn the_metadata_name_endpoints_that_are_there() {
     let metadata = server.get("/.well-known/oauth-authorization-server").send();
     assert_eq!(metadata.status, 200);
     assert_eq!(metadata.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(
+        metadata.header("cache-control"),
+        Some("public, max-age=300")
+    );
     assert_eq!(metadata.json["issuer"], server.url.as_str());
     for (name, method, status) in [
         ("token_endpoint", "POST", 400),

@@ -100,3 +100,48 @@ fn another_key_is_made_over_the_wire_or_in_the_folder_and_can_be_deleted() {
     assert_eq!(offline.code, Some(0), "{offline:?}");
     assert!(offline.stdout.starts_with("nex_"));
 }
+
+#[test]
+fn enabling_again_revives_no_token_and_every_key() {
+    let server = Server::start();
+    let operator = server.operator_key();
+    let status = |credential: &str| server.get("/api/auth/me").bearer(credential).send().status;
+    for holder in ["tenants", "users"] {
+        let email = format!("{holder}@example.com");
+        let session = server.sign_up(&email);
+        let (_, key) = server.make_key(&session, &["full_access"]);
+        let made = server
+            .post("/v1/account/register", r#"{"name":"Agent"}"#)
+            .send();
+        let agent_key = made.json["api_key"].as_str().unwrap();
+        let grant = serde_json::json!({
+            "grant_type": "client_credentials", "client_id": agent_key,
+            "client_secret": made.json["api_secret"],
+        });
+        let grant = || {
+            let granted = server.post("/v1/account/token", &grant.to_string()).send();
+            assert_eq!(granted.status, 200, "{}", granted.text);
+            granted.json["access_token"].as_str().unwrap().to_owned()
+        };
+        let agents_token = grant();
+        for (key, token) in [(key.as_str(), &session), (agent_key, &agents_token)] {
+            let me = server.get("/api/auth/me").key(key).send();
+            let id = match holder {
+                "tenants" => &me.json["tenant"]["id"],
+                _ => &me.json["user"]["id"],
+            };
+            let path = format!("/api/operator/{holder}/{}", id.as_str().unwrap());
+            for (enabled, of_key) in [(false, 401), (true, 200)] {
+                let switched = server
+                    .request("PATCH", &path)
+                    .header("Content-Type", "application/json")
+                    .body(&format!(r#"{{"enabled":{enabled}}}"#))
+                    .key(&operator)
+                    .send();
+                assert_eq!(switched.status, 200, "{}", switched.text);
+                assert_eq!((status(key), status(token)), (of_key, 401), "{path}");
+            }
+        }
+        assert_eq!(status(&grant()), 200, "the secret itself has not changed");
+    }
+}
