@@ -6,7 +6,9 @@ use super::error::Error;
 
 const BYTES_MAX: usize = 2048;
 
-/// Accepts an absolute http or https URL (RFC 3986) without user information and fragment.
+/// Accepts an absolute http or https URL of at most 2048 bytes in the characters of RFC 3986, with whole escapes: a host in
+/// ASCII letters, digits, `-` and `_` (so an internationalised one in its `xn--` form), an IPv4 address or an IPv6 one in
+/// brackets, a port from 1 to 65535 if any, no user information and no fragment.
 ///
 /// # Errors
 /// `Invalid` for `field`, with the rule.
