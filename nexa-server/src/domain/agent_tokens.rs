@@ -18,37 +18,6 @@ use crate::time::UnixMillis;
 /// What the `sid` of such a token begins with. No session's id begins so.
 const SECRET_SESSION: &str = "secret.";
 
-/// The `sid` of a token: the key it was got for, and the head of the digest of the value that the key had then.
-fn session_of(key: &CheckedKey) -> String {
-    format!("{SECRET_SESSION}{}.{:016x}", key.id, value_head(key))
-}
-
-/// Reads what [`session_of`] wrote; `None` for a session of a person.
-///
-/// # Errors
-/// `TokenInvalid` for what was written otherwise: earlier servers named no value, and their tokens have ended.
-pub(super) fn via(session: &str, version: i64) -> Result<Option<Via>, Error> {
-    let Some(rest) = session.strip_prefix(SECRET_SESSION) else {
-        return Ok(None);
-    };
-    let parts = rest.split_once('.');
-    let (key_id, value) = parts
-        .and_then(|(key_id, head)| Some((key_id, u64::from_str_radix(head, 16).ok()?)))
-        .ok_or_else(|| Error::TokenInvalid {
-            reason: "names no value of its key".to_owned(),
-        })?;
-    Ok(Some(Via::Secret {
-        key_id: key_id.to_owned(),
-        value,
-        version,
-    }))
-}
-
-fn value_head(key: &CheckedKey) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = key.digest;
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
-}
-
 /// An agent whose key and secret belong together.
 pub(crate) struct AgentClient {
     pub(crate) member: Member,
@@ -180,6 +149,37 @@ pub(crate) fn record_issue(tx: &Tx<'_>, now: UnixMillis, origin: &Origin) -> Res
         Some(&member.tenant_id),
         Some(&member.user_id),
     )
+}
+
+/// The `sid` of a token: the key it was got for, and the head of the digest of the value that the key had then.
+fn session_of(key: &CheckedKey) -> String {
+    format!("{SECRET_SESSION}{}.{:016x}", key.id, value_head(key))
+}
+
+/// Reads what [`session_of`] wrote; `None` for a session of a person.
+///
+/// # Errors
+/// `TokenInvalid` for what was written otherwise: earlier servers named no value, and their tokens have ended.
+pub(super) fn via(session: &str, version: i64) -> Result<Option<Via>, Error> {
+    let Some(rest) = session.strip_prefix(SECRET_SESSION) else {
+        return Ok(None);
+    };
+    let parts = rest.split_once('.');
+    let (key_id, value) = parts
+        .and_then(|(key_id, head)| Some((key_id, u64::from_str_radix(head, 16).ok()?)))
+        .ok_or_else(|| Error::TokenInvalid {
+            reason: "names no value of its key".to_owned(),
+        })?;
+    Ok(Some(Via::Secret {
+        key_id: key_id.to_owned(),
+        value,
+        version,
+    }))
+}
+
+fn value_head(key: &CheckedKey) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = key.digest;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// The scopes of RFC 6749 §3.3: known ones that the key has. They are few and short, so that a token stays one.

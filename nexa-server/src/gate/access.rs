@@ -289,7 +289,9 @@ impl Authority<'_> {
         match origin.address.map(address::limit_key) {
             Some(address) => self.limiter.check(now, Limit::LoginPerAddress, &address)?,
             // Those that nobody can tell apart share one count.
-            None => self.limiter.check(now, Limit::LoginPerAddress, &"unknown")?,
+            None => self
+                .limiter
+                .check(now, Limit::LoginPerAddress, &"unknown")?,
         }
         let client_id = client_id.to_bytes();
         self.limiter.check(now, Limit::LoginPerAccount, &client_id)

@@ -732,6 +732,27 @@ fn refused_clients_are_limited_and_recorded_no_further() {
 }
 
 #[test]
+fn refused_clients_of_one_address_are_limited_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("nexa.toml");
+    let text = "trusted_proxies = [\"127.0.0.0/8\"]\n[limits]\nlogin_per_address_an_hour = 2\n";
+    std::fs::write(&config, text).unwrap();
+    let server = Server::start_with(&["--config", config.to_str().unwrap()]);
+    let (key, secret) = agent(&server);
+    let from = |client: &str, key: &str| {
+        let body = json!({
+            "grant_type": "client_credentials", "client_id": key, "client_secret": secret,
+        });
+        let request = server.post("/v1/account/token", &body.to_string());
+        request.header("X-Forwarded-For", client).send().status
+    };
+    let guesses = ["nex_a", "nex_b", "nex_c"].map(|guess| from("203.0.113.9", guess));
+    assert_eq!(guesses, [401, 401, 429]);
+    assert_eq!(from("203.0.113.9", &key), 200, "only refusals are limited");
+    assert_eq!(from("203.0.114.9", "nex_a"), 401);
+}
+
+#[test]
 fn a_token_has_no_more_than_the_role_of_its_user() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("nexa.toml");
