@@ -12,7 +12,7 @@ use crate::domain::audit::Origin;
 use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::{CheckedKey, KeyCache};
 use crate::domain::keys::{self, Admission, Ask, Environments, KeyPolicy};
-use crate::domain::principal::{Member, Principal, Via};
+use crate::domain::principal::{KeyPower, Member, Principal, Via};
 use crate::domain::{Error, agent_tokens, operators, sessions};
 use crate::store::Store;
 use crate::time::UnixMillis;
@@ -239,10 +239,14 @@ impl Authority<'_> {
         let caller = self
             .owner(now, Arc::clone(&agent.key), address)
             .map_err(refused)?;
-        Ok(Caller {
-            principal: Principal::Member(agent.member),
-            ..caller
-        })
+        match agent.key.power {
+            KeyPower::Whole => Ok(Caller {
+                principal: Principal::Member(agent.member),
+                ..caller
+            }),
+            // The secret makes no more of a key than it is.
+            KeyPower::Limited | KeyPower::Replaced => Ok(caller),
+        }
     }
 
     /// The agent whose key and secret a client presented; the key may not do here what it may not do elsewhere.

@@ -429,6 +429,23 @@ fn a_key_may_revoke_itself() {
         server.get("/v1/account/info").bearer(&token).send().status,
         401
     );
+    let limited = |path: &str, method: &str, body: &str| {
+        let (key, id, secret, _) = agent(&server);
+        let changed = server
+            .request(method, &path.replace("{id}", &id))
+            .header("Content-Type", "application/json")
+            .body(body)
+            .key(&key)
+            .send();
+        assert_eq!(changed.status, 200, "{}", changed.text);
+        let answer = basic(revoke(&server, &key), &key, &secret).send();
+        assert_eq!((answer.status, answer.text.as_str()), (200, ""), "{body}");
+        let after = server.get("/v1/account/info").key(&key).send();
+        assert_eq!(after.status, 401, "{body}");
+    };
+    limited("/api/v1/api-keys/{id}", "PATCH", r#"{"remaining":5}"#);
+    let rotate = "/api/v1/api-keys/{id}/rotate";
+    limited(rotate, "POST", r#"{"graceSeconds":600}"#);
     let dead = basic(introspect(&server, &key), &key, &secret).send();
     assert_eq!(oauth_error(&dead), (401, "invalid_client"));
 }
