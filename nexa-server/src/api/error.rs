@@ -5,13 +5,14 @@ use hyper::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
-use hyper::{Method, Response, StatusCode};
+use hyper::{Response, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::blame::Blame;
 use super::dialect::Dialect;
-use super::oauth_error;
+use super::oauth_error::{self, plain_sentence};
 use super::rate_limit;
 use crate::domain::Error;
 use crate::domain::key_usage::RateState;
@@ -57,8 +58,8 @@ struct Shown {
     status: StatusCode,
     code: &'static str,
     sentence: String,
-    /// The field, where one is to blame.
-    field: Option<String>,
+    /// What is to blame, where that is a part of the request.
+    blame: Option<Blame>,
     retry_after_s: Option<u64>,
     rate: Option<RateState>,
 }
@@ -69,14 +70,14 @@ impl Shown {
             status,
             code,
             sentence: sentence.into(),
-            field: None,
+            blame: None,
             retry_after_s: None,
             rate: None,
         }
     }
 
-    fn field(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+    fn blame(mut self, blame: Blame) -> Self {
+        self.blame = Some(blame);
         self
     }
 
@@ -173,15 +174,16 @@ fn bad_input(bad: &BadInput) -> Shown {
         BadInput::Query { .. } => "invalid_query",
         BadInput::Path { .. } => "invalid_path",
     };
-    Shown::new(bad.status(), code, bad.sentence()).field(bad.path())
+    Shown::new(bad.status(), code, bad.sentence()).blame(Blame::of(bad))
 }
 
 fn refused(error: Error, dialect: Dialect) -> Shown {
     use StatusCode as S;
     match error {
         Error::Invalid { field, rule } => {
-            let field = dialect.field(field);
-            Shown::new(S::BAD_REQUEST, "invalid_field", format!("{field}: {rule}")).field(field)
+            let field = dialect.field(&field);
+            Shown::new(S::BAD_REQUEST, "invalid_field", format!("{field}: {rule}"))
+                .blame(Blame::of_body(field))
         }
         Error::NotFound { noun } => {
             Shown::new(S::NOT_FOUND, "not_found", format!("{noun} not found"))
@@ -317,7 +319,7 @@ fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Byt
         mut status,
         code,
         sentence,
-        field,
+        blame,
         retry_after_s,
         rate,
     } = shown;
@@ -330,10 +332,12 @@ fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Byt
         return response;
     }
     let mut detail = Value::from(sentence.as_str());
-    if dialect == Dialect::Nexora && status == StatusCode::BAD_REQUEST && field.is_some() {
+    if dialect == Dialect::Nexora
+        && status == StatusCode::BAD_REQUEST
+        && let Some(blame) = &blame
+    {
         status = StatusCode::UNPROCESSABLE_ENTITY;
-        let location = location(head, field.as_deref().unwrap_or_default());
-        detail = json!([{ "loc": location, "msg": sentence, "type": code }]);
+        detail = json!([{ "loc": blame.location(), "msg": sentence, "type": code }]);
     }
     let problem = Problem {
         r#type: "about:blank",
@@ -374,32 +378,6 @@ fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Byt
     response
 }
 
-/// `body`, or `query` for the methods that have none; then each step of a path such as `scopes[1].name`. A fault of
-/// the whole has no steps.
-fn location(head: Option<&Parts>, field: &str) -> Vec<Value> {
-    let has_no_body = head.is_some_and(|head| matches!(head.method, Method::GET | Method::DELETE));
-    let whole = if has_no_body { "query" } else { "body" };
-    let steps = field
-        .split(['.', '[', ']'])
-        .filter(|step| !step.is_empty() && *step != whole);
-    let steps = steps.map(|step| {
-        step.parse::<u64>()
-            .map_or_else(|_| Value::from(step), Value::from)
-    });
-    std::iter::once(Value::from(whole)).chain(steps).collect()
-}
-
-/// The sentence in the characters that RFC 6749 §5.2 lets a description have, which a header takes too.
-fn plain_sentence(sentence: &str) -> String {
-    let plain = sentence.chars().map(|c| match c {
-        '"' => '\'',
-        '\\' => '/',
-        c if c.is_ascii_graphic() || c == ' ' => c,
-        _ => '?',
-    });
-    plain.collect()
-}
-
 /// RFC 9457 §3: only for clients that name the media type.
 fn asks_for_problem_json(head: Option<&Parts>) -> bool {
     head.is_some_and(|head| {
@@ -419,9 +397,9 @@ mod tests {
 
     use super::*;
 
-    fn rendered(error: Error, dialect: Dialect) -> (u16, Value) {
-        let (head, ()) = Request::post("/").body(()).unwrap().into_parts();
-        let response = render(Fault::Rule(error), dialect, &head);
+    fn rendered(fault: impl Into<Fault>, dialect: Dialect) -> (u16, Value) {
+        let (head, ()) = Request::new(()).into_parts();
+        let response = render(fault.into(), dialect, &head);
         (
             response.status().as_u16(),
             from_slice(response.body()).unwrap(),
@@ -452,6 +430,45 @@ mod tests {
             } else {
                 assert_eq!(body["detail"], sentence, "{dialect:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_fault_is_located_in_its_part_of_the_request() {
+        let problem = || "required".to_owned();
+        let json = |path: &str| BadInput::Json {
+            path: path.to_owned(),
+            problem: problem(),
+        };
+        let form = |name: &str| BadInput::Form {
+            name: name.to_owned(),
+            problem: problem(),
+        };
+        let query = |name: &str| BadInput::Query {
+            name: name.to_owned(),
+            problem: problem(),
+        };
+        let path = |name: &str| BadInput::Path {
+            name: name.to_owned(),
+            problem: problem(),
+        };
+        for (bad, loc) in [
+            (json("scopes[1].name"), json!(["body", "scopes", 1, "name"])),
+            (json("[3].key"), json!(["body", 3, "key"])),
+            (json(""), json!(["body"])),
+            (form("token"), json!(["body", "token"])),
+            (query("limit"), json!(["query", "limit"])),
+            (query(""), json!(["query"])),
+            (path("key_id"), json!(["path", "key_id"])),
+        ] {
+            let sentence = bad.sentence();
+            let (status, body) = rendered(bad, Dialect::Nexora);
+            assert_eq!(
+                (status, &body["detail"][0]["loc"]),
+                (422, &loc),
+                "{sentence}"
+            );
+            assert_eq!(body["detail"][0]["msg"], *sentence);
         }
     }
 

@@ -3,6 +3,7 @@
 mod auth;
 mod authorize;
 mod base_v1;
+mod blame;
 pub(crate) mod dialect;
 pub(crate) mod error;
 mod healthz;

@@ -80,3 +80,14 @@ fn oauth_code(status: StatusCode, code: &'static str) -> &'static str {
         },
     }
 }
+
+/// The sentence in the characters that RFC 6749 §5.2 lets a description have, which a header takes too.
+pub(super) fn plain_sentence(sentence: &str) -> String {
+    let plain = sentence.chars().map(|c| match c {
+        '"' => '\'',
+        '\\' => '/',
+        c if c.is_ascii_graphic() || c == ' ' => c,
+        _ => '?',
+    });
+    plain.collect()
+}

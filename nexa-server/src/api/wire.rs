@@ -10,30 +10,88 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::route::Cx;
-use crate::domain::Error;
 use crate::domain::paging::{Page, Paged};
+use crate::http::form_decode;
 use crate::http::openapi::Operation;
 use crate::http::reply::{Ok200, Respond};
 use crate::time::UnixMillis;
 
-/// Reads what a list's query says of pages: `limit` from 1 to 1,000 (100 without it) and `before`, an id.
-///
-/// # Errors
-/// `Invalid` for `limit` and `before`.
-pub(super) fn page(limit: Option<u32>, before: Option<String>) -> Result<Page, Error> {
-    const LIMIT_MAX: u32 = 1_000;
-    const LIMIT_DEFAULT: u32 = 100;
-    let limit = limit.unwrap_or(LIMIT_DEFAULT);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(Error::invalid(
-            "limit",
-            format!("must be from 1 to {LIMIT_MAX}"),
-        ));
+/// Items on one page: 1 to 1,000.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "u32")]
+pub(crate) struct PageLimit(u32);
+
+impl PageLimit {
+    const MAX: u32 = 1_000;
+}
+
+impl Default for PageLimit {
+    fn default() -> Self {
+        Self(100)
     }
-    if before.as_deref().is_some_and(|id| !is_uuid(id)) {
-        return Err(Error::invalid("before", "must be an id from the list"));
+}
+
+impl TryFrom<u32> for PageLimit {
+    type Error = String;
+
+    fn try_from(limit: u32) -> Result<Self, String> {
+        match limit {
+            1..=Self::MAX => Ok(Self(limit)),
+            _ => Err(format!("must be from 1 to {}", Self::MAX)),
+        }
     }
-    Ok(Page { limit, before })
+}
+
+impl JsonSchema for PageLimit {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "PageLimit".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": Self::MAX })
+    }
+}
+
+/// The id of an item of a list, as this server writes UUIDs (RFC 9562 §4, lower case).
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct ListedId(String);
+
+impl TryFrom<String> for ListedId {
+    type Error = &'static str;
+
+    fn try_from(id: String) -> Result<Self, &'static str> {
+        match is_uuid(&id) {
+            true => Ok(Self(id)),
+            false => Err("must be an id from the list"),
+        }
+    }
+}
+
+impl JsonSchema for ListedId {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ListedId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "uuid" })
+    }
+}
+
+/// What a list's query says of pages.
+pub(super) fn page(limit: Option<PageLimit>, before: Option<ListedId>) -> Page {
+    Page {
+        limit: limit.unwrap_or_default().0,
+        before: before.map(|ListedId(id)| id),
+    }
 }
 
 /// The query of a list that knows nothing but pages.
@@ -41,18 +99,10 @@ pub(super) fn page(limit: Option<u32>, before: Option<String>) -> Result<Page, E
 pub(crate) struct PageQuery {
     /// Items on one page, 1 to 1000; 100 without it.
     #[serde(default)]
-    pub(super) limit: Option<u32>,
+    pub(super) limit: Option<PageLimit>,
     /// Only items older than the one of this id; `Link` names the next page.
     #[serde(default)]
-    pub(super) before: Option<String>,
-}
-
-impl PageQuery {
-    /// # Errors
-    /// As for [`page`].
-    pub(super) fn page(self) -> Result<Page, Error> {
-        page(self.limit, self.before)
-    }
+    pub(super) before: Option<ListedId>,
 }
 
 /// One page as a bare array; where it goes on stands in `Link` (RFC 8288).
@@ -67,7 +117,7 @@ impl<T> PageOf<T> {
         let link = paged.next.and_then(|next| {
             let asked = cx.head.uri.query().unwrap_or_default().split('&');
             let mut query: Vec<&str> = asked
-                .filter(|pair| !pair.is_empty() && !pair.starts_with("before="))
+                .filter(|pair| !pair.is_empty() && !is_cursor(pair))
                 .collect();
             let before = format!("before={next}");
             query.push(&before);
@@ -94,6 +144,12 @@ impl<T: Serialize + JsonSchema> Respond for PageOf<T> {
     fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
         Ok200::<Vec<T>>::describe(operation, schemas);
     }
+}
+
+/// Whether a pair of a query is the one that `before` is read from, however its name is escaped.
+fn is_cursor(pair: &str) -> bool {
+    let name = pair.split('=').next().unwrap_or_default();
+    form_decode(name).is_some_and(|name| name == "before")
 }
 
 /// Whether the text is a UUID as this server writes them (RFC 9562 §4, lower case).

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::keys as shared;
 use super::super::route::Cx;
-use super::super::wire::{PageOf, PageQuery};
+use super::super::wire::{ListedId, PageLimit, PageOf, page};
 use super::key_id;
 use crate::domain::Error;
 use crate::domain::keys::{self, Expiry, KeyFields, KeyFilter, KeyTerms, Whose};
@@ -77,15 +77,22 @@ pub(crate) struct ListedWorkspaceKey {
     expires_at: Option<UnixMillis>,
 }
 
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct WorkspaceKeyQuery {
+    /// Keys on one page, 1 to 1000; 100 without it.
+    #[serde(default)]
+    limit: Option<PageLimit>,
+    /// Only keys older than the one of this id; `Link` names the next page.
+    #[serde(default, deserialize_with = "key_id::listed")]
+    #[schemars(with = "Option<String>")]
+    before: Option<ListedId>,
+}
+
 pub(crate) fn list(
     cx: &mut Cx<'_>,
-    Query(mut query): Query<PageQuery>,
+    Query(query): Query<WorkspaceKeyQuery>,
 ) -> Result<PageOf<ListedWorkspaceKey>, Error> {
-    if let Some(before) = &mut query.before {
-        *before = key_id::read(before)
-            .ok_or_else(|| Error::invalid("before", "is not the id of a key"))?;
-    }
-    let page = query.page()?;
+    let page = page(query.limit, query.before);
     let (member, cache) = (cx.member()?, &cx.services.cache);
     let filter = KeyFilter::default();
     let Paged { items, next } =

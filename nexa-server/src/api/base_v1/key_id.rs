@@ -1,7 +1,11 @@
 //! The id of a key as `/v1/api-keys` writes it: `key_` and the 16 bytes of its UUID in base32.
 
-use data_encoding::BASE32_NOPAD;
+use std::borrow::Cow;
 
+use data_encoding::BASE32_NOPAD;
+use serde::{Deserialize, Deserializer, de};
+
+use super::super::wire::ListedId;
 use crate::domain::Error;
 
 const PREFIX: &str = "key_";
@@ -27,6 +31,15 @@ pub(super) fn read(text: &str) -> Option<String> {
     let bytes = BASE32_NOPAD.decode(digits.to_ascii_uppercase().as_bytes());
     let bytes: [u8; 16] = bytes.ok()?.try_into().ok()?;
     Some(uuid_text(bytes))
+}
+
+/// Reads the id of a key in a query.
+pub(super) fn listed<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<ListedId>, D::Error> {
+    let text = Cow::<str>::deserialize(deserializer)?;
+    let id = read(&text).ok_or_else(|| de::Error::custom("is not the id of a key"))?;
+    ListedId::try_from(id).map(Some).map_err(de::Error::custom)
 }
 
 /// Hexadecimal digits before each hyphen of a UUID and after the last one (RFC 9562 §4).

@@ -81,24 +81,31 @@ fn a_list_goes_on_where_its_link_says() {
         let listed = server.get(&format!("/api/users/me/api-keys?{query}"));
         listed.bearer(&token).send()
     };
-    assert_eq!(
-        own("limit=0").refusal(),
-        (422, "limit: must be from 1 to 1000")
-    );
-    for (query, location) in [
-        ("limit=0", json!(["query", "limit"])),
-        ("limit=x", json!(["query", "limit"])),
-        ("limit=1&limit=1", json!(["query", "limit"])),
-        ("limit=%", json!(["query", "limit"])),
+    for (query, field, sentence) in [
+        ("limit=0", "limit", "limit: must be from 1 to 1000"),
+        (
+            "limit=x",
+            "limit",
+            "limit: must be a whole number from 0 to 4294967295",
+        ),
+        ("limit=1&limit=1", "limit", "limit: appears twice"),
+        ("limit=%", "limit", "limit: not percent-encoded UTF-8"),
+        ("before=x", "before", "before: must be an id from the list"),
     ] {
         let refused = own(query);
+        assert_eq!(refused.refusal(), (422, sentence), "{query}");
         assert_eq!(
-            (refused.status, &refused.json["detail"][0]["loc"]),
-            (422, &location),
-            "{query}: {}",
-            refused.text
+            refused.json["detail"],
+            json!([{ "loc": ["query", field], "msg": sentence, "type": "invalid_query" }])
         );
     }
+    let next = own("b%65fore=ffffffff-ffff-7fff-bfff-ffffffffffff&limit=1&x=%3D");
+    let link = next.header("link").unwrap();
+    let query = link.split('?').nth(1).unwrap().split('>').next().unwrap();
+    let (kept, cursor) = query.rsplit_once('&').unwrap();
+    assert_eq!(kept, "limit=1&x=%3D", "one cursor only: {link}");
+    assert!(cursor.starts_with("before="), "{link}");
+    assert_eq!(own(query).status, 200, "{query}");
     let workspace = |query: &str| {
         let listed = server.get(&format!("/v1/api-keys?{query}"));
         listed.bearer(&token).send()

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::super::keys as shared;
 use super::super::super::route::Cx;
-use super::super::super::wire::{PageOf, PageQuery};
+use super::super::super::wire::{PageOf, PageQuery, page};
 use crate::domain::Error;
 use crate::domain::keys::{self, Expiry, KeyFields, KeyFilter, KeyTerms, Whose};
 use crate::http::extract::{Body, OptionalBody, Path, Query};
@@ -65,7 +65,7 @@ pub(crate) fn list(
     cx: &mut Cx<'_>,
     Query(query): Query<PageQuery>,
 ) -> Result<PageOf<ListedOwnKey>, Error> {
-    let page = query.page()?;
+    let page = page(query.limit, query.before);
     let (member, cache) = (cx.member()?, &cx.services.cache);
     let filter = KeyFilter::default();
     let keys = cx.read(|tx| keys::list(tx, cache, member, Whose::Own, &filter, &page))?;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::keys as shared;
 use super::super::route::Cx;
-use super::super::wire::{PageOf, page};
+use super::super::wire::{ListedId, PageLimit, PageOf, page};
 use crate::domain::Error;
 use crate::domain::keys::{self, Expiry, KeyChanges, KeyFields, KeyFilter, KeyTerms, Whose};
 use crate::http::extract::{Body, OptionalBody, Path, Query};
@@ -44,10 +44,10 @@ pub(crate) fn create(
 pub(crate) struct KeyQuery {
     /// Keys on one page, 1 to 1000; 100 without it.
     #[serde(default)]
-    limit: Option<u32>,
+    limit: Option<PageLimit>,
     /// Only keys older than the one of this id; `Link` names the next page.
     #[serde(default)]
-    before: Option<String>,
+    before: Option<ListedId>,
     /// Part of the name or of the prefix, in any case.
     #[serde(default)]
     search: Option<String>,
@@ -67,7 +67,7 @@ pub(crate) fn list(
     cx: &mut Cx<'_>,
     Query(query): Query<KeyQuery>,
 ) -> Result<PageOf<ListedKey>, Error> {
-    let page = page(query.limit, query.before)?;
+    let page = page(query.limit, query.before);
     let filter = KeyFilter {
         search: query.search,
         environment: query.environment.map(Into::into),
