@@ -1,5 +1,7 @@
 //! Everything that can go wrong in the rules, as one closed set.
 
+use std::borrow::Cow;
+
 use nexa_core::Scope;
 
 use super::key_usage::RateState;
@@ -10,7 +12,10 @@ use crate::store::StoreError;
 pub(crate) enum Error {
     /// A value breaks the rule of its field, named in snake_case; each document has its own casing on the wire.
     #[error("{field}: {rule}")]
-    Invalid { field: &'static str, rule: String },
+    Invalid {
+        field: Cow<'static, str>,
+        rule: String,
+    },
     /// There is no such thing, or it is another tenant's, which answers alike.
     #[error("{noun} not found")]
     NotFound { noun: &'static str },
@@ -89,10 +94,18 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    pub(crate) fn invalid(field: &'static str, rule: impl Into<String>) -> Self {
+    pub(crate) fn invalid(field: impl Into<Cow<'static, str>>, rule: impl Into<String>) -> Self {
         Self::Invalid {
-            field,
+            field: field.into(),
             rule: rule.into(),
+        }
+    }
+
+    /// As a fault of one item of an array: `scopes` becomes `[3].scopes`.
+    pub(crate) fn in_item(self, place: usize) -> Self {
+        match self {
+            Self::Invalid { field, rule } => Self::invalid(format!("[{place}].{field}"), rule),
+            error => error,
         }
     }
 }

@@ -241,6 +241,14 @@ fn up_to_a_hundred_keys_are_checked_in_one_question() {
             json!([{ "key": "x" }, { "key": 1 }]),
             "[1].key: must be a string",
         ),
+        (
+            json!([{ "key": "x" }, { "key": "x", "scopes": ["A B"] }]),
+            "[1].scopes: ",
+        ),
+        (
+            json!([{ "key": "x" }, { "key": "x" }, { "key": "x", "address": "here" }]),
+            "[2].address: must be an IP address",
+        ),
         (json!({}), "key: required"),
         (json!({ "key": "x", "cost": -1 }), "cost: must be"),
         (json!({ "key": "x", "scopes": ["A B"] }), "scopes: "),

@@ -104,7 +104,7 @@ pub(crate) fn verify(
 ) -> Result<Secret<Ok200<OneOrMany<Verdict>>>, Error> {
     let answer = match questions {
         OneOrMany::One(question) => {
-            let mut verdicts = answer(cx, vec![question])?;
+            let mut verdicts = answer(cx, [Asked::read(question)].into_iter())?;
             OneOrMany::One(
                 verdicts
                     .pop()
@@ -114,17 +114,24 @@ pub(crate) fn verify(
         OneOrMany::Many(questions) if questions.len() > KEYS_MAX => {
             return Err(Error::invalid("body", format!("at most {KEYS_MAX} keys")));
         }
-        OneOrMany::Many(questions) => OneOrMany::Many(answer(cx, questions)?),
+        OneOrMany::Many(questions) => {
+            let asked = questions.into_iter().enumerate().map(|(place, question)| {
+                Asked::read(question).map_err(|error| error.in_item(place))
+            });
+            OneOrMany::Many(answer(cx, asked)?)
+        }
     };
     Ok(Secret(Ok200(answer)))
 }
 
-fn answer(cx: &Cx<'_>, questions: Vec<Question>) -> Result<Vec<Verdict>, Error> {
+fn answer(
+    cx: &Cx<'_>,
+    asked: impl Iterator<Item = Result<Asked, Error>>,
+) -> Result<Vec<Verdict>, Error> {
     let authority = cx.authority();
-    let asked = questions
-        .into_iter()
-        .map(|question| {
-            let mut asked = Asked::read(question)?;
+    let asked = asked
+        .map(|asked| {
+            let mut asked = asked?;
             asked.key = authority
                 .find(&asked.presented)?
                 .filter(|key| cx.origin.principal.knows_of(&key.tenant_id, &key.user_id));
