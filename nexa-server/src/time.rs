@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use nexa_core::UnixSeconds;
 
@@ -42,16 +43,18 @@ impl UnixMillis {
     /// RFC 3339 in UTC with milliseconds: `2024-01-15T10:30:00.000Z`; instants beyond what that can say count as
     /// its first or last one.
     pub(crate) fn to_rfc3339(self) -> String {
-        let shown = jiff::Timestamp::from_millisecond(self.0.clamp(EARLIEST_MS, LATEST_MS))
+        let since_epoch = SignedDuration::from_millis(self.0.clamp(EARLIEST_MS, LATEST_MS));
+        let shown = EPOCH
+            .checked_add(since_epoch)
             .expect("both ends and all between are in range");
-        format!("{shown:.3}")
+        format!("{shown:.3}Z")
     }
 }
 
-/// The start of year 0, the first that RFC 3339 can write.
+/// The start of year 0, the first instant that RFC 3339 can write in UTC.
 const EARLIEST_MS: i64 = -62_167_219_200_000;
-/// The last instant that can be shown: two hours before the end of year 9999, so that it can be shown in every zone.
-const LATEST_MS: i64 = 253_402_207_200_000;
+/// The end of year 9999, the last one.
+const LATEST_MS: i64 = 253_402_300_799_999;
 
 /// Why a text is no instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,12 +65,15 @@ pub(crate) enum TimeProblem {
     /// A blank where the sign of the offset belongs: a plus sign that a query string has turned into one.
     #[error("must be an RFC 3339 timestamp; in a URL the + of its offset is written %2B")]
     UnescapedPlus,
+    /// An instant that its zone puts before or behind all that can be written in UTC.
+    #[error("must lie in the years 0000 to 9999 of UTC")]
+    OutOfRange,
 }
 
 /// RFC 3339 §5.6, the whole of it and nothing else: `2024-01-15T11:30:00.5+01:00`.
 ///
 /// `t` and a blank stand for `T`, `z` for `Z`; what is finer than milliseconds is cut; a leap second counts as the
-/// second before it. What lies beyond the ends counts as the end, above all `9999-12-31T00:00:00Z`, a common "never".
+/// second before it. What no text in UTC can say is refused, since it could not be shown again.
 impl FromStr for UnixMillis {
     type Err = TimeProblem;
 
@@ -87,7 +93,10 @@ impl FromStr for UnixMillis {
         if local.is_leap_second && !is_last_of_day {
             return Err(TimeProblem::NotRfc3339);
         }
-        Ok(Self(ms.clamp(EARLIEST_MS, LATEST_MS)))
+        match ms {
+            EARLIEST_MS..=LATEST_MS => Ok(Self(ms)),
+            _ => Err(TimeProblem::OutOfRange),
+        }
     }
 }
 
@@ -189,8 +198,8 @@ mod tests {
         for (ms, text) in [
             (i64::MIN, "0000-01-01T00:00:00.000Z"),
             (EARLIEST_MS, "0000-01-01T00:00:00.000Z"),
-            (LATEST_MS, "9999-12-30T22:00:00.000Z"),
-            (i64::MAX, "9999-12-30T22:00:00.000Z"),
+            (LATEST_MS, "9999-12-31T23:59:59.999Z"),
+            (i64::MAX, "9999-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(UnixMillis::from_ms(ms).to_rfc3339(), text);
             assert_eq!(
@@ -217,9 +226,9 @@ mod tests {
             ("2016-12-31T23:59:60Z", 1_483_228_799_000),
             ("2017-01-01T00:59:60.25+01:00", 1_483_228_799_250),
             ("2024-02-29T00:00:00Z", 1_709_164_800_000),
-            ("9999-12-31T00:00:00Z", LATEST_MS),
-            ("9999-12-31T23:59:59.999-23:59", LATEST_MS),
-            ("0000-01-01T00:00:00+23:59", EARLIEST_MS),
+            ("9999-12-31T23:59:59Z", LATEST_MS - 999),
+            ("9999-12-31T23:59:59.9999+00:00", LATEST_MS),
+            ("0000-01-01T23:59:00+23:59", EARLIEST_MS),
         ] {
             assert_eq!(text.parse::<UnixMillis>()?.ms(), ms, "{text}");
         }
@@ -271,6 +280,18 @@ mod tests {
                 Err(TimeProblem::NotRfc3339),
                 "{text:?}"
             );
+        }
+    }
+
+    #[test]
+    fn what_utc_cannot_write_is_refused() {
+        for text in [
+            "9999-12-31T23:59:59-00:01",
+            "9999-12-31T00:01:00-23:59",
+            "0000-01-01T00:00:00+00:01",
+        ] {
+            let problem = text.parse::<UnixMillis>();
+            assert_eq!(problem, Err(TimeProblem::OutOfRange), "{text}");
         }
     }
 
