@@ -1,6 +1,8 @@
 //! What a key can carry, and the rules of each part.
 
-use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net};
 use nexa_core::{Scope, ScopeSet};
 
 use super::super::error::Error;
@@ -263,24 +265,46 @@ fn allowed_ips(blocks: Option<Vec<String>>) -> Result<Option<String>, Error> {
     let Some(blocks) = blocks else {
         return Ok(None);
     };
-    let refuse = |rule: String| Error::invalid("allowed_ips", rule);
     if blocks.is_empty() || blocks.len() > ALLOWED_IPS_MAX {
-        return Err(refuse(format!(
-            "must have 1 to {ALLOWED_IPS_MAX} entries; null allows every address"
-        )));
+        return Err(Error::invalid(
+            "allowed_ips",
+            format!("must have 1 to {ALLOWED_IPS_MAX} entries; null allows every address"),
+        ));
     }
-    let read = blocks.iter().map(|block| {
-        let block = match block.parse::<std::net::IpAddr>() {
-            Ok(address) => IpNet::from(address.to_canonical()),
-            Err(_) => block.parse::<IpNet>().map_err(|_| {
-                refuse(format!(
-                    "{block:?} is neither an IP address nor a CIDR block"
-                ))
-            })?,
-        };
-        Ok(block.trunc().to_string())
+    let read = blocks.iter().enumerate().map(|(place, text)| {
+        let block =
+            block(text).map_err(|rule| Error::invalid(format!("allowed_ips[{place}]"), rule))?;
+        Ok(block.to_string())
     });
     Ok(Some(read.collect::<Result<Vec<_>, Error>>()?.join(" ")))
+}
+
+/// One block. Callers' addresses are compared in IPv4 where they are mapped (RFC 4291 §2.5.5.2), and so are blocks.
+fn block(text: &str) -> Result<IpNet, &'static str> {
+    const MAPPED: Ipv6Addr = Ipv4Addr::UNSPECIFIED.to_ipv6_mapped();
+    const MAPPED_PREFIX: u8 = 96;
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(IpNet::from(address.to_canonical()));
+    }
+    let block = text
+        .parse::<IpNet>()
+        .map_err(|_| "must be an IP address or a CIDR block")?
+        .trunc();
+    let IpNet::V6(v6) = block else {
+        return Ok(block);
+    };
+    match (
+        v6.network().to_ipv4_mapped(),
+        v6.prefix_len().checked_sub(MAPPED_PREFIX),
+    ) {
+        (Some(network), Some(prefix)) => Ipv4Net::new(network, prefix)
+            .map(IpNet::V4)
+            .map_err(|_| "must be an IP address or a CIDR block"),
+        _ if v6.contains(&MAPPED) => Err(
+            "must not cover the IPv4-mapped addresses ::ffff:0:0/96; write IPv4 blocks for those, and narrower IPv6 ones",
+        ),
+        _ => Ok(block),
+    }
 }
 
 fn metadata(object: Option<String>) -> Result<Option<String>, Error> {
@@ -297,6 +321,8 @@ fn metadata(object: Option<String>) -> Result<Option<String>, Error> {
 mod tests {
     use super::*;
 
+    const COVERS: &str = "allowed_ips[0]: must not cover the IPv4-mapped addresses ::ffff:0:0/96; write IPv4 blocks for those, and narrower IPv6 ones";
+
     #[test]
     fn blocks_have_one_written_form() {
         let read = |blocks: &[&str]| {
@@ -310,6 +336,13 @@ mod tests {
                 &["10.1.2.3/8", "2001:db8::1/32"],
                 "10.0.0.0/8 2001:db8::/32",
             ),
+            (&["::ffff:10.0.0.0/104"], "10.0.0.0/8"),
+            (
+                &["::ffff:10.1.2.3/104", "::ffff:0:0/96"],
+                "10.0.0.0/8 0.0.0.0/0",
+            ),
+            (&["::ffff:192.0.2.7/128"], "192.0.2.7/32"),
+            (&["::1:0:0:0/80", "2000::/3"], "::1:0:0:0/80 2000::/3"),
         ] {
             assert_eq!(read(given), Ok(Some(stored.to_owned())), "{given:?}");
         }
@@ -323,6 +356,17 @@ mod tests {
             assert!(read(bad).is_err(), "{bad:?}");
         }
         assert!(read(&["10.0.0.1"; ALLOWED_IPS_MAX + 1]).is_err());
+        for (given, sentence) in [
+            (
+                &["10.0.0.1", "::1", "hunter2"][..],
+                "allowed_ips[2]: must be an IP address or a CIDR block",
+            ),
+            (&["::/0"], COVERS),
+            (&["::ffff:0:0/95"], COVERS),
+            (&["::ffff:10.0.0.0/64"], COVERS),
+        ] {
+            assert_eq!(read(given), Err(sentence.to_owned()), "{given:?}");
+        }
     }
 
     #[test]

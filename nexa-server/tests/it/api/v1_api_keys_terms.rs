@@ -142,8 +142,8 @@ fn bad_terms_name_the_field_and_the_rule() {
             "allowedIps: must have 1 to 100 entries; null allows every address",
         ),
         (
-            json!({ "allowedIps": ["localhost"] }),
-            "allowedIps: \"localhost\" is neither an IP address nor a CIDR block",
+            json!({ "allowedIps": ["10.0.0.1", "localhost"] }),
+            "allowedIps[1]: must be an IP address or a CIDR block",
         ),
         (
             json!({ "metadata": { "m": "x".repeat(4096) } }),
@@ -156,6 +156,10 @@ fn bad_terms_name_the_field_and_the_rule() {
         (
             json!({ "expiresAt": "2020-01-01T00:00:00Z" }),
             "expiresAt: must lie in the future",
+        ),
+        (
+            json!({ "expiresAt": "9999-12-31T23:59:59-01:00" }),
+            "expiresAt: must lie in the years 0000 to 9999 of UTC",
         ),
     ] {
         let mut body = json!({ "name": "k", "scopes": ["signals"] });
