@@ -48,7 +48,7 @@ pub(crate) struct KeyQuery {
     /// Only keys older than the one of this id; `Link` names the next page.
     #[serde(default)]
     before: Option<ListedId>,
-    /// Part of the name or of the prefix, in any case.
+    /// Part of the name or of the prefix; upper and lower case of ASCII letters are alike.
     #[serde(default)]
     search: Option<String>,
     #[serde(default)]
@@ -144,7 +144,7 @@ pub(crate) fn delete(cx: &mut Cx<'_>, Path(path): Path<KeyPath>) -> Result<Ok200
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BulkRevocation {
-    /// Part of the name or of the prefix, in any case.
+    /// Part of the name or of the prefix; upper and lower case of ASCII letters are alike.
     #[serde(default)]
     search: Option<String>,
     #[serde(default)]

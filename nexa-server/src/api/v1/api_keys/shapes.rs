@@ -32,7 +32,8 @@ pub(crate) struct KeyCreation {
     /// `live` without it.
     #[serde(default)]
     pub(super) environment: Option<EnvironmentName>,
-    /// Anything that helps the key's owner, at most 4,096 bytes.
+    /// Anything that helps the key's owner, at most 4,096 bytes. Numbers are kept as IEEE 754 doubles; the order of
+    /// members is not kept.
     #[serde(default)]
     pub(super) metadata: Option<Map<String, Value>>,
     /// `true` without it.
@@ -90,7 +91,7 @@ pub(crate) struct CreatedKey {
     name: String,
     /// The key itself.
     key: String,
-    /// The first 8 characters.
+    /// What the key begins with: its format's prefix and four characters, as `nex_a1b2` or `sk_live_a1b2`.
     prefix: String,
     scopes: Vec<String>,
     created_at: UnixMillis,
@@ -103,6 +104,7 @@ pub(crate) struct CreatedKey {
 pub(crate) struct ListedKey {
     id: String,
     name: String,
+    /// What the key begins with: its format's prefix and four characters, as `nex_a1b2` or `sk_live_a1b2`.
     prefix: String,
     scopes: Vec<String>,
     last_used_at: Option<UnixMillis>,
@@ -139,6 +141,7 @@ struct Carried {
 pub(crate) struct KeyDetails {
     id: String,
     name: String,
+    /// What the key begins with: its format's prefix and four characters, as `nex_a1b2` or `sk_live_a1b2`.
     prefix: String,
     scopes: Vec<String>,
     owner_id: String,
