@@ -1,4 +1,4 @@
-//! Ten million checks of keys, each racing the rotation that ends the value it presents.
+//! Ten million checks of keys beside rotations, each racing the one that ends the value it presents.
 //!
 //! ```text
 //! cargo bench -p nexa-benches --bench revocation [-- PAIRS]

@@ -303,6 +303,45 @@ fn an_admin_learns_no_owners_key_and_an_owner_every_members() {
 }
 
 #[test]
+fn a_member_of_an_agent_account_neither_sees_nor_changes_it() {
+    let mut fixture = Fixture::new();
+    let (status, made) = fixture.send(
+        "POST",
+        "/v1/account/register",
+        "",
+        &json!({ "name": "Agent" }),
+    );
+    assert_eq!(status, 201, "{made}");
+    let key = made["api_key"].as_str().unwrap().to_owned();
+    let requests = [
+        ("GET", "/v1/account/info"),
+        ("PUT", "/v1/account/info"),
+        ("POST", "/v1/account/rotate-secret"),
+    ];
+    for (role, status) in [("member", 403), ("admin", 200)] {
+        let sql = format!("UPDATE users SET role = '{role}'");
+        fixture.execute(Box::leak(sql.into_boxed_str()));
+        let user = made_user(&fixture);
+        let weakened = crate::domain::key_cache::Weakened::User(user);
+        fixture.app.services().cache.forget(&weakened);
+        for (method, path) in requests {
+            assert_eq!(
+                fixture.send(method, path, &key, &json!({})).0,
+                status,
+                "{role} {method} {path}"
+            );
+        }
+    }
+}
+
+/// The only user there is.
+fn made_user(fixture: &Fixture) -> String {
+    let store = &fixture.app.services().store;
+    let found = store.read(|tx| tx.one("SELECT id FROM users", &[], |row| row.text(0)));
+    found.unwrap_or_else(|error: crate::store::StoreError| panic!("{error}"))
+}
+
+#[test]
 fn collected_uses_reach_the_store() {
     let mut fixture = Fixture::new();
     let token = fixture.sign_up();
@@ -322,6 +361,7 @@ fn collected_uses_reach_the_store() {
     );
     crate::job::tick(fixture.app.services(), fixture.now);
     assert_eq!(stored(&fixture), Ok(Some(START.plus_seconds(9).ms())));
+    assert_eq!(crate::job::TICK_S, 5, "what the README promises");
 }
 
 #[test]

@@ -8,7 +8,7 @@ pub(crate) enum Dialect {
     Nexora,
     /// A missing credential is a missing API key.
     Nexgent,
-    /// As Nexgent, in snake_case.
+    /// As Nexgent, in snake_case. DialNexa's too.
     Nexalayer,
     /// RFC 6749 §5.2: codes of its own, in a body of its own.
     Oauth,

@@ -159,7 +159,7 @@ fn session_of(key: &CheckedKey) -> String {
 /// Reads what [`session_of`] wrote; `None` for a session of a person.
 ///
 /// # Errors
-/// `TokenInvalid` for what was written otherwise: earlier servers named no value, and their tokens have ended.
+/// `TokenInvalid` for what was not written so.
 pub(super) fn via(session: &str, version: i64) -> Result<Option<Via>, Error> {
     let Some(rest) = session.strip_prefix(SECRET_SESSION) else {
         return Ok(None);

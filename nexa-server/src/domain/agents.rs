@@ -213,6 +213,7 @@ pub(crate) fn update(
 ) -> Result<AgentInfo, Error> {
     let member = origin.principal.member()?;
     let mut agent = managed(tx, member)?;
+    keys::require_current(member)?;
     match &changes.name {
         None => {}
         Some(None) => return Err(Error::invalid("name", "must not be null")),
@@ -246,7 +247,9 @@ pub(crate) fn rotate_secret(
     origin: &Origin,
     digest: &KeyDigest,
 ) -> Result<(), Error> {
-    let agent = managed(tx, origin.principal.member()?)?;
+    let member = origin.principal.member()?;
+    let agent = managed(tx, member)?;
+    keys::require_current(member)?;
     agents::replace_secret(tx, &agent.tenant_id, &digest.to_bytes())?;
     record(tx, now, origin, Act::AgentSecretRotated, &agent.tenant_id)
 }

@@ -226,6 +226,14 @@ pub(crate) fn of_refresh_token(tx: &Tx<'_>, token: &str) -> Result<Option<TokenS
 /// `CredentialMissing` when the caller is no member.
 pub(crate) fn end(tx: &Tx<'_>, now: UnixMillis, origin: &Origin, id: &str) -> Result<(), Error> {
     let member = origin.principal.member()?;
+    match member.via {
+        Via::Session { .. } => {}
+        Via::Key { .. } | Via::Secret { .. } => {
+            return Err(Error::Forbidden {
+                rule: "This needs a session, not an API key",
+            });
+        }
+    }
     if !sessions::delete(tx, id, &member.user_id)? {
         return Ok(());
     }

@@ -71,7 +71,7 @@ const REFUSALS: [Verdict; 8] = [
 ];
 
 /// The table of roles, written down from the contracts. Owners, admins and members differ in whose things they may
-/// touch (see [`ids`]), not in which of today's routes they may call.
+/// touch (see [`ids`]), not in which of these routes they may call.
 fn expected(access: Access, credential: &Credential, carrier: Carrier) -> Verdict {
     let takes_basic = match access {
         Access::OauthMember | Access::OauthChecker => true,

@@ -203,7 +203,7 @@ impl World {
         services.cache.forget(&Weakened::User(user_id.to_owned()));
     }
 
-    /// No route ends a session yet.
+    /// All at once: the route takes one.
     pub(super) fn end_sessions(&self, user_id: &str) {
         let user_id = user_id.to_owned();
         let sql = "DELETE FROM sessions WHERE user_id = ?1";

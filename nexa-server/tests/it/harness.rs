@@ -26,6 +26,15 @@ impl Server {
         Self::start_on(tempfile::tempdir().unwrap(), arguments)
     }
 
+    /// With this configuration file.
+    pub(crate) fn configured(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("nexa.toml");
+        std::fs::write(&file, text).unwrap();
+        let file = file.to_str().unwrap().to_owned();
+        Self::start_on(folder, &["--config", &file])
+    }
+
     pub(crate) fn start_on(folder: tempfile::TempDir, arguments: &[&str]) -> Self {
         let stderr_path = folder.path().join("stderr");
         let mut child = nexa()

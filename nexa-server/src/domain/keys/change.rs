@@ -217,12 +217,12 @@ pub(super) fn require_whole(member: &Member) -> Result<(), Error> {
     }
 }
 
-/// A value that has been replaced decides nothing about keys any more: it may be the one that leaked.
-fn require_current(member: &Member) -> Result<(), Error> {
+/// A value that has been replaced decides nothing about credentials any more: it may be the one that leaked.
+pub(crate) fn require_current(member: &Member) -> Result<(), Error> {
     match member.via.key_power() {
         KeyPower::Whole | KeyPower::Limited => Ok(()),
         KeyPower::Replaced => Err(Error::Forbidden {
-            rule: "The replaced value of a key manages no keys",
+            rule: "The replaced value of a key manages no keys and no secrets",
         }),
     }
 }

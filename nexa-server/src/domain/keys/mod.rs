@@ -5,7 +5,9 @@ mod check;
 mod listing;
 mod terms;
 
-pub(crate) use change::{NewValue, delete, delete_part, revoke_presented, rotate, update};
+pub(crate) use change::{
+    NewValue, delete, delete_part, require_current, revoke_presented, rotate, update,
+};
 pub(crate) use check::{
     Admission, Ask, KeyRefusal, find_presented, is_limited, judge, matching, power, spend, stands,
     stands_for_its_owner,

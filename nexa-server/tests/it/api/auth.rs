@@ -179,14 +179,9 @@ fn log_ins_and_registrations_are_limited_by_address() {
 
 #[test]
 fn behind_a_trusted_proxy_each_client_has_its_own_limit() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("nexa.toml");
-    std::fs::write(
-        &config,
+    let server = Server::configured(
         "trusted_proxies = [\"127.0.0.0/8\"]\n[limits]\nregister_per_address_an_hour = 1\n",
-    )
-    .unwrap();
-    let server = Server::start_with(&["--config", config.to_str().unwrap()]);
+    );
     let register = |client: &str| {
         server
             .post("/api/auth/register", "{}")

@@ -161,8 +161,6 @@ fn a_scope_in_the_query_adds_and_never_replaces() {
 
 #[test]
 fn a_public_rule_passes_without_a_key_and_with_empty_headers() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("nexa.toml");
     let rules = r#"
         scopes = ["admin"]
         [[rules]]
@@ -176,8 +174,7 @@ fn a_public_rule_passes_without_a_key_and_with_empty_headers() {
         methods = ["GET"]
         any_scope = ["admin", "full_access"]
     "#;
-    std::fs::write(&config, rules).unwrap();
-    let server = Server::start_with(&["--config", config.to_str().unwrap()]);
+    let server = Server::configured(rules);
     let original = |uri: &'static str| [("X-Original-Method", "OPTIONS"), ("X-Original-URI", uri)];
     let passed = ask(
         &server,

@@ -52,10 +52,7 @@ fn oauth_error(answer: &Answer) -> (u16, &str) {
 
 #[test]
 fn bad_fields_are_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("nexa.toml");
-    std::fs::write(&config, "[limits]\nregister_per_address_an_hour = 1000\n").unwrap();
-    let server = Server::start_with(&["--config", config.to_str().unwrap()]);
+    let server = Server::configured("[limits]\nregister_per_address_an_hour = 1000\n");
     let long = "a".repeat(501);
     let mine = server.post(REGISTER, r#"{"name":"Agent"}"#).send();
     let key = mine.json["api_key"].as_str().unwrap();
@@ -674,10 +671,7 @@ fn two_credentials_get_no_token() {
 
 #[test]
 fn refused_clients_are_limited_and_recorded_no_further() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("nexa.toml");
-    std::fs::write(&config, "[limits]\nlogin_per_account_an_hour = 3\n").unwrap();
-    let mut server = Server::start_with(&["--config", config.to_str().unwrap()]);
+    let mut server = Server::configured("[limits]\nlogin_per_account_an_hour = 3\n");
     let (key, secret) = agent(&server);
     let (other_key, other_secret) = agent(&server);
     let ask = |path: &str, key: &str, secret: &str| {
@@ -733,11 +727,8 @@ fn refused_clients_are_limited_and_recorded_no_further() {
 
 #[test]
 fn refused_clients_of_one_address_are_limited_together() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("nexa.toml");
     let text = "trusted_proxies = [\"127.0.0.0/8\"]\n[limits]\nlogin_per_address_an_hour = 2\n";
-    std::fs::write(&config, text).unwrap();
-    let server = Server::start_with(&["--config", config.to_str().unwrap()]);
+    let server = Server::configured(text);
     let (key, secret) = agent(&server);
     let from = |client: &str, key: &str| {
         let body = json!({
@@ -754,11 +745,8 @@ fn refused_clients_of_one_address_are_limited_together() {
 
 #[test]
 fn a_token_has_no_more_than_the_role_of_its_user() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("nexa.toml");
     let text = "scopes = [\"signals\", \"agents\"]\n[roles]\nowner = [\"signals\"]\n";
-    std::fs::write(&config, text).unwrap();
-    let server = Server::start_with(&["--config", config.to_str().unwrap()]);
+    let server = Server::configured(text);
     let (key, secret) = agent(&server);
     let ask = |scope: &str| {
         form(
@@ -806,4 +794,78 @@ fn parallel_rotations_leave_one_secret() {
     };
     assert!(!works(&secret));
     assert_eq!(secrets.iter().filter(|secret| works(secret)).count(), 1);
+}
+
+#[test]
+fn what_a_trial_is_stands_in_the_configuration() {
+    let server = Server::configured(
+        "[credits]\ncurrency = \"USD\"
+         [agents]\ndefault_agent = \"house\"\ntrial_millicents = 123456\ntrial_days = 1
+         [[agents.referrals]]\ncode = \"friend\"\nagent = \"partner\"",
+    );
+    let before = jiff::Timestamp::now();
+    let made = server.post(REGISTER, r#"{"name":"Agent"}"#).send();
+    assert_eq!(made.status, 201, "{}", made.text);
+    let trial = &made.json["trial"];
+    assert_eq!(
+        (&trial["balance"], &trial["currency"]),
+        (&json!(1.23456), &json!("USD"))
+    );
+    let ends: jiff::Timestamp = trial["expires_at"].as_str().unwrap().parse().unwrap();
+    let lasts = ends.duration_since(before).as_secs();
+    assert!((86_399..86_460).contains(&lasts), "{lasts}");
+    let key = made.json["api_key"].as_str().unwrap();
+    let info = server.get("/v1/account/info").key(key).send();
+    assert_eq!(
+        info.json["referral"],
+        json!({ "code": null, "agent": "house" })
+    );
+    let referred = r#"{"name":"Agent","referral_code":"friend"}"#;
+    let referred = server.post(REGISTER, referred).send();
+    assert_eq!(
+        referred.json["referral"],
+        json!({ "code": "friend", "agent": "partner" })
+    );
+    let unknown = r#"{"name":"Agent","referral_code":"0345"}"#;
+    assert_eq!(
+        server.post(REGISTER, unknown).send().status,
+        400,
+        "the sample's code"
+    );
+}
+
+#[test]
+fn a_replaced_value_changes_neither_secret_nor_account() {
+    let server = Server::start();
+    let made = server.post(REGISTER, r#"{"name":"Agent"}"#).send();
+    let old = made.json["api_key"].as_str().unwrap();
+    let listed = server.get("/api/v1/api-keys").key(old).send();
+    let id = listed.json[0]["id"].as_str().unwrap();
+    let path = format!("/api/v1/api-keys/{id}/rotate");
+    let rotated = server
+        .post(&path, r#"{"graceSeconds":600}"#)
+        .key(old)
+        .send();
+    let new = rotated.json["key"].as_str().unwrap();
+    let change = || {
+        server
+            .request("PUT", "/v1/account/info")
+            .header("Content-Type", "application/json")
+            .body(r#"{"webhook_url":"https://elsewhere.example"}"#)
+    };
+    let rotate = || server.request("POST", "/v1/account/rotate-secret");
+    assert_eq!(change().key(old).send().status, 403);
+    assert_eq!(rotate().key(old).send().status, 403);
+    assert_eq!(
+        server.get("/v1/account/info").key(old).send().status,
+        200,
+        "it still passes"
+    );
+    assert_eq!(
+        (
+            change().key(new).send().status,
+            rotate().key(new).send().status
+        ),
+        (200, 200)
+    );
 }

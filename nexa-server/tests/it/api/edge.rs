@@ -77,10 +77,7 @@ fn wrong_paths_methods_and_bodies_get_the_one_error_body() {
 
 #[test]
 fn pages_of_configured_origins_may_call_and_all_may_read_what_is_public() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("nexa.toml");
-    std::fs::write(&config, "cors_origins = [\"https://app.example.com\"]\n").unwrap();
-    let server = Server::start_with(&["--config", config.to_str().unwrap()]);
+    let server = Server::configured("cors_origins = [\"https://app.example.com\"]\n");
     let allowed = |request: crate::harness::Request<'_>, origin: &str| {
         request
             .header("Origin", origin)

@@ -373,6 +373,13 @@ fn a_session_of_ones_own_ends_by_either_of_its_tokens() {
             assert_inactive(&introspect(&server, &access).bearer(&keeper).send());
         }
     }
+    let (access, refresh) = log_in();
+    let (_, full) = server.make_key(&keeper, &["full_access"]);
+    for sent in [&access, &refresh] {
+        let by_key = revoke(&server, sent).key(&full).send();
+        assert_eq!(oauth_error(&by_key), (403, "access_denied"));
+        assert!(works(&access), "sessions are for sessions to end");
+    }
     let (key, _, _, token) = agent(&server);
     let agents = revoke(&server, &token).key(&key).send();
     assert_eq!(oauth_error(&agents), (400, "unsupported_token_type"));

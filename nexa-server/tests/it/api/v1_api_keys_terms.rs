@@ -54,15 +54,6 @@ impl Server {
     }
 }
 
-/// A server with a configuration of its own.
-fn configured(text: &str) -> Server {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("nexa.toml");
-    std::fs::write(&path, text).unwrap();
-    let path = path.to_str().unwrap().to_owned();
-    Server::start_on(folder, &["--config", &path])
-}
-
 #[test]
 fn what_a_key_carries_is_shown_changed_and_taken_away() {
     let server = Server::start();
@@ -309,7 +300,7 @@ fn numbered_uses_are_exact_and_durable() {
 fn a_key_bound_to_addresses_passes_from_nowhere_else() {
     let folder_of =
         |proxies: &str| format!("scopes = [\"signals\"]\ntrusted_proxies = [{proxies}]\n");
-    let server = configured(&folder_of(""));
+    let server = Server::configured(&folder_of(""));
     let token = server.sign_up("addresses@example.com");
     let bound = json!({ "allowedIps": ["198.51.100.0/24", "2001:db8::/32"] });
     let (_, key) = server.key_with(&token, &bound);
@@ -324,7 +315,7 @@ fn a_key_bound_to_addresses_passes_from_nowhere_else() {
         "nobody declared this proxy"
     );
 
-    let server = configured(&folder_of("\"127.0.0.0/8\""));
+    let server = Server::configured(&folder_of("\"127.0.0.0/8\""));
     let token = server.sign_up("addresses@example.com");
     let (id, key) = server.key_with(&token, &bound);
     for (address, status) in [
@@ -344,7 +335,8 @@ fn a_key_bound_to_addresses_passes_from_nowhere_else() {
 
 #[test]
 fn no_byte_of_a_client_makes_the_proxys_address_its_own() {
-    let server = configured("scopes = [\"signals\"]\ntrusted_proxies = [\"127.0.0.0/8\"]\n");
+    let server =
+        Server::configured("scopes = [\"signals\"]\ntrusted_proxies = [\"127.0.0.0/8\"]\n");
     let token = server.sign_up("bytes@example.com");
     let (_, of_proxy) = server.key_with(&token, &json!({ "allowedIps": ["127.0.0.1"] }));
     let (_, of_client) = server.key_with(&token, &json!({ "allowedIps": ["203.0.113.9"] }));
@@ -382,7 +374,7 @@ fn no_byte_of_a_client_makes_the_proxys_address_its_own() {
 
 #[test]
 fn a_test_key_never_passes_a_live_rule() {
-    let server = configured(
+    let server = Server::configured(
         "scopes = [\"signals\"]
          [[rules]]\npath = \"/live\"\nany_key = true
          [[rules]]\npath = \"/test\"\nany_key = true\nenvironment = \"test\"
@@ -486,7 +478,8 @@ fn disabling_a_key_its_owner_or_its_tenant_holds_at_once() {
 
 #[test]
 fn what_the_owner_may_do_cuts_what_its_keys_may_do() {
-    let server = configured("scopes = [\"signals\", \"agents\"]\n[roles]\nowner = [\"signals\"]\n");
+    let server =
+        Server::configured("scopes = [\"signals\", \"agents\"]\n[roles]\nowner = [\"signals\"]\n");
     let token = server.sign_up("ceiling@example.com");
     let (_, key) = server.key_with(&token, &json!({ "scopes": ["full_access"] }));
     let passed = server.check(&key);

@@ -121,9 +121,8 @@ fn a_verdict_has_every_member_and_one_of_the_codes() {
         .post("/v1/api-keys", r#"{"name":"e","expire_now":true}"#)
         .bearer(&token)
         .send();
-    if ended.status == 201 {
-        assert_eq!(code(json!({ "key": ended.json["secret"] })), "expired");
-    }
+    assert_eq!(ended.status, 201, "{}", ended.text);
+    assert_eq!(code(json!({ "key": ended.json["secret"] })), "expired");
     let owner = me["user"]["id"].as_str().unwrap();
     let patch = server.request("PATCH", &format!("/api/operator/users/{owner}"));
     let patch = patch

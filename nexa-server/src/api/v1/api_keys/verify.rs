@@ -30,7 +30,7 @@ pub(crate) struct Question {
     key: String,
     /// What it needs; all of them.
     #[serde(default)]
-    scopes: Vec<String>,
+    scopes: Option<Vec<String>>,
     /// How many of its numbered uses this takes; 1 without it, and 0 takes none.
     #[serde(default)]
     cost: Option<u32>,
@@ -219,7 +219,7 @@ fn spend(
 
 impl Asked {
     fn read(question: Question) -> Result<Self, Error> {
-        let scopes = question.scopes.iter().map(|scope| {
+        let scopes = question.scopes.iter().flatten().map(|scope| {
             Scope::parse(scope)
                 .map(Requirement::Scope)
                 .map_err(|error| Error::invalid("scopes", error.to_string()))
