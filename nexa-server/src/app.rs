@@ -245,7 +245,3 @@ impl App {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "app_tests.rs"]
-mod tests;

@@ -23,6 +23,8 @@
 
 mod api;
 mod app;
+#[cfg(test)]
+mod app_tests;
 mod cli;
 mod config;
 mod domain;

@@ -293,7 +293,8 @@ impl KeyCache {
     }
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
+#[cfg(not(shuttle))]
 mod tests {
     use super::*;
     use crate::store::api_keys::StoredWindow;

@@ -386,7 +386,8 @@ fn small(row: &Row<'_>, column: usize) -> Result<Option<u32>, StoreError> {
         .transpose()
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
+#[cfg(not(shuttle))]
 mod tests {
     use super::*;
     use crate::store::{MIGRATIONS, Store};

@@ -31,7 +31,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("time", &[]),
     (
         "app_tests",
-        &["app", "config", "domain", "job", "store", "testing", "time"],
+        &[
+            "app", "config", "domain", "http", "job", "store", "testing", "time",
+        ],
     ),
     (
         "matrix_tests",
@@ -71,7 +73,7 @@ fn arrows_point_down() {
                 )
             });
         let code = without_tests(&fs::read_to_string(&file).unwrap()).join("\n");
-        for used in used_layers(&module_of(&root, relative), &code) {
+        for used in used_layers(&module_of(relative), &code) {
             if used != layer && !allowed.contains(&used.as_str()) {
                 upward.push(format!("{}: uses crate::{used}", relative.display()));
             }
@@ -227,16 +229,15 @@ fn the_tidy_test_sees_what_it_should() {
         assert_eq!(used, expected, "{code}");
     }
 
-    let root = workspace().join("nexa-server/src");
     for (file, module) in [
         ("lib.rs", &[][..]),
         ("app.rs", &["app"]),
         ("gate/mod.rs", &["gate"]),
         ("api/v1/api_keys.rs", &["api", "v1", "api_keys"]),
-        ("app_tests.rs", &["app", "tests"]),
+        ("app_tests/races.rs", &["app_tests", "races"]),
         ("store/kill_tests.rs", &["store", "kill_tests"]),
     ] {
-        assert_eq!(module_of(&root, Path::new(file)), module, "{file}");
+        assert_eq!(module_of(Path::new(file)), module, "{file}");
     }
 
     let text = "//! Job.\n#[cfg(test)]\nmod testing;\nuse a;\n#[cfg(test)]\n#[expect(\n    lint\n)]\nmod tests {\n    \
@@ -321,23 +322,18 @@ fn is_of_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The path of the module that a file holds: known from its place, but for `x_tests.rs` that `x.rs` takes in.
-fn module_of(root: &Path, relative: &Path) -> Vec<String> {
+/// The path of the module that a file holds, known from its place.
+fn module_of(relative: &Path) -> Vec<String> {
     let mut module: Vec<String> = relative
         .with_extension("")
         .iter()
         .map(|part| part.to_str().unwrap().to_owned())
         .collect();
     let stem = module.pop().unwrap();
-    let taken_in = stem.strip_suffix("_tests").filter(|owner| {
-        fs::read_to_string(root.join(relative).with_file_name(format!("{owner}.rs")))
-            .is_ok_and(|text| text.contains(&format!("#[path = \"{stem}.rs\"]")))
-    });
-    match (stem.as_str(), taken_in) {
-        ("mod", _) => {}
-        ("lib" | "main", _) if module.is_empty() => {}
-        (_, Some(owner)) => module.extend([owner.to_owned(), "tests".to_owned()]),
-        (_, None) => module.push(stem),
+    match stem.as_str() {
+        "mod" => {}
+        "lib" | "main" if module.is_empty() => {}
+        _ => module.push(stem),
     }
     module
 }

@@ -317,7 +317,8 @@ fn metadata(object: Option<String>) -> Result<Option<String>, Error> {
     }
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
+#[cfg(not(shuttle))]
 mod tests {
     use super::*;
 
