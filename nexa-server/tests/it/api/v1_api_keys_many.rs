@@ -366,3 +366,22 @@ fn a_replaced_value_manages_no_keys_in_its_grace() {
     );
     assert_eq!(server.get("/api/auth/me").key(&new).send().status, 200);
 }
+
+#[test]
+fn the_key_that_asks_for_unused_keys_to_end_is_in_use() {
+    let server = Server::start();
+    let token = server.sign_up("unused@example.com");
+    let (_, asking) = server.make_key(&token, &["full_access"]);
+    let (_, idle) = server.make_key(&token, &["signals"]);
+    let body = r#"{"unusedSince":"2020-01-01T00:00:00Z"}"#;
+    let revoked = server
+        .post("/api/v1/api-keys/revoke", body)
+        .key(&asking)
+        .send();
+    assert_eq!(
+        (revoked.status, revoked.json),
+        (200, json!({ "revoked": 1 }))
+    );
+    assert_eq!(check(&server, &idle), 401);
+    assert_eq!(server.get("/api/auth/me").key(&asking).send().status, 200);
+}

@@ -154,7 +154,7 @@ pub(crate) struct BulkRevocation {
     /// Keys of this user.
     #[serde(default)]
     owner_id: Option<String>,
-    /// Keys not used since then, or never.
+    /// Keys not used since then, or never; the calling key is in use.
     #[serde(default)]
     unused_since: Option<UnixMillis>,
     /// `true` for every key that the caller manages, its own last.
@@ -189,7 +189,8 @@ pub(crate) fn revoke(
     }
     flush_for(cx, &filter)?;
     let (mut revoked, mut before) = (0, None);
-    // The calling key last, because what calls with it ends there.
+    // The calling key last, because what calls with it ends there; by its use never, because it is in use.
+    let may_end_caller = filter.unused_since.is_none();
     let mut includes_caller = false;
     loop {
         let filter = filter.clone();
@@ -199,10 +200,11 @@ pub(crate) fn revoke(
             keys::delete_part(tx, now, origin, &filter, before, includes_caller)
         })?;
         revoked += part.deleted;
-        if includes_caller {
+        let is_last = part.next.is_none();
+        if includes_caller || (is_last && !may_end_caller) {
             return Ok(Ok200(Revoked { revoked }));
         }
-        includes_caller = part.next.is_none();
+        includes_caller = is_last;
         before = part.next;
     }
 }
