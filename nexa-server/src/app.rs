@@ -8,6 +8,7 @@ use hyper::body::Bytes;
 use hyper::http::request::Parts;
 use ipnet::IpNet;
 use rand_core::CryptoRng;
+use tokio::sync::Notify;
 
 use crate::api::dialect::Dialect;
 use crate::api::error::Fault;
@@ -73,6 +74,7 @@ impl App {
                 rules: ScopeRules::new(config.rules.clone())?,
                 limiter: Limiter::new(&config.allowances),
                 slow: Permits::new(2, 64),
+                mail_due: Notify::new(),
                 openapi: api::openapi_document(&routes),
             },
             routes,

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use getrandom::SysRng;
@@ -69,6 +70,8 @@ pub struct Server {
 
 struct Shell {
     app: App,
+    /// Whether the work in the background is to end.
+    is_stopping: AtomicBool,
 }
 
 impl Server {
@@ -111,7 +114,10 @@ impl Server {
         };
         Ok(Self {
             listener,
-            shell: Arc::new(Shell { app }),
+            shell: Arc::new(Shell {
+                app,
+                is_stopping: AtomicBool::new(false),
+            }),
             limits: config.http,
             first_operator_key,
             address,
@@ -148,6 +154,7 @@ impl Server {
             }
         };
         listen(self.listener, Arc::clone(&shell), self.limits, stop).await?;
+        shell.is_stopping.store(true, Ordering::Relaxed);
         ticker.abort();
         let last = Arc::clone(&shell);
         tokio::task::spawn_blocking(move || job::tick(last.app.services(), now()))

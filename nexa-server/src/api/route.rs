@@ -5,6 +5,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response};
 use rand_core::CryptoRng;
 use schemars::SchemaGenerator;
+use tokio::sync::Notify;
 
 use super::dialect::Dialect;
 use super::error::Fault;
@@ -66,6 +67,8 @@ pub(crate) struct Services {
     pub(crate) rules: ScopeRules,
     pub(crate) limiter: Limiter,
     pub(crate) slow: Permits,
+    /// Wakes whoever sends mails.
+    pub(crate) mail_due: Notify,
     /// The OpenAPI document, rendered once.
     pub(crate) openapi: Bytes,
 }
@@ -120,6 +123,11 @@ impl<'a> Cx<'a> {
             standing::require(tx, now, &origin.principal)?;
             f(tx, now, &origin)
         })
+    }
+
+    /// Has the mails sent that a write has queued.
+    pub(crate) fn wake_mail(&self) {
+        self.services.mail_due.notify_one();
     }
 
     /// As [`Cx::write`], for what weakens a credential: it is dropped from memory after the COMMIT and before the

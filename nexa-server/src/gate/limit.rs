@@ -23,6 +23,9 @@ pub(crate) enum Limit {
     RegisterPerAddress,
     /// Forgotten passwords and repeated verification mails.
     MailPerAccount,
+    /// Mails that tell an address's owner that somebody tried to register it.
+    NoticePerAccount,
+    InvitePerTenant,
     /// Reset and accept-invite: guesses at mailed tokens.
     MailedTokenPerAddress,
     UsageReportPerAddress,
@@ -36,6 +39,7 @@ pub(crate) struct Allowances {
     pub(crate) login_per_account_an_hour: NonZeroU32,
     pub(crate) register_per_address_an_hour: NonZeroU32,
     pub(crate) mail_per_account_an_hour: NonZeroU32,
+    pub(crate) invite_per_tenant_an_hour: NonZeroU32,
     pub(crate) mailed_token_per_address_an_hour: NonZeroU32,
     pub(crate) usage_report_per_address_a_minute: NonZeroU32,
     pub(crate) download_per_address_a_minute: NonZeroU32,
@@ -55,11 +59,13 @@ type Table = RateLimiter<u32, DashMapStateStore<u32>, CallClock, NoOpMiddleware<
 const BUCKETS: u64 = 1 << 20;
 
 impl Limit {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::LoginPerAddress,
         Self::LoginPerAccount,
         Self::RegisterPerAddress,
         Self::MailPerAccount,
+        Self::NoticePerAccount,
+        Self::InvitePerTenant,
         Self::MailedTokenPerAddress,
         Self::UsageReportPerAddress,
         Self::DownloadPerAddress,
@@ -70,7 +76,10 @@ impl Limit {
             Self::LoginPerAddress => Quota::per_hour(allowances.login_per_address_an_hour),
             Self::LoginPerAccount => Quota::per_hour(allowances.login_per_account_an_hour),
             Self::RegisterPerAddress => Quota::per_hour(allowances.register_per_address_an_hour),
-            Self::MailPerAccount => Quota::per_hour(allowances.mail_per_account_an_hour),
+            Self::MailPerAccount | Self::NoticePerAccount => {
+                Quota::per_hour(allowances.mail_per_account_an_hour)
+            }
+            Self::InvitePerTenant => Quota::per_hour(allowances.invite_per_tenant_an_hour),
             Self::MailedTokenPerAddress => {
                 Quota::per_hour(allowances.mailed_token_per_address_an_hour)
             }
@@ -157,6 +166,7 @@ mod tests {
             login_per_account_an_hour: calls,
             register_per_address_an_hour: calls,
             mail_per_account_an_hour: calls,
+            invite_per_tenant_an_hour: calls,
             mailed_token_per_address_an_hour: calls,
             usage_report_per_address_a_minute: calls,
             download_per_address_a_minute: calls,

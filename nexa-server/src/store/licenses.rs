@@ -6,7 +6,8 @@ use crate::time::UnixMillis;
 pub(crate) struct License {
     pub(crate) jti: String,
     pub(crate) tenant_id: String,
-    pub(crate) user_id: String,
+    /// Who issued it; none once they have left.
+    pub(crate) user_id: Option<String>,
     pub(crate) app_id: String,
     /// A digest; the fingerprint itself is never kept.
     pub(crate) device_fingerprint: [u8; 32],
@@ -36,7 +37,7 @@ pub(crate) fn insert(tx: &Tx<'_>, license: &License) -> Result<(), StoreError> {
         &[
             (&license.jti).into(),
             (&license.tenant_id).into(),
-            (&license.user_id).into(),
+            license.user_id.as_deref().into(),
             (&license.app_id).into(),
             license.device_fingerprint.as_slice().into(),
             (&license.device_platform).into(),
@@ -85,17 +86,46 @@ pub(crate) fn revoke(
     jti: &str,
     reason: Option<&str>,
 ) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE licenses SET revoked_at_ms = ?2, revoked_reason = ?3 WHERE jti = ?1 AND revoked_at_ms IS NULL",
+        &[jti.into(), next_revocation_ms(tx, now)?.into(), reason.into()],
+    )?;
+    Ok(())
+}
+
+/// As [`revoke`] for every licence of a tenant, one millisecond after the other; answers how many.
+pub(crate) fn revoke_all(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    tenant_id: &str,
+) -> Result<usize, StoreError> {
+    tx.execute(
+        "UPDATE licenses SET revoked_at_ms = ?2 + numbered.place FROM
+             (SELECT jti, row_number() OVER (ORDER BY jti) - 1 AS place FROM licenses
+              WHERE tenant_id = ?1 AND revoked_at_ms IS NULL) AS numbered
+         WHERE licenses.jti = numbered.jti",
+        &[tenant_id.into(), next_revocation_ms(tx, now)?.into()],
+    )
+}
+
+/// Removes what tells of devices and people from the licences of a tenant, at most `limit` of them; answers how many. What
+/// the public feed shows stays.
+pub(crate) fn clear(tx: &Tx<'_>, tenant_id: &str, limit: u32) -> Result<usize, StoreError> {
+    tx.execute(
+        "UPDATE licenses SET user_id = NULL, device_fingerprint = NULL, device_platform = NULL, device_name = NULL,
+             revoked_reason = NULL
+         WHERE jti IN (SELECT jti FROM licenses WHERE tenant_id = ?1 AND device_platform IS NOT NULL LIMIT ?2)",
+        &[tenant_id.into(), limit.into()],
+    )
+}
+
+fn next_revocation_ms(tx: &Tx<'_>, now: UnixMillis) -> Result<i64, StoreError> {
     let newest = tx.one("SELECT MAX(revoked_at_ms) FROM licenses", &[], |row| {
         row.optional_int(0)
     })?;
-    let at_ms = newest.map_or(now.ms(), |newest_ms| {
+    Ok(newest.map_or(now.ms(), |newest_ms| {
         now.ms().max(newest_ms.saturating_add(1))
-    });
-    tx.execute(
-        "UPDATE licenses SET revoked_at_ms = ?2, revoked_reason = ?3 WHERE jti = ?1 AND revoked_at_ms IS NULL",
-        &[jti.into(), at_ms.into(), reason.into()],
-    )?;
-    Ok(())
+    }))
 }
 
 /// What was revoked later than `since`, oldest first.
@@ -119,7 +149,7 @@ fn read(row: &Row<'_>) -> Result<License, StoreError> {
     Ok(License {
         jti: row.text(0)?,
         tenant_id: row.text(1)?,
-        user_id: row.text(2)?,
+        user_id: row.optional_text(2)?,
         app_id: row.text(3)?,
         device_fingerprint: row.array(4)?,
         device_platform: row.text(5)?,

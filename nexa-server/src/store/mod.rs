@@ -24,12 +24,16 @@ mod connection;
 pub(crate) mod credits;
 mod digest;
 mod engine;
+pub(crate) mod erasure;
 mod error;
 mod group;
 mod health;
 pub(crate) mod health_probe;
+pub(crate) mod invites;
 pub(crate) mod licenses;
 mod lock;
+pub(crate) mod mailed_tokens;
+pub(crate) mod mails;
 mod migrate;
 pub(crate) mod operator_keys;
 mod pool;
@@ -65,5 +69,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 3,
         sql: include_str!("sql/0003_agents.sql"),
+    },
+    Migration {
+        version: 4,
+        sql: include_str!("sql/0005_people.sql"),
     },
 ];
