@@ -26,6 +26,7 @@ use crate::gate::limit::Limiter;
 use crate::gate::permits::Permits;
 use crate::gate::{address, cors};
 use crate::http::extract::Input;
+use crate::http::reply::Content;
 use crate::http::router::{Found, Params, Router};
 use crate::http::{BodyProblem, Outcome, Plan, Run};
 use crate::store::Store;
@@ -89,15 +90,13 @@ impl App {
     /// anything is counted.
     pub(crate) fn handle(&self, call: Call<'_>, head: &Parts, body: &Bytes) -> Outcome {
         let (mut response, access) = match self.router.find(&head.method, head.uri.path()) {
-            Found::Missing => (api::error::no_route(head), None),
+            Found::Missing => (api::error::no_route(head).map(Content::Whole), None),
             Found::WrongMethod { allow } => {
                 let preflight = cors::preflight(head, &allow, &self.cors_origins);
-                (
-                    preflight.unwrap_or_else(|| {
-                        api::error::wrong_method(head, self.dialect_at(head.uri.path()), allow)
-                    }),
-                    None,
-                )
+                let response = preflight.unwrap_or_else(|| {
+                    api::error::wrong_method(head, self.dialect_at(head.uri.path()), allow)
+                });
+                (response.map(Content::Whole), None)
             }
             Found::Row { index, params } => {
                 let Some(route) = self.routes.get(index) else {
@@ -113,7 +112,7 @@ impl App {
             }
         };
         cors::allow(&mut response, head, access, &self.cors_origins);
-        Outcome::Reply(response)
+        Outcome::from(response)
     }
 
     /// Renders what kept a request from being handled, as its route renders errors.
@@ -140,7 +139,7 @@ impl App {
         head: &Parts,
         body: &Bytes,
         params: &Params<'_>,
-    ) -> Option<Response<Bytes>> {
+    ) -> Option<Response<Content>> {
         let client = address::client(call.peer, &head.headers, &self.trusted_proxies);
         self.warn_of_undeclared_proxy(call.now, call.peer, head);
         let mut cx = Cx {
@@ -160,7 +159,7 @@ impl App {
             match self.answer(&mut cx, call.peer, route, &Input { head, body, params }) {
                 Ok(response) => response,
                 Err(Fault::Rule(Error::NotInMemory)) => return None,
-                Err(fault) => api::error::render(fault, route.dialect, head),
+                Err(fault) => api::error::render(fault, route.dialect, head).map(Content::Whole),
             };
         if let Some(state) = cx.rate {
             rate_limit::show(response.headers_mut(), state);
@@ -174,7 +173,7 @@ impl App {
         peer: IpAddr,
         route: &Route,
         input: &Input<'_>,
-    ) -> Result<Response<Bytes>, Fault> {
+    ) -> Result<Response<Content>, Fault> {
         // Clients that a proxy does not name share its limit.
         let counted = address::limit_key(cx.origin.address.unwrap_or(peer));
         for limit in route.limits {

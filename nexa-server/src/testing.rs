@@ -1,5 +1,7 @@
 //! What unit tests share.
 
+use hyper::Response;
+use hyper::body::Bytes;
 use nexa_core::SigningKey;
 use rand_core::{TryCryptoRng, TryRng};
 use sha2::{Digest, Sha256};
@@ -7,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::app::App;
 use crate::config::{Config, Overrides};
 use crate::domain::issuing::Issuing;
+use crate::http::Outcome;
 use crate::store::{MIGRATIONS, Store};
 
 /// An app on a fresh data folder, with the sample configuration as `change` leaves it: no socket, no clock.
@@ -18,6 +21,18 @@ pub(crate) fn app(change: impl FnOnce(&mut Config)) -> (App, tempfile::TempDir) 
     let mut config = Config::load(None, Overrides::default()).unwrap();
     change(&mut config);
     (App::new(&config, store, issuing).unwrap(), folder)
+}
+
+/// The answer with all of its body; `None` for a miss.
+pub(crate) fn whole(outcome: Outcome) -> Option<Response<Bytes>> {
+    match outcome {
+        Outcome::Reply(response) => Some(response),
+        Outcome::Stream(response) => Some(response.map(|chunks| {
+            let chunks: Result<Vec<Bytes>, String> = chunks.collect();
+            chunks.unwrap().concat().into()
+        })),
+        Outcome::Miss => None,
+    }
 }
 
 /// Repeatable randomness: SHA-256 over a seed and a counter. For tests only.

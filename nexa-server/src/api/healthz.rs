@@ -28,9 +28,8 @@ mod tests {
     use crate::app::{App, Call};
     use crate::config::{Config, Overrides};
     use crate::domain::issuing::Issuing;
-    use crate::http::Outcome;
     use crate::store::{MIGRATIONS, Store};
-    use crate::testing::SeededRng;
+    use crate::testing::{self, SeededRng};
     use crate::time::UnixMillis;
 
     #[test]
@@ -50,10 +49,8 @@ mod tests {
                 peer: [127, 0, 0, 1].into(),
                 may_block: true,
             };
-            match app.handle(call, &head, &Bytes::new()) {
-                Outcome::Reply(response) => response.status().as_u16(),
-                Outcome::Miss => panic!("it may block"),
-            }
+            let answer = testing::whole(app.handle(call, &head, &Bytes::new()));
+            answer.expect("it may block").status().as_u16()
         };
         let execute = |sql: &'static str| {
             store

@@ -25,7 +25,7 @@ use crate::gate::limit::{Limit, Limiter};
 use crate::gate::permits::Permits;
 use crate::http::extract::{Extract, Input};
 use crate::http::openapi::Operation;
-use crate::http::reply::Respond;
+use crate::http::reply::{Content, Respond};
 use crate::store::{Store, Tx};
 use crate::time::UnixMillis;
 
@@ -148,7 +148,7 @@ pub(crate) struct Handler {
     pub(crate) describe: fn(&mut Operation, &mut SchemaGenerator),
 }
 
-type Run = Box<dyn Fn(&mut Cx<'_>, &Input<'_>) -> Result<Response<Bytes>, Fault> + Send + Sync>;
+type Run = Box<dyn Fn(&mut Cx<'_>, &Input<'_>) -> Result<Response<Content>, Fault> + Send + Sync>;
 
 /// Makes a typed function a handler: decode, wait for a permit where the lane wants one, run, encode.
 pub(crate) fn handler<I, O, F>(f: F) -> Handler

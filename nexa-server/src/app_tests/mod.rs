@@ -10,7 +10,6 @@ use hyper::{Request, Response};
 use serde_json::{Value, json};
 
 use crate::app::{App, Call};
-use crate::http::Outcome;
 use crate::testing::{self, SeededRng};
 use crate::time::UnixMillis;
 
@@ -99,10 +98,7 @@ fn answer(
         peer,
         may_block,
     };
-    match app.handle(call, &head, &body) {
-        Outcome::Reply(response) => Some(response),
-        Outcome::Miss => None,
-    }
+    testing::whole(app.handle(call, &head, &body))
 }
 
 /// The status of one request with a key, answered where the app may block.

@@ -9,6 +9,14 @@ pub(crate) mod extract;
 mod handles;
 mod io;
 mod json;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "the export of an account, the first long answer, is written with it"
+    )
+)]
+pub(crate) mod json_stream;
 mod listen;
 mod media_type;
 pub(crate) mod openapi;
@@ -18,6 +26,7 @@ pub(crate) mod reply;
 mod room;
 pub(crate) mod router;
 mod serve;
+mod stream;
 mod tree;
 
 #[cfg(test)]

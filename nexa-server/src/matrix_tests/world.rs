@@ -107,12 +107,11 @@ impl World {
         };
         let outcome = match call(false) {
             Outcome::Miss => call(true),
-            answered @ Outcome::Reply(_) => answered,
+            answered @ (Outcome::Reply(_) | Outcome::Stream(_)) => answered,
         };
-        let Outcome::Reply(response) = outcome else {
+        testing::whole(outcome).unwrap_or_else(|| {
             panic!("{} {}: missed where it may block", head.method, head.uri);
-        };
-        response
+        })
     }
 
     /// Status and body of what the app answers.

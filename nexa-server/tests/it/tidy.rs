@@ -41,7 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "api", "app", "config", "domain", "gate", "http", "store", "testing", "time",
         ],
     ),
-    ("testing", &["app", "config", "domain", "store"]),
+    ("testing", &["app", "config", "domain", "http", "store"]),
     ("lib", &["cli", "config", "serve"]),
     ("main", &[]),
 ];
