@@ -90,6 +90,8 @@ pub(crate) fn routes() -> Vec<Route> {
         Route { method: delete(), path: "/api/team/invites/{id}", access: ManagerInPerson, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "Withdraw an invitation", handler: handler(team::invites::withdraw) },
 
+        Route { method: get(), path: "/api/account/export", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "The caller's data, to take along", handler: handler(account::export::export) },
         Route { method: delete(), path: "/api/account", access: OwnerInPerson, limits: &[], lane: Lane::Slow, dialect: Dialect::Agentyk,
             summary: "Erase the tenant and everything personal in it", handler: handler(account::erase) },
 

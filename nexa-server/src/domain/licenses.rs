@@ -115,7 +115,13 @@ pub(crate) fn issue(
 
 /// The licences the member sees, oldest first; never their tokens, which are not kept.
 pub(crate) fn list(tx: &Tx<'_>, member: &Member) -> Result<Vec<License>, Error> {
-    Ok(licenses::list(tx, &member.tenant_id, member.sees_only())?)
+    Ok(licenses::list(
+        tx,
+        &member.tenant_id,
+        member.sees_only(),
+        None,
+        u32::MAX,
+    )?)
 }
 
 /// Revokes a licence; doing it again changes nothing.

@@ -61,19 +61,22 @@ pub(crate) fn find(tx: &Tx<'_>, tenant_id: &str, jti: &str) -> Result<Option<Lic
     )
 }
 
-/// The licences of a tenant, oldest first; of one user only when `user_id` is given.
+/// The licences of a tenant after the one of that id, oldest first; of one user only when `user_id` is given.
 pub(crate) fn list(
     tx: &Tx<'_>,
     tenant_id: &str,
     user_id: Option<&str>,
+    after: Option<&str>,
+    limit: u32,
 ) -> Result<Vec<License>, StoreError> {
     tx.all(
         concat!(
             "SELECT ",
             columns!(),
-            " FROM licenses WHERE tenant_id = ?1 AND (?2 IS NULL OR user_id = ?2) ORDER BY jti"
+            " FROM licenses WHERE tenant_id = ?1 AND (?2 IS NULL OR user_id = ?2) AND (?3 IS NULL OR jti > ?3)
+              ORDER BY jti LIMIT ?4"
         ),
-        &[tenant_id.into(), user_id.into()],
+        &[tenant_id.into(), user_id.into(), after.into(), limit.into()],
         read,
     )
 }

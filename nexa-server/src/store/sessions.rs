@@ -133,6 +133,27 @@ pub(crate) fn list(
     )
 }
 
+/// The sessions of a tenant's users, or of one of them, newest first, older than the one of that id.
+pub(crate) fn list_of_tenant(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    user_id: Option<&str>,
+    before: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Session>, StoreError> {
+    tx.all(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " JOIN users ON users.id = sessions.user_id
+              WHERE users.tenant_id = ?1 AND (?2 IS NULL OR users.id = ?2) AND (?3 IS NULL OR sessions.id < ?3)
+              ORDER BY sessions.id DESC LIMIT ?4"
+        ),
+        &[tenant_id.into(), user_id.into(), before.into(), limit.into()],
+        read,
+    )
+}
+
 /// Removes a session of that user; false when there is none.
 pub(crate) fn delete(tx: &Tx<'_>, id: &str, user_id: &str) -> Result<bool, StoreError> {
     let deleted = tx.execute(

@@ -1,4 +1,6 @@
-//! `/api/account`: what the law gives people: the end of their data.
+//! `/api/account`: what the law gives people: a copy of their data, and its end.
+
+pub(crate) mod export;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
