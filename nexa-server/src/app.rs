@@ -1,6 +1,7 @@
 //! The way of a request, on one screen: route, gate, handler, reply.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use hyper::Response;
@@ -29,6 +30,7 @@ use crate::http::extract::Input;
 use crate::http::reply::Content;
 use crate::http::router::{Found, Params, Router};
 use crate::http::{BodyProblem, Outcome, Plan, Run};
+use crate::outbound::mail::{Letters, Mailer};
 use crate::store::Store;
 use crate::time::UnixMillis;
 
@@ -56,7 +58,13 @@ pub(crate) struct Call<'a> {
 impl App {
     /// # Errors
     /// `Invalid` naming the setting that does not hold together.
-    pub(crate) fn new(config: &Config, store: Store, issuing: Issuing) -> Result<Self, Error> {
+    pub(crate) fn new(
+        config: &Config,
+        store: Store,
+        issuing: Issuing,
+        mailer: Arc<dyn Mailer>,
+        letters: Letters,
+    ) -> Result<Self, Error> {
         let routes = api::routes();
         let rows = routes
             .iter()
@@ -67,6 +75,8 @@ impl App {
             services: Services {
                 store,
                 issuing,
+                mailer,
+                letters,
                 cache: KeyCache::new(config.cached_keys),
                 apps: config.apps.clone(),
                 agents: config.agents.clone(),

@@ -1,5 +1,7 @@
 //! What a route is, and what its handler is given.
 
+use std::sync::Arc;
+
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
 use hyper::{Method, Response};
@@ -26,6 +28,7 @@ use crate::gate::permits::Permits;
 use crate::http::extract::{Extract, Input};
 use crate::http::openapi::Operation;
 use crate::http::reply::{Content, Respond};
+use crate::outbound::mail::{Letters, Mailer};
 use crate::store::{Store, Tx};
 use crate::time::UnixMillis;
 
@@ -67,6 +70,8 @@ pub(crate) struct Services {
     pub(crate) rules: ScopeRules,
     pub(crate) limiter: Limiter,
     pub(crate) slow: Permits,
+    pub(crate) mailer: Arc<dyn Mailer>,
+    pub(crate) letters: Letters,
     /// Wakes whoever sends mails.
     pub(crate) mail_due: Notify,
     /// The OpenAPI document, rendered once.

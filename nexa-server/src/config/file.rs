@@ -8,6 +8,7 @@ use nexa_core::{Requirement, Scope, ScopeSet};
 use serde::Deserialize;
 
 use super::agents::{FileAgents, FileCredits};
+use super::mail::FileMail;
 use crate::domain::apps::{App, TtlDays};
 use crate::domain::keys::{Environments, KeyPolicy};
 use crate::domain::rules::{Demand, Rule};
@@ -36,6 +37,8 @@ pub(super) struct File {
     pub(super) credits: FileCredits,
     #[serde(default)]
     pub(super) agents: FileAgents,
+    #[serde(default)]
+    pub(super) mail: FileMail,
     #[serde(default)]
     pub(super) apps: Vec<FileApp>,
     #[serde(default)]

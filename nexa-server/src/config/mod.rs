@@ -2,7 +2,9 @@
 
 mod agents;
 mod file;
+mod mail;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +16,7 @@ use crate::domain::keys::KeyPolicy;
 use crate::domain::rules::{Rule, ScopeRules};
 use crate::gate::limit::Allowances;
 use crate::http::Limits;
+use crate::outbound::mail::MailSettings;
 use file::{File, apps};
 
 /// The sample configuration: what a server without a configuration file runs on.
@@ -40,11 +43,12 @@ pub struct Config {
     pub(crate) apps: Vec<App>,
     pub(crate) agents: AgentPolicy,
     pub(crate) currency: String,
+    pub(crate) mail: MailSettings,
     pub(crate) rules: Vec<Rule>,
 }
 
 /// Settings that flags and the environment put before the file's.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Overrides {
     /// See [`Config::listen`].
     pub listen: Option<SocketAddr>,
@@ -54,6 +58,20 @@ pub struct Overrides {
     pub data: Option<PathBuf>,
     /// See [`Config::log`].
     pub log: Option<tracing::Level>,
+    /// Where mails go: `smtp://…`, `smtps://…`, `file:DIR` or `log:`. It may hold a password.
+    pub mail_url: Option<String>,
+}
+
+/// Without the mail URL, which may hold a password.
+impl fmt::Debug for Overrides {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Overrides")
+            .field("listen", &self.listen)
+            .field("public_url", &self.public_url)
+            .field("data", &self.data)
+            .field("log", &self.log)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a configuration cannot be used; names the setting and the rule.
@@ -99,20 +117,27 @@ impl Config {
         };
         let file: File = toml::from_str(text).map_err(|error| refuse(error.to_string()))?;
         file.limits.check().map_err(refuse)?;
+        let listen = match (overrides.listen, file.listen) {
+            (Some(listen), _) => listen,
+            (None, Some(text)) => text
+                .parse()
+                .map_err(|_| refuse(format!("listen: {text:?} is not ADDRESS:PORT")))?,
+            (None, None) => SocketAddr::from(([127, 0, 0, 1], 8080)),
+        };
+        let public_url = overrides
+            .public_url
+            .or(file.public_url)
+            .map(|url| public_url(&url))
+            .transpose()
+            .map_err(refuse)?;
+        // What is tried here is built once more when the port is known.
+        let links_begin = public_url
+            .clone()
+            .unwrap_or_else(|| format!("http://{listen}"));
+        let mail_url = overrides.mail_url.as_deref();
         let config = Self {
-            listen: match (overrides.listen, file.listen) {
-                (Some(listen), _) => listen,
-                (None, Some(text)) => text
-                    .parse()
-                    .map_err(|_| refuse(format!("listen: {text:?} is not ADDRESS:PORT")))?,
-                (None, None) => SocketAddr::from(([127, 0, 0, 1], 8080)),
-            },
-            public_url: overrides
-                .public_url
-                .or(file.public_url)
-                .map(|url| public_url(&url))
-                .transpose()
-                .map_err(refuse)?,
+            listen,
+            public_url,
             log: log_level(overrides.log, file.log.as_deref()).map_err(refuse)?,
             data: data_folder(overrides.data.or(file.data)).map_err(refuse)?,
             trusted_proxies: file.trusted_proxies,
@@ -133,6 +158,7 @@ impl Config {
             apps: apps(file.apps).map_err(refuse)?,
             agents: file.agents.checked().map_err(refuse)?,
             currency: file.credits.checked().map_err(refuse)?,
+            mail: file.mail.checked(mail_url, &links_begin).map_err(refuse)?,
             rules: Vec::new(),
         };
         let rules = file

@@ -1,5 +1,7 @@
 //! What happens by the clock instead of by a request.
 
+pub(crate) mod mail;
+
 use crate::api::Services;
 use crate::domain::{credits, erasure, keys, mailed_tokens, sessions, team};
 use crate::time::UnixMillis;

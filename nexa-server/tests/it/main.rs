@@ -10,6 +10,9 @@ mod api;
 mod cli;
 mod documents;
 mod harness;
+mod mail;
 mod readme;
 mod resources;
+#[allow(dead_code, reason = "unit tests share it, and use the rest")]
+mod smtp;
 mod tidy;

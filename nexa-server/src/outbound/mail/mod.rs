@@ -95,14 +95,3 @@ impl MailSettings {
         Letters::new(self.templates.as_deref(), &self.links, public_url)
     }
 }
-
-/// Sends nothing.
-#[cfg(test)]
-pub(crate) struct NullMailer;
-
-#[cfg(test)]
-impl Mailer for NullMailer {
-    fn send(&self, _: UnixMillis, _: &Message) -> Result<(), MailError> {
-        Ok(())
-    }
-}
