@@ -33,10 +33,6 @@ mod http;
 mod job;
 #[cfg(test)]
 mod matrix_tests;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the outbox is what sends")
-)]
 mod outbound;
 mod serve;
 mod store;

@@ -27,7 +27,9 @@ impl Fixture {
 
     fn post(&mut self, path: &str, body: &Value) -> (u16, String) {
         let (status, answer) = self.send("POST", path, "", body);
-        let shown = answer["code"].as_str().map_or_else(|| answer.to_string(), str::to_owned);
+        let shown = answer["code"]
+            .as_str()
+            .map_or_else(|| answer.to_string(), str::to_owned);
         (status, shown)
     }
 
@@ -37,11 +39,17 @@ impl Fixture {
     }
 
     fn reset(&mut self, token: &str, password: &str) -> (u16, String) {
-        self.post("/api/auth/reset", &json!({ "token": token, "newPassword": password }))
+        self.post(
+            "/api/auth/reset",
+            &json!({ "token": token, "newPassword": password }),
+        )
     }
 
     fn accept(&mut self, token: &str, password: &str) -> (u16, String) {
-        self.post("/api/auth/accept-invite", &json!({ "token": token, "password": password }))
+        self.post(
+            "/api/auth/accept-invite",
+            &json!({ "token": token, "password": password }),
+        )
     }
 
     fn verify(&mut self, token: &str) -> (u16, String) {
@@ -55,6 +63,7 @@ impl Fixture {
 
     /// Invites and accepts; answers the new member's access token.
     fn add_member(&mut self, session: &str, email: &str, role: &str) -> String {
+        self.now = self.now.plus_seconds(1);
         self.send_mails();
         let (status, invite) = self.invite(session, email, role);
         assert_eq!(status, 201, "{invite}");
@@ -91,11 +100,16 @@ impl Fixture {
                 .map(|n| {
                     scope.spawn(move || {
                         let mut rng = SeededRng::new(50_000 + n);
-                        answer(app, now, &mut rng, request, true).map(status).unwrap()
+                        answer(app, now, &mut rng, request, true)
+                            .map(status)
+                            .unwrap()
                     })
                 })
                 .collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
         });
         statuses.sort_unstable();
         statuses
@@ -120,15 +134,43 @@ fn a_verification_works_once_within_a_day() {
     };
     let first = fixture.mailed_token();
     assert_eq!(verified(&mut fixture), false, "logging in works before");
-    assert_eq!(fixture.send("POST", "/api/auth/resend-verification", &session, &Value::Null).0, 200);
+    assert_eq!(
+        fixture
+            .send(
+                "POST",
+                "/api/auth/resend-verification",
+                &session,
+                &Value::Null
+            )
+            .0,
+        200
+    );
     let second = fixture.mailed_token();
     assert_eq!(fixture.verify(&first), dead(), "the newest counts");
-    assert_eq!(fixture.reset(&second, "another horse"), dead(), "it resets nothing");
+    assert_eq!(
+        fixture.reset(&second, "another horse"),
+        dead(),
+        "it resets nothing"
+    );
     assert_eq!(fixture.verify(&second), success());
     assert_eq!(verified(&mut fixture), true);
     assert_eq!(fixture.verify(&second), dead());
-    assert_eq!(fixture.send("POST", "/api/auth/resend-verification", &session, &Value::Null).0, 200);
-    assert_eq!(fixture.send_mails(), 0, "there is nothing to verify any more");
+    assert_eq!(
+        fixture
+            .send(
+                "POST",
+                "/api/auth/resend-verification",
+                &session,
+                &Value::Null
+            )
+            .0,
+        200
+    );
+    assert_eq!(
+        fixture.send_mails(),
+        0,
+        "there is nothing to verify any more"
+    );
 }
 
 #[test]
@@ -155,7 +197,11 @@ fn mailed_tokens_end_to_the_second() {
         assert_eq!(fixture.invite(&session, "b@example.com", "member").0, 201);
         let token = fixture.mailed_token();
         fixture.now = START.plus_seconds(after_s);
-        assert_eq!(fixture.accept(&token, "another horse").0, status, "after {after_s} s");
+        assert_eq!(
+            fixture.accept(&token, "another horse").0,
+            status,
+            "after {after_s} s"
+        );
     }
 }
 
@@ -170,15 +216,31 @@ fn a_reset_works_once_whoever_is_first_and_ends_every_session() {
     let older = fixture.mailed_token();
     fixture.forgot("a@example.com");
     let token = fixture.mailed_token();
-    assert_eq!(fixture.reset(&older, "another horse"), dead(), "the newest counts");
+    assert_eq!(
+        fixture.reset(&older, "another horse"),
+        dead(),
+        "the newest counts"
+    );
     for password in ["short", "password1"] {
-        assert_eq!(fixture.reset(&token, password), (400, "invalid_field".to_owned()));
+        assert_eq!(
+            fixture.reset(&token, password),
+            (400, "invalid_field".to_owned())
+        );
     }
     let body = json!({ "token": token, "newPassword": "another horse" });
     let statuses = fixture.at_once(10, "/api/auth/reset", &body);
     assert_eq!(statuses, [200, 400, 400, 400, 400, 400, 400, 400, 400, 400]);
-    assert_eq!(fixture.send("GET", "/api/auth/me", &session, &Value::Null).0, 401);
-    assert_eq!(fixture.send("GET", "/api/auth/me", &key, &Value::Null).0, 200, "a verified owner's keys stay");
+    assert_eq!(
+        fixture
+            .send("GET", "/api/auth/me", &session, &Value::Null)
+            .0,
+        401
+    );
+    assert_eq!(
+        fixture.send("GET", "/api/auth/me", &key, &Value::Null).0,
+        200,
+        "a verified owner's keys stay"
+    );
     assert!(fixture.enter("a@example.com", "correct horse").is_none());
     assert!(fixture.enter("a@example.com", "another horse").is_some());
     assert_eq!(fixture.reset(&token, "a third horse"), dead());
@@ -188,16 +250,30 @@ fn a_reset_works_once_whoever_is_first_and_ends_every_session() {
 fn whoever_squats_on_an_address_loses_it_to_a_reset() {
     let mut fixture = Fixture::new();
     let squatter = fixture.join("victim@example.com", "squatter's horse");
-    let (_, key) = fixture.make_key(&squatter, &json!({ "name": "k", "scopes": ["full_access"] }));
+    let (_, key) = fixture.make_key(
+        &squatter,
+        &json!({ "name": "k", "scopes": ["full_access"] }),
+    );
     fixture.send_mails();
     fixture.forgot("victim@example.com");
     let token = fixture.mailed_token();
     assert_eq!(fixture.reset(&token, "victim's horse"), success());
     for credential in [&squatter, &key] {
-        assert_eq!(fixture.send("GET", "/api/auth/me", credential, &Value::Null).0, 401);
+        assert_eq!(
+            fixture
+                .send("GET", "/api/auth/me", credential, &Value::Null)
+                .0,
+            401
+        );
     }
-    assert!(fixture.enter("victim@example.com", "squatter's horse").is_none());
-    let session = fixture.enter("victim@example.com", "victim's horse").unwrap();
+    assert!(
+        fixture
+            .enter("victim@example.com", "squatter's horse")
+            .is_none()
+    );
+    let session = fixture
+        .enter("victim@example.com", "victim's horse")
+        .unwrap();
     let (_, me) = fixture.send("GET", "/api/auth/me", &session, &Value::Null);
     assert_eq!(me["user"]["emailVerified"], true);
 }
@@ -206,7 +282,10 @@ fn whoever_squats_on_an_address_loses_it_to_a_reset() {
 fn whoever_squats_on_an_address_loses_it_to_an_invitation() {
     let mut fixture = Fixture::new();
     let squatter = fixture.join("victim@example.com", "squatter's horse");
-    let (_, key) = fixture.make_key(&squatter, &json!({ "name": "k", "scopes": ["full_access"] }));
+    let (_, key) = fixture.make_key(
+        &squatter,
+        &json!({ "name": "k", "scopes": ["full_access"] }),
+    );
     let boss = fixture.join("boss@example.com", "boss's horse");
     fixture.send_mails();
     let (status, _) = fixture.invite(&boss, "Victim@Example.com", "admin");
@@ -214,14 +293,28 @@ fn whoever_squats_on_an_address_loses_it_to_an_invitation() {
     let token = fixture.mailed_token();
     assert_eq!(fixture.accept(&token, "victim's horse").0, 201);
     for credential in [&squatter, &key] {
-        assert_eq!(fixture.send("GET", "/api/auth/me", credential, &Value::Null).0, 401);
+        assert_eq!(
+            fixture
+                .send("GET", "/api/auth/me", credential, &Value::Null)
+                .0,
+            401
+        );
     }
-    assert!(fixture.enter("victim@example.com", "squatter's horse").is_none());
-    let session = fixture.enter("victim@example.com", "victim's horse").unwrap();
+    assert!(
+        fixture
+            .enter("victim@example.com", "squatter's horse")
+            .is_none()
+    );
+    let session = fixture
+        .enter("victim@example.com", "victim's horse")
+        .unwrap();
     let (_, me) = fixture.send("GET", "/api/auth/me", &session, &Value::Null);
     let (_, bosses) = fixture.send("GET", "/api/auth/me", &boss, &Value::Null);
     assert_eq!(me["tenant"]["id"], bosses["tenant"]["id"]);
-    assert_eq!((&me["user"]["role"], &me["user"]["emailVerified"]), (&json!("admin"), &json!(true)));
+    assert_eq!(
+        (&me["user"]["role"], &me["user"]["emailVerified"]),
+        (&json!("admin"), &json!(true))
+    );
 }
 
 #[test]
@@ -251,7 +344,8 @@ fn the_team_of_a_squatter_goes_to_the_next_in_rank() {
 #[test]
 fn one_address_is_one_user_however_many_accept_at_once() {
     let mut fixture = Fixture::new();
-    let bosses = ["x@example.com", "y@example.com"].map(|email| fixture.join(email, "boss's horse"));
+    let bosses =
+        ["x@example.com", "y@example.com"].map(|email| fixture.join(email, "boss's horse"));
     fixture.send_mails();
     let mut tokens = Vec::new();
     for boss in &bosses {
@@ -259,14 +353,21 @@ fn one_address_is_one_user_however_many_accept_at_once() {
         tokens.push(fixture.mailed_token());
     }
     let body = json!({ "token": tokens[0], "password": "another horse" });
-    assert_eq!(fixture.at_once(6, "/api/auth/accept-invite", &body), [201, 400, 400, 400, 400, 400]);
+    assert_eq!(
+        fixture.at_once(6, "/api/auth/accept-invite", &body),
+        [201, 400, 400, 400, 400, 400]
+    );
     assert_eq!(
         fixture.accept(&tokens[1], "a third horse"),
         (409, "conflict".to_owned()),
         "the address is known to be somebody's now"
     );
     let (status, problem) = fixture.invite(&bosses[0], "b@example.com", "admin");
-    assert_eq!((status, &problem["code"]), (409, &json!("conflict")), "a member already");
+    assert_eq!(
+        (status, &problem["code"]),
+        (409, &json!("conflict")),
+        "a member already"
+    );
 }
 
 #[test]
@@ -275,29 +376,49 @@ fn withdrawn_and_replaced_invitations_and_those_of_nobody_are_dead() {
     let owner = fixture.join("a@example.com", "correct horse");
     let admin = fixture.add_member(&owner, "admin@example.com", "admin");
     let admin_id = fixture.id(&admin);
-    let mut invite = |fixture: &mut Fixture, session: &str, email: &str| {
+    let invite = |fixture: &mut Fixture, session: &str, email: &str| {
         fixture.send_mails();
         let (status, made) = fixture.invite(session, email, "member");
         assert_eq!(status, 201, "{made}");
-        (made["id"].as_str().unwrap().to_owned(), fixture.mailed_token())
+        (
+            made["id"].as_str().unwrap().to_owned(),
+            fixture.mailed_token(),
+        )
     };
     let (_, replaced) = invite(&mut fixture, &owner, "b@example.com");
     let (id, withdrawn) = invite(&mut fixture, &owner, "B@example.com");
     let (status, listed) = fixture.send("GET", "/api/team/invites", &owner, &Value::Null);
-    assert_eq!((status, listed.as_array().unwrap().len()), (200, 1), "the newest of an address");
-    assert!(!listed.to_string().contains(&withdrawn), "never a token in a list");
+    assert_eq!(
+        (status, listed.as_array().unwrap().len()),
+        (200, 1),
+        "the newest of an address"
+    );
+    assert!(
+        !listed.to_string().contains(&withdrawn),
+        "never a token in a list"
+    );
     let path = format!("/api/team/invites/{id}");
-    assert_eq!(fixture.send("DELETE", &path, &owner, &Value::Null), (200, json!({ "success": true })));
+    assert_eq!(
+        fixture.send("DELETE", &path, &owner, &Value::Null),
+        (200, json!({ "success": true }))
+    );
     assert_eq!(fixture.send("DELETE", &path, &owner, &Value::Null).0, 404);
     assert_eq!(fixture.accept(&replaced, "another horse"), dead());
     assert_eq!(fixture.accept(&withdrawn, "another horse"), dead());
     let (_, of_demoted) = invite(&mut fixture, &admin, "c@example.com");
     fixture.send_mails();
     assert_eq!(fixture.set_role(&owner, &admin_id, "member").0, 200);
-    assert_eq!(fixture.accept(&of_demoted, "another horse"), dead(), "a member invites nobody");
+    assert_eq!(
+        fixture.accept(&of_demoted, "another horse"),
+        dead(),
+        "a member invites nobody"
+    );
     assert_eq!(fixture.set_role(&owner, &admin_id, "admin").0, 200);
     let (_, of_removed) = invite(&mut fixture, &admin, "d@example.com");
-    assert_eq!(fixture.remove(&owner, &admin_id), (200, json!({ "success": true })));
+    assert_eq!(
+        fixture.remove(&owner, &admin_id),
+        (200, json!({ "success": true }))
+    );
     assert_eq!(fixture.accept(&of_removed, "another horse"), dead());
     let (_, listed) = fixture.send("GET", "/api/team/invites", &owner, &Value::Null);
     assert!(!listed.to_string().contains("d@example.com"), "{listed}");
@@ -326,17 +447,33 @@ fn a_tenant_keeps_an_owner_and_admins_keep_off_owners() {
         let (answered, problem) = fixture.set_role(session, id, role);
         assert_eq!(answered, status, "{role}: {problem}");
     }
-    assert_eq!(fixture.remove(&owner, &owner_id).0, 409, "the last owner cannot leave");
+    assert_eq!(
+        fixture.remove(&owner, &owner_id).0,
+        409,
+        "the last owner cannot leave"
+    );
     assert_eq!(fixture.remove(&admin, &owner_id).0, 403);
     assert_eq!(fixture.remove(&member, &admin_id).0, 403);
     assert_eq!(fixture.invite(&owner, "x@example.com", "owner").0, 400);
     assert_eq!(fixture.invite(&member, "x@example.com", "member").0, 403);
     let (_, listed) = fixture.send("GET", "/api/team/members", &member, &Value::Null);
-    let roles: Vec<&Value> = listed.as_array().unwrap().iter().map(|user| &user["role"]).collect();
+    let roles: Vec<&Value> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| &user["role"])
+        .collect();
     assert_eq!(roles, ["member", "admin", "owner"], "newest first");
     assert_eq!(fixture.set_role(&owner, &admin_id, "owner").0, 200);
-    assert_eq!(fixture.remove(&owner, &owner_id).0, 200, "another owner is there");
-    assert_eq!(fixture.send("GET", "/api/auth/me", &owner, &Value::Null).0, 401);
+    assert_eq!(
+        fixture.remove(&owner, &owner_id).0,
+        200,
+        "another owner is there"
+    );
+    assert_eq!(
+        fixture.send("GET", "/api/auth/me", &owner, &Value::Null).0,
+        401
+    );
 }
 
 #[test]
@@ -368,22 +505,43 @@ fn whoever_is_removed_loses_everything_at_once_and_may_come_back() {
     let owner = fixture.join("a@example.com", "correct horse");
     let member = fixture.add_member(&owner, "b@example.com", "member");
     let (_, key) = fixture.make_key(&member, &json!({ "name": "k", "scopes": ["full_access"] }));
-    let device = json!({ "appId": "agentyk-engine", "device": { "fingerprint": "f", "platform": "linux" } });
-    assert_eq!(fixture.send("POST", "/api/licenses/issue", &member, &device).0, 201);
+    let device =
+        json!({ "appId": "agentyk-engine", "device": { "fingerprint": "f", "platform": "linux" } });
+    assert_eq!(
+        fixture
+            .send("POST", "/api/licenses/issue", &member, &device)
+            .0,
+        201
+    );
     // A key in memory and a mail on its way are no way around it.
-    assert_eq!(fixture.send("GET", "/api/auth/me", &key, &Value::Null).0, 200);
+    assert_eq!(
+        fixture.send("GET", "/api/auth/me", &key, &Value::Null).0,
+        200
+    );
     fixture.forgot("b@example.com");
     let reset = fixture.mailed_token();
     let id = fixture.id(&member);
     assert_eq!(fixture.remove(&owner, &id).0, 200);
     for credential in [&member, &key] {
-        assert_eq!(fixture.send("GET", "/api/auth/me", credential, &Value::Null).0, 401);
+        assert_eq!(
+            fixture
+                .send("GET", "/api/auth/me", credential, &Value::Null)
+                .0,
+            401
+        );
     }
     assert_eq!(fixture.reset(&reset, "another horse"), dead());
     assert!(fixture.enter("b@example.com", "a member's horse").is_none());
     let (_, licenses) = fixture.send("GET", "/api/licenses", &owner, &Value::Null);
-    assert_eq!(licenses[0]["revokedAt"], Value::Null, "the licence is the tenant's");
-    let path = format!("/api/licenses/{}/revoke", licenses[0]["jti"].as_str().unwrap());
+    assert_eq!(
+        licenses[0]["revokedAt"],
+        Value::Null,
+        "the licence is the tenant's"
+    );
+    let path = format!(
+        "/api/licenses/{}/revoke",
+        licenses[0]["jti"].as_str().unwrap()
+    );
     assert_eq!(fixture.send("POST", &path, &owner, &json!({})).0, 200);
     fixture.join("b@example.com", "another horse");
 }
@@ -397,10 +555,17 @@ fn a_known_address_hears_of_a_second_registration_and_nobody_else_does() {
     for expected in [1, 1, 1, 1, 0] {
         let (status, answer) = fixture.send("POST", "/api/auth/register", "", &again);
         assert_eq!((status, answer), (201, json!({ "success": true })));
-        assert_eq!(fixture.send_mails(), expected, "five an hour, the first registration among them");
+        assert_eq!(
+            fixture.send_mails(),
+            expected,
+            "five an hour, the first registration among them"
+        );
     }
     let (to, text) = fixture.last_mail();
-    assert_eq!(to, "a@example.com", "to the address that is kept, not to another spelling");
+    assert_eq!(
+        to, "a@example.com",
+        "to the address that is kept, not to another spelling"
+    );
     assert!(!text.contains("token="), "{text}");
 }
 
@@ -434,17 +599,51 @@ fn a_mail_that_cannot_be_sent_is_tried_again_and_given_up_after_a_day() {
 fn asking_for_mail_is_limited_by_account_in_every_spelling() {
     let mut fixture = Fixture::new();
     let session = fixture.join("a@example.com", "correct horse");
-    let mut ask = |email: &str| fixture.post("/api/auth/forgot", &json!({ "email": email })).0;
-    for spelling in ["a@example.com", "A@example.com", "a@EXAMPLE.com", "A@Example.Com"] {
+    let mut ask = |email: &str| {
+        fixture
+            .post("/api/auth/forgot", &json!({ "email": email }))
+            .0
+    };
+    for spelling in [
+        "a@example.com",
+        "A@example.com",
+        "a@EXAMPLE.com",
+        "A@Example.Com",
+    ] {
         assert_eq!(ask(spelling), 200);
     }
     for _ in 0..5 {
         assert_eq!(ask("nobody@example.com"), 200);
     }
     assert_eq!(ask("Nobody@example.com"), 429, "alike for an unknown one");
-    assert_eq!(fixture.send("POST", "/api/auth/resend-verification", &session, &Value::Null).0, 200);
-    assert_eq!(fixture.send("POST", "/api/auth/resend-verification", &session, &Value::Null).0, 429);
-    assert_eq!(fixture.post("/api/auth/forgot", &json!({ "email": "a@example.com" })).0, 429);
+    assert_eq!(
+        fixture
+            .send(
+                "POST",
+                "/api/auth/resend-verification",
+                &session,
+                &Value::Null
+            )
+            .0,
+        200
+    );
+    assert_eq!(
+        fixture
+            .send(
+                "POST",
+                "/api/auth/resend-verification",
+                &session,
+                &Value::Null
+            )
+            .0,
+        429
+    );
+    assert_eq!(
+        fixture
+            .post("/api/auth/forgot", &json!({ "email": "a@example.com" }))
+            .0,
+        429
+    );
 }
 
 #[test]

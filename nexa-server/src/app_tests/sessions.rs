@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Fixture, START, answer, status};
+use super::{Fixture, START, answer};
 use crate::store::StoreError;
 use crate::testing::SeededRng;
 
@@ -28,18 +28,24 @@ impl Fixture {
     }
 
     fn stands(&mut self, access_token: &str) -> bool {
-        self.send("GET", "/api/auth/me", access_token, &Value::Null).0 == 200
+        self.send("GET", "/api/auth/me", access_token, &Value::Null)
+            .0
+            == 200
     }
 
     fn count(&self, sql: &'static str) -> i64 {
         let store = &self.app.services().store;
-        let counted = store.read(|tx| -> Result<i64, StoreError> { tx.one(sql, &[], |row| row.int(0)) });
+        let counted =
+            store.read(|tx| -> Result<i64, StoreError> { tx.one(sql, &[], |row| row.int(0)) });
         counted.unwrap()
     }
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value}")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value}"))
+        .to_owned()
 }
 
 #[test]
@@ -49,11 +55,19 @@ fn a_lost_answer_is_asked_for_again_until_it_has_arrived() {
     let second = fixture.refreshed(&first);
     assert_ne!(second, first);
     for _ in 0..3 {
-        assert_eq!(fixture.refreshed(&first), second, "every retry gets the same successor");
+        assert_eq!(
+            fixture.refreshed(&first),
+            second,
+            "every retry gets the same successor"
+        );
     }
     let third = fixture.refreshed(&second);
     assert_eq!(fixture.refreshed(&second), third);
-    assert_eq!(fixture.count("SELECT count(*) FROM sessions"), 1, "one row a session");
+    assert_eq!(
+        fixture.count("SELECT count(*) FROM sessions"),
+        1,
+        "one row a session"
+    );
 }
 
 #[test]
@@ -97,13 +111,23 @@ fn what_is_no_refresh_token_of_ours_is_refused_and_ends_nothing() {
     }
     for (body, sentence) in [
         (json!({}), "refreshToken: required"),
-        (json!({ "refreshToken": [token] }), "refreshToken: must be a string"),
-        (json!({ "refreshToken": 1 }), "refreshToken: must be a string"),
+        (
+            json!({ "refreshToken": [token] }),
+            "refreshToken: must be a string",
+        ),
+        (
+            json!({ "refreshToken": 1 }),
+            "refreshToken: must be a string",
+        ),
         (json!({ "refresh_token": token }), "refreshToken: required"),
     ] {
         for path in ["/api/auth/refresh", "/api/auth/logout"] {
             let (status, problem) = fixture.send("POST", path, "", &body);
-            assert_eq!((status, &problem["error"]), (400, &json!(sentence)), "{path}");
+            assert_eq!(
+                (status, &problem["error"]),
+                (400, &json!(sentence)),
+                "{path}"
+            );
         }
     }
     assert!(fixture.stands(&access));
@@ -127,7 +151,11 @@ fn a_session_lasts_thirty_days_from_its_last_refresh() {
     fixture.now = START.plus_seconds(60 * DAY_S - 1);
     assert!(fixture.is_refused(&second), "thirty days to the second");
     crate::job::tick(fixture.app.services(), fixture.now);
-    assert_eq!(fixture.count("SELECT count(*) FROM sessions"), 0, "and then it is gone");
+    assert_eq!(
+        fixture.count("SELECT count(*) FROM sessions"),
+        0,
+        "and then it is gone"
+    );
 }
 
 #[test]
@@ -173,11 +201,15 @@ fn a_thousand_refreshes_at_once_leave_one_live_successor() {
                         let tokens: Value = serde_json::from_slice(response.body()).unwrap();
                         text(&tokens["refreshToken"])
                     };
-                    (0..10).map(|n| refresh(1_000 + thread * 10 + n)).collect::<Vec<_>>()
+                    (0..10)
+                        .map(|n| refresh(1_000 + thread * 10 + n))
+                        .collect::<Vec<_>>()
                 })
             })
             .collect();
-        let tokens = threads.into_iter().flat_map(|thread| thread.join().unwrap());
+        let tokens = threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap());
         tokens.collect()
     });
     assert_eq!(successors.len(), 1_000);
@@ -186,33 +218,54 @@ fn a_thousand_refreshes_at_once_leave_one_live_successor() {
     assert_eq!(successors.len(), 1, "everybody got the same one");
     let next = fixture.refreshed(&successors[0]);
     assert!(fixture.is_refused(&token), "the first one is too old now");
-    assert!(fixture.is_refused(&next), "and whoever brought it has ended the session");
+    assert!(
+        fixture.is_refused(&next),
+        "and whoever brought it has ended the session"
+    );
 }
 
 #[test]
 fn ones_own_sessions_are_listed_and_ended() {
     let mut fixture = Fixture::new();
-    let opened: Vec<(String, String)> = (0..3).map(|_| fixture.log_in()).collect();
+    let log_in = |second| {
+        fixture.now = START.plus_seconds(second);
+        fixture.log_in()
+    };
+    let opened: Vec<(String, String)> = (0..3).map(log_in).collect();
     let (access, _) = &opened[1];
     let (status, listed) = fixture.send("GET", "/api/auth/sessions", access, &Value::Null);
     assert_eq!((status, listed.as_array().unwrap().len()), (200, 3));
-    let current: Vec<&Value> = listed.as_array().unwrap().iter().map(|session| &session["current"]).collect();
+    let current: Vec<&Value> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|session| &session["current"])
+        .collect();
     assert_eq!(current, [false, true, false]);
     assert_eq!(listed[0]["address"], "203.0.113.9");
     let shown = listed.to_string();
-    assert!(opened.iter().all(|(_, token)| !shown.contains(token)), "never a token in a list");
+    assert!(
+        opened.iter().all(|(_, token)| !shown.contains(token)),
+        "never a token in a list"
+    );
     let path = format!("/api/auth/sessions/{}", text(&listed[0]["id"]));
     let end = |fixture: &mut Fixture| fixture.send("DELETE", &path, access, &Value::Null);
     assert_eq!(end(&mut fixture), (200, json!({ "success": true })));
     assert_eq!(end(&mut fixture).0, 404);
-    assert!(!fixture.stands(&opened[2].0), "newest first: that was the last one");
+    assert!(
+        !fixture.stands(&opened[2].0),
+        "newest first: that was the last one"
+    );
     let ended = fixture.send("DELETE", "/api/auth/sessions", access, &Value::Null);
     assert_eq!(ended, (200, json!({ "ended": 1 })));
     assert!(!fixture.stands(&opened[0].0) && fixture.stands(access));
     let all = json!({ "name": "k", "scopes": ["full_access"] });
     let (_, key) = fixture.make_key(access, &all);
-    for (method, path) in [("GET", "/api/auth/sessions"), ("DELETE", "/api/auth/sessions")] {
-        let refused = status(&fixture.app, 9, method, path, &key, &Value::Null);
+    for (method, path) in [
+        ("GET", "/api/auth/sessions"),
+        ("DELETE", "/api/auth/sessions"),
+    ] {
+        let refused = super::status(&fixture.app, 9, method, path, &key, &Value::Null);
         assert_eq!(refused, 403, "a key is not there in person");
     }
 }
@@ -222,9 +275,13 @@ fn a_new_password_ends_every_session_and_opens_one() {
     let mut fixture = Fixture::new();
     let (access, refresh) = fixture.log_in();
     let (other, _) = fixture.log_in();
-    let change = |current: &str, new: &str| json!({ "currentPassword": current, "newPassword": new });
+    let change =
+        |current: &str, new: &str| json!({ "currentPassword": current, "newPassword": new });
     for (body, expected) in [
-        (change("wrong horse", "a new horse"), (403, "Wrong password")),
+        (
+            change("wrong horse", "a new horse"),
+            (403, "Wrong password"),
+        ),
         (
             change("correct horse", "short"),
             (400, "newPassword: must be 8 to 1024 bytes long"),
@@ -233,7 +290,10 @@ fn a_new_password_ends_every_session_and_opens_one() {
             change("correct horse", "Password1"),
             (400, "newPassword: is one of the most common passwords"),
         ),
-        (json!({ "newPassword": "a new horse" }), (400, "currentPassword: required")),
+        (
+            json!({ "newPassword": "a new horse" }),
+            (400, "currentPassword: required"),
+        ),
     ] {
         let (status, problem) = fixture.send("POST", "/api/auth/password", &access, &body);
         assert_eq!((status, problem["error"].as_str().unwrap()), expected);
@@ -264,12 +324,20 @@ fn a_log_in_that_is_on_its_way_does_not_outlive_a_new_password() {
     let draft =
         crate::domain::sessions::draft(START, &mut rng, &services.issuing, &user, device).unwrap();
     let change = json!({ "currentPassword": "correct horse", "newPassword": "a new horse" });
-    assert_eq!(fixture.send("POST", "/api/auth/password", &access, &change).0, 200);
+    assert_eq!(
+        fixture
+            .send("POST", "/api/auth/password", &access, &change)
+            .0,
+        200
+    );
     let origin = crate::domain::audit::Origin {
         principal: crate::domain::principal::Principal::Anyone,
         address: None,
     };
     let store = &fixture.app.services().store;
     let opened = store.write(move |tx| crate::domain::sessions::open(tx, START, &origin, &draft));
-    assert!(matches!(opened, Err(crate::domain::Error::LoginFailed)), "{opened:?}");
+    assert!(
+        matches!(opened, Err(crate::domain::Error::LoginFailed)),
+        "{opened:?}"
+    );
 }

@@ -9,13 +9,6 @@ pub(crate) mod extract;
 mod handles;
 mod io;
 mod json;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the export of an account, the first long answer, is written with it"
-    )
-)]
 pub(crate) mod json_stream;
 mod listen;
 mod media_type;

@@ -32,7 +32,11 @@ pub(crate) fn send_next(
         Begun::Letter(letter) => match send(services, now, &id, &letter, &token) {
             Ok(()) => true,
             Err(MailError::NotNow(problem)) => {
-                tracing::warn!(mail = id, problem, "a mail could not be sent; it is tried again");
+                tracing::warn!(
+                    mail = id,
+                    problem,
+                    "a mail could not be sent; it is tried again"
+                );
                 false
             }
             Err(MailError::Refused(problem)) => {
@@ -42,7 +46,10 @@ pub(crate) fn send_next(
         },
         Begun::Nothing => true,
         Begun::GivenUp => {
-            tracing::error!(mail = id, "a mail could not be sent within a day and is dropped");
+            tracing::error!(
+                mail = id,
+                "a mail could not be sent within a day and is dropped"
+            );
             true
         }
     };

@@ -46,7 +46,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "testing",
-        &["app", "config", "domain", "http", "outbound", "store", "time"],
+        &[
+            "app", "config", "domain", "http", "outbound", "store", "time",
+        ],
     ),
     ("lib", &["cli", "config", "serve"]),
     ("main", &[]),
