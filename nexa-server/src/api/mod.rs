@@ -171,6 +171,8 @@ pub(crate) fn routes() -> Vec<Route> {
 
         Route { method: patch(), path: "/api/operator/tenants/{id}", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "Enable or disable a tenant", handler: handler(operator::tenants::update) },
+        Route { method: delete(), path: "/api/operator/tenants/{id}", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Erase a tenant and everything personal in it", handler: handler(operator::tenants::erase) },
         Route { method: patch(), path: "/api/operator/users/{id}", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "Enable or disable a user", handler: handler(operator::users::update) },
 

@@ -21,7 +21,7 @@ use crate::domain::key_usage::RateState;
 use crate::domain::keys::KeyPolicy;
 use crate::domain::principal::Member;
 use crate::domain::rules::ScopeRules;
-use crate::domain::standing;
+use crate::domain::{erasure, standing};
 use crate::gate::access::{Access, Authority};
 use crate::gate::limit::{Limit, Limiter};
 use crate::gate::permits::Permits;
@@ -133,6 +133,13 @@ impl<'a> Cx<'a> {
     /// Has the mails sent that a write has queued.
     pub(crate) fn wake_mail(&self) {
         self.services.mail_due.notify_one();
+    }
+
+    /// Does what is left of an erasure that has begun; if the store stands in the way, the job goes on with it.
+    pub(crate) fn finish_erasure(&self, tenant_id: &str) {
+        if let Err(error) = erasure::finish(&self.services.store, self.now, tenant_id) {
+            tracing::warn!(tenant_id, %error, "an erasure is not finished yet; it goes on by itself");
+        }
     }
 
     /// As [`Cx::write`], for what weakens a credential: it is dropped from memory after the COMMIT and before the

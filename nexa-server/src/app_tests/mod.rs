@@ -1,6 +1,7 @@
 //! The app without a socket, a runtime or a clock: what time and standing do to credentials.
 
 mod agents;
+mod erasure;
 mod people;
 mod races;
 mod sessions;
@@ -13,6 +14,10 @@ use hyper::{Request, Response};
 use serde_json::{Value, json};
 
 use crate::app::{App, Call};
+use crate::config::Config;
+use crate::domain::audit::Origin;
+use crate::domain::operators::{self, NewOperatorKey};
+use crate::domain::principal::Principal;
 use crate::job;
 use crate::testing::{self, RecordingMailer, SeededRng};
 use crate::time::UnixMillis;
@@ -24,18 +29,23 @@ struct Fixture {
     mailer: Arc<RecordingMailer>,
     rng: SeededRng,
     now: UnixMillis,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Fixture {
     fn new() -> Self {
-        let (app, folder, mailer) = testing::app_with_mail(|_| {});
+        Self::with(|_| {})
+    }
+
+    /// With the configuration as `change` leaves it.
+    fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let (app, folder, mailer) = testing::app_with_mail(change);
         Self {
             app,
             mailer,
             rng: SeededRng::new(8),
             now: START,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -114,6 +124,19 @@ impl Fixture {
             made["id"].as_str().unwrap().to_owned(),
             made["key"].as_str().unwrap().to_owned(),
         )
+    }
+
+    fn operator_key(&mut self) -> String {
+        let new = NewOperatorKey::new(self.now, &mut self.rng);
+        let (row, digest, now) = (new.row, new.plain.digest(), self.now);
+        let origin = Origin {
+            principal: Principal::Machine,
+            address: None,
+        };
+        let store = &self.app.services().store;
+        let made = store.write(move |tx| operators::create(tx, now, &origin, &row, &digest));
+        made.unwrap();
+        new.plain.expose().to_owned()
     }
 
     fn execute(&self, sql: &'static str) {

@@ -25,8 +25,6 @@ pub(crate) fn erase(cx: &mut Cx<'_>, Body(body): Body<Erasure>) -> Result<Ok200<
     cx.limit(Limit::LoginPerAccount, &user.id)?;
     password_change::check_own(user, &body.password)?;
     let tenant_id = cx.weaken(erasure::begin_own)?;
-    if let Err(error) = erasure::finish(&cx.services.store, cx.now, &tenant_id) {
-        tracing::warn!(tenant_id, %error, "an erasure is not finished yet; it goes on by itself");
-    }
+    cx.finish_erasure(&tenant_id);
     Ok(Ok200(Success))
 }
