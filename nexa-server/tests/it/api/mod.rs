@@ -1,6 +1,7 @@
 //! Endpoints beyond their documents: limits, strictness, tenants, carriers. Files mirror URLs.
 
 mod auth;
+mod auth_mail;
 mod authorize;
 mod base_v1_account;
 mod base_v1_api_keys;
