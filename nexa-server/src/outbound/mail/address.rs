@@ -21,7 +21,7 @@ impl Sender {
             return Err(RULE.to_owned());
         }
         let mailbox: Mailbox = text.parse().map_err(|_| RULE.to_owned())?;
-        let email = recipient(&mailbox.email.to_string()).map_err(|_| RULE.to_owned())?;
+        let email = recipient(mailbox.email.as_ref()).map_err(|_| RULE.to_owned())?;
         if !email.user().is_ascii() {
             // It goes to every server, and some take no other.
             return Err("the part before the @ must be ASCII".to_owned());

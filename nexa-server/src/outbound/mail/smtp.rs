@@ -89,20 +89,17 @@ impl Smtp {
             self.refuse_early_answers(&mut connection)?;
         }
         if let Some(credentials) = &self.credentials {
-            let answer = connection
+            connection
                 .auth(DEFAULT_MECHANISMS, credentials)
                 .map_err(not_now)?;
-            if !answer.has_code(235) {
-                return Err(out_of_step());
-            }
         }
         Ok(connection)
     }
 
     /// Whoever sits between us and the server could append answers to the one to STARTTLS, in plain text, which would
     /// then pass as given under TLS: a mail could be taken for sent that was not. Our buffer holds such answers already,
-    /// so a moment is enough to see them. (One answer alone is eaten by the EHLO that follows STARTTLS, and leaves all
-    /// later ones out of step: the answers to AUTH and DATA are looked at for that.)
+    /// so a moment is enough to see them. (One answer alone is eaten by the EHLO that follows STARTTLS, and puts all
+    /// later ones out of step: the answer to DATA, like no other, shows that.)
     fn refuse_early_answers(&self, connection: &mut SmtpConnection) -> Result<(), MailError> {
         const MOMENT: Duration = Duration::from_millis(1);
         let broken = |error: io::Error| MailError::NotNow(error.to_string());

@@ -23,7 +23,7 @@ pub(crate) struct SmtpPeer {
 /// What it offers and insists on.
 #[derive(Clone)]
 pub(crate) struct Manner {
-    pub(crate) tls: Tls,
+    pub(crate) tls: Security,
     /// Who may send, with which mechanism.
     pub(crate) login: Option<(&'static str, &'static str, &'static str)>,
     pub(crate) extensions: &'static [&'static str],
@@ -32,8 +32,8 @@ pub(crate) struct Manner {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tls {
-    None,
+pub(crate) enum Security {
+    Plain,
     StartTls,
     Implicit,
 }
@@ -41,7 +41,7 @@ pub(crate) enum Tls {
 impl Default for Manner {
     fn default() -> Self {
         Self {
-            tls: Tls::None,
+            tls: Security::Plain,
             login: None,
             extensions: &["8BITMIME", "SMTPUTF8"],
             injected: "",
@@ -169,8 +169,8 @@ struct Conversation<'a> {
 impl Conversation<'_> {
     fn hold(stream: TcpStream, manner: &Manner, state: &State) -> io::Result<()> {
         let line = match manner.tls {
-            Tls::Implicit => within_tls(stream),
-            Tls::None | Tls::StartTls => Line::Plain(stream),
+            Security::Implicit => within_tls(stream),
+            Security::Plain | Security::StartTls => Line::Plain(stream),
         };
         let mut conversation = Conversation {
             line,
@@ -376,7 +376,7 @@ impl Conversation<'_> {
     }
 
     fn offers_starttls(&self) -> bool {
-        self.manner.tls == Tls::StartTls && matches!(self.line, Line::Plain(_))
+        self.manner.tls == Security::StartTls && matches!(self.line, Line::Plain(_))
     }
 }
 

@@ -7,7 +7,7 @@ use lettre::transport::smtp::client::{Certificate, Tls as ClientTls, TlsParamete
 use super::super::smtp::Smtp;
 use super::super::url::{Login, Security, Server};
 use super::super::{MailError, MailUrl, Mailer, Message};
-use super::smtp::{Manner, Refusal, SmtpPeer, Tls, certificate};
+use super::smtp::{Manner, Refusal, Security as PeerTls, SmtpPeer, certificate};
 use super::{NOW, message, sender};
 
 fn client_of(server: &Server) -> Smtp {
@@ -81,7 +81,7 @@ fn a_mail_arrives_as_it_was_written() {
 #[test]
 fn starttls_is_used_when_it_is_offered() {
     let manner = Manner {
-        tls: Tls::StartTls,
+        tls: PeerTls::StartTls,
         login: Some(("PLAIN", "me", "secret")),
         ..Manner::default()
     };
@@ -127,8 +127,8 @@ fn without_tls_nothing_is_said_where_it_is_required() {
 #[test]
 fn a_certificate_that_nobody_vouches_for_is_refused() {
     for (manner, security) in [
-        (Tls::StartTls, Security::StartTls),
-        (Tls::Implicit, Security::Tls),
+        (PeerTls::StartTls, Security::StartTls),
+        (PeerTls::Implicit, Security::Tls),
     ] {
         let peer = SmtpPeer::start_with(Manner {
             tls: manner,
@@ -150,8 +150,8 @@ fn a_certificate_that_nobody_vouches_for_is_refused() {
 #[test]
 fn a_certificate_that_somebody_vouches_for_is_taken_for_its_name_only() {
     for (manner, security) in [
-        (Tls::StartTls, Security::StartTls),
-        (Tls::Implicit, Security::Tls),
+        (PeerTls::StartTls, Security::StartTls),
+        (PeerTls::Implicit, Security::Tls),
     ] {
         let peer = SmtpPeer::start_with(Manner {
             tls: manner,
@@ -187,7 +187,7 @@ fn tls_to_a_server_that_speaks_none_ends_soon() {
         Err(MailError::NotNow(_))
     ));
     let within = SmtpPeer::start_with(Manner {
-        tls: Tls::Implicit,
+        tls: PeerTls::Implicit,
         ..Manner::default()
     });
     assert!(matches!(
@@ -206,7 +206,7 @@ fn answers_given_before_tls_are_never_taken_for_the_servers() {
         WHOLE,
     ] {
         let peer = SmtpPeer::start_with(Manner {
-            tls: Tls::StartTls,
+            tls: PeerTls::StartTls,
             injected,
             ..Manner::default()
         });
@@ -218,7 +218,7 @@ fn answers_given_before_tls_are_never_taken_for_the_servers() {
         assert!(peer.mails().is_empty(), "{injected:?}");
     }
     let peer = SmtpPeer::start_with(Manner {
-        tls: Tls::StartTls,
+        tls: PeerTls::StartTls,
         login: Some(("PLAIN", "me", "wrong for us")),
         injected: "250 AUTH PLAIN\r\n",
         ..Manner::default()
