@@ -1,4 +1,5 @@
-//! Whether the time of an answer tells who has an account: log-in and forgotten passwords, known against unknown addresses.
+//! Whether the time of an answer tells who has an account: log-in, forgotten passwords and registration, known against
+//! unknown addresses.
 //!
 //! ```text
 //! cargo bench -p nexa-benches --bench enumeration [-- SAMPLES]
@@ -41,6 +42,7 @@ fn main() -> Result<()> {
 enum Question {
     LogIn,
     Forgot,
+    Register,
 }
 
 fn compare(scratch: &Path, samples: usize) -> Result<()> {
@@ -79,6 +81,7 @@ fn compare(scratch: &Path, samples: usize) -> Result<()> {
     for (name, question) in [
         ("log-in with a wrong password", Question::LogIn),
         ("forgotten password", Question::Forgot),
+        ("registration", Question::Register),
     ] {
         let measured = pairs::runtime()?.block_on(measure(nexa.address(), question, samples))?;
         row(name, &measured.answer);
@@ -110,11 +113,12 @@ async fn measure(address: &str, question: Question, samples: usize) -> Result<Me
     let mut measured = Measured::default();
     for sample in 0..samples + samples / 10 {
         let is_known = random.draw() % 2 == 0;
-        let asked = ask(
-            address,
-            question,
-            &email(is_known, random.draw() % ADDRESSES),
-        );
+        let number = match question {
+            // What has been registered is not unknown any more.
+            Question::Register if !is_known => ADDRESSES + u64::try_from(sample)?,
+            Question::LogIn | Question::Forgot | Question::Register => random.draw() % ADDRESSES,
+        };
+        let asked = ask(address, question, &email(is_known, number));
         let started = now();
         let status = connection.ask(asked.as_bytes()).await?.status;
         let answered = now();
@@ -123,6 +127,7 @@ async fn measure(address: &str, question: Question, samples: usize) -> Result<Me
         let expected = match question {
             Question::LogIn => 401,
             Question::Forgot => 200,
+            Question::Register => 201,
         };
         if status != expected {
             return Err(format!("answered {status}").into());
@@ -142,7 +147,7 @@ async fn measure(address: &str, question: Question, samples: usize) -> Result<Me
 /// As long as each other, so that only who has them tells them apart.
 fn email(is_known: bool, number: u64) -> String {
     let name = if is_known { "known" } else { "alien" };
-    format!("{name}{number:02}@example.com")
+    format!("{name}{number:06}@example.com")
 }
 
 fn ask(address: &str, question: Question, email: &str) -> String {
@@ -154,6 +159,10 @@ fn ask(address: &str, question: Question, email: &str) -> String {
         Question::Forgot => (
             "POST /api/auth/forgot",
             serde_json::json!({ "email": email }),
+        ),
+        Question::Register => (
+            "POST /api/auth/register",
+            serde_json::json!({ "email": email, "password": "correct horse", "tenantName": "T" }),
         ),
     };
     request(address, line, &[], &body.to_string())

@@ -657,3 +657,30 @@ fn guesses_at_mailed_tokens_are_limited_by_address() {
         assert_eq!(statuses[20], 429, "{path}");
     }
 }
+
+#[test]
+fn what_was_mailed_to_whoever_is_disabled_is_dead_for_good() {
+    for what in ["users", "tenants"] {
+        let mut fixture = Fixture::new();
+        let session = fixture.join("a@example.com", "correct horse");
+        let (_, me) = fixture.send("GET", "/api/auth/me", &session, &Value::Null);
+        let id = match what {
+            "users" => &me["user"]["id"],
+            _ => &me["tenant"]["id"],
+        };
+        let path = format!("/api/operator/{what}/{}", id.as_str().unwrap());
+        let verification = fixture.mailed_token();
+        fixture.forgot("a@example.com");
+        let token = fixture.mailed_token();
+        let operator = fixture.operator_key();
+        for enabled in [false, true] {
+            let switched = fixture.send("PATCH", &path, &operator, &json!({ "enabled": enabled }));
+            assert_eq!(switched.0, 200);
+            assert_eq!(fixture.reset(&token, "another horse"), dead(), "{what}");
+            assert_eq!(fixture.verify(&verification), dead(), "{what}");
+        }
+        fixture.forgot("a@example.com");
+        let token = fixture.mailed_token();
+        assert_eq!(fixture.reset(&token, "another horse"), success());
+    }
+}

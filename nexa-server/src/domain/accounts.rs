@@ -87,7 +87,8 @@ pub(crate) fn register(
             true => Addressee::User(&holder.id),
             false => Addressee::Nobody,
         };
-        return mails::enqueue(tx, now, origin, mail_id, MailKind::AlreadyRegistered, to);
+        mails::enqueue(tx, now, origin, mail_id, MailKind::AlreadyRegistered, to)?;
+        return record(tx, now, origin, Act::AccountRegisteredAgain, &holder);
     }
     tenants::insert(tx, tenant)?;
     users::insert(tx, owner)?;
@@ -191,6 +192,7 @@ pub(crate) fn enable_tenant(
         users::raise_session_versions(tx, id)?;
         session_rows::delete_of_tenant(tx, id)?;
         agents::raise_secret_version(tx, id)?;
+        mailed_tokens::forget_tenant(tx, id)?;
         licenses::revoke_all(tx, now, origin, id)?;
     }
     let act = match is_enabled {
@@ -201,7 +203,7 @@ pub(crate) fn enable_tenant(
     Ok(((), Weakened::Tenant(id.to_owned())))
 }
 
-/// Enables or disables a user, and with it every key it has. Its sessions and tokens end with the first disabling, and
+/// Enables or disables a user, and with it every key it has. Its sessions and tokens, mailed ones too, end with the first disabling, and
 /// enabling revives none.
 ///
 /// # Errors
@@ -217,6 +219,7 @@ pub(crate) fn enable_user(
     users::set_active(tx, id, is_enabled)?;
     if !is_enabled {
         sessions::end_all(tx, id)?;
+        mailed_tokens::forget(tx, id)?;
         agents::raise_secret_version(tx, &user.tenant_id)?;
     }
     let act = match is_enabled {

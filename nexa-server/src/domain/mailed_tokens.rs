@@ -103,6 +103,11 @@ pub(super) fn forget(tx: &Tx<'_>, user_id: &str) -> Result<(), Error> {
     Ok(mailed_tokens::delete_of_user(tx, user_id)?)
 }
 
+/// Ends every token that was mailed to a user of the tenant.
+pub(super) fn forget_tenant(tx: &Tx<'_>, tenant_id: &str) -> Result<(), Error> {
+    Ok(mailed_tokens::delete_of_tenant(tx, tenant_id)?)
+}
+
 /// Removes tokens that have run out, a bounded number of them.
 pub(crate) fn sweep(store: &Store, now: UnixMillis) -> Result<(), Error> {
     const PART: u32 = 500;

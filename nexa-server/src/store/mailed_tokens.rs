@@ -56,6 +56,15 @@ pub(crate) fn delete_of_user(tx: &Tx<'_>, user_id: &str) -> Result<(), StoreErro
     Ok(())
 }
 
+/// Removes every token of a tenant's users.
+pub(crate) fn delete_of_tenant(tx: &Tx<'_>, tenant_id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM mailed_tokens WHERE user_id IN (SELECT id FROM users WHERE tenant_id = ?1)",
+        &[tenant_id.into()],
+    )?;
+    Ok(())
+}
+
 /// Removes tokens that have run out, a bounded number of them.
 pub(crate) fn delete_expired(
     tx: &Tx<'_>,
