@@ -18,7 +18,6 @@ use crate::config::Config;
 use crate::domain::audit::Origin;
 use crate::domain::operators::{self, NewOperatorKey};
 use crate::domain::principal::Principal;
-use crate::job;
 use crate::testing::{self, RecordingMailer, SeededRng};
 use crate::time::UnixMillis;
 
@@ -72,49 +71,6 @@ impl Fixture {
 
     fn sign_up(&mut self) -> String {
         self.log_in().0
-    }
-
-    /// Registers where that has not been done, and logs in; answers the access and the refresh token.
-    fn log_in(&mut self) -> (String, String) {
-        let (mut status, mut tokens) = self.try_log_in("correct horse");
-        if status == 401 {
-            let account =
-                json!({ "email": "a@example.com", "password": "correct horse", "tenantName": "A" });
-            assert_eq!(self.send("POST", "/api/auth/register", "", &account).0, 201);
-            (status, tokens) = self.try_log_in("correct horse");
-        }
-        assert_eq!(status, 200, "{tokens}");
-        let token = |name: &str| tokens[name].as_str().unwrap().to_owned();
-        (token("accessToken"), token("refreshToken"))
-    }
-
-    fn try_log_in(&mut self, password: &str) -> (u16, Value) {
-        let body = json!({ "email": "a@example.com", "password": password });
-        self.send("POST", "/api/auth/login", "", &body)
-    }
-
-    /// Sends what is due; answers how many mails went out.
-    fn send_mails(&mut self) -> usize {
-        let before = self.mailer.sent().len();
-        while job::mail::send_next(self.app.services(), self.now, &mut self.rng).unwrap() {}
-        self.mailer.sent().len() - before
-    }
-
-    /// The address and the text of the mail that was sent last.
-    fn last_mail(&self) -> (String, String) {
-        self.mailer.sent().pop().expect("a mail has been sent")
-    }
-
-    /// Sends what is due; answers the token of the last mail that has one.
-    fn mailed_token(&mut self) -> String {
-        self.send_mails();
-        let sent = self.mailer.sent();
-        let tokens = sent
-            .iter()
-            .filter_map(|(_, text)| text.split_once("token="));
-        let (_, rest) = tokens.last().expect("a mail with a token has been sent");
-        let is_of_token = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
-        rest.chars().take_while(is_of_token).collect()
     }
 
     fn make_key(&mut self, token: &str, fields: &Value) -> (String, String) {

@@ -10,6 +10,25 @@ const DAY_S: i64 = 24 * 3600;
 const REFUSED: (u16, &str) = (401, "invalid_refresh_token");
 
 impl Fixture {
+    /// Registers where that has not been done, and logs in; answers the access and the refresh token.
+    pub(super) fn log_in(&mut self) -> (String, String) {
+        let (mut status, mut tokens) = self.try_log_in("correct horse");
+        if status == 401 {
+            let account =
+                json!({ "email": "a@example.com", "password": "correct horse", "tenantName": "A" });
+            assert_eq!(self.send("POST", "/api/auth/register", "", &account).0, 201);
+            (status, tokens) = self.try_log_in("correct horse");
+        }
+        assert_eq!(status, 200, "{tokens}");
+        let token = |name: &str| tokens[name].as_str().unwrap().to_owned();
+        (token("accessToken"), token("refreshToken"))
+    }
+
+    pub(super) fn try_log_in(&mut self, password: &str) -> (u16, Value) {
+        let body = json!({ "email": "a@example.com", "password": password });
+        self.send("POST", "/api/auth/login", "", &body)
+    }
+
     fn refresh(&mut self, token: &str) -> (u16, Value) {
         let body = json!({ "refreshToken": token });
         self.send("POST", "/api/auth/refresh", "", &body)
