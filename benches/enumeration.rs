@@ -112,7 +112,7 @@ async fn measure(address: &str, question: Question, samples: usize) -> Result<Me
     let mut random = Random::new(1);
     let mut measured = Measured::default();
     for sample in 0..samples + samples / 10 {
-        let is_known = random.draw() % 2 == 0;
+        let is_known = random.draw().is_multiple_of(2);
         let number = match question {
             // What has been registered is not unknown any more.
             Question::Register if !is_known => ADDRESSES + u64::try_from(sample)?,

@@ -33,10 +33,11 @@ impl Fixture {
     pub(super) fn mailed_token(&mut self) -> String {
         self.send_mails();
         let sent = self.mailer.sent();
-        let tokens = sent
+        let mut tokens = sent
             .iter()
+            .rev()
             .filter_map(|(_, text)| text.split_once("token="));
-        let (_, rest) = tokens.last().expect("a mail with a token has been sent");
+        let (_, rest) = tokens.next().expect("a mail with a token has been sent");
         let is_of_token = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
         rest.chars().take_while(is_of_token).collect()
     }
