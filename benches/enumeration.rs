@@ -65,6 +65,10 @@ fn compare(scratch: &Path, samples: usize) -> Result<()> {
                 &limit("register_per_address_an_hour"),
             ),
             (
+                "mail_per_address_an_hour = 30",
+                &limit("mail_per_address_an_hour"),
+            ),
+            (
                 "mail_per_account_an_hour = 5",
                 &limit("mail_per_account_an_hour"),
             ),

@@ -58,7 +58,7 @@ pub(crate) fn routes() -> Vec<Route> {
             summary: "Go on with a session: the refresh token is replaced", handler: handler(auth::refresh) },
         Route { method: post(), path: "/api/auth/logout", access: Public, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "End the session of a refresh token", handler: handler(auth::logout) },
-        Route { method: post(), path: "/api/auth/forgot", access: Public, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+        Route { method: post(), path: "/api/auth/forgot", access: Public, limits: &[Limit::MailPerAddress], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "Have a token mailed that resets the password", handler: handler(auth::forgot) },
         Route { method: post(), path: "/api/auth/reset", access: Public, limits: &[Limit::MailedTokenPerAddress], lane: Lane::Slow, dialect: Dialect::Agentyk,
             summary: "Reset the password with a mailed token", handler: handler(auth::reset) },

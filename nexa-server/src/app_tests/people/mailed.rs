@@ -228,6 +228,27 @@ fn asking_for_mail_is_limited_by_account_in_every_spelling() {
 }
 
 #[test]
+fn asking_for_mail_is_limited_by_address_whoever_it_is_for() {
+    let mut fixture = Fixture::new();
+    let mut ask = |n: usize| {
+        let body = json!({ "email": format!("{n}@example.com") });
+        fixture.post("/api/auth/forgot", &body).0
+    };
+    let statuses: Vec<u16> = (0..31).map(&mut ask).collect();
+    assert_eq!(statuses[..30], [200; 30]);
+    assert_eq!(statuses[30], 429);
+}
+
+#[test]
+fn a_verification_works_once_whoever_is_first() {
+    let mut fixture = Fixture::new();
+    fixture.join("a@example.com", "correct horse");
+    let body = json!({ "token": fixture.mailed_token() });
+    let statuses = fixture.at_once(8, "/api/auth/verify-email", &body);
+    assert_eq!(statuses, [200, 400, 400, 400, 400, 400, 400, 400]);
+}
+
+#[test]
 fn guesses_at_mailed_tokens_are_limited_by_address() {
     let mut fixture = Fixture::new();
     let body = json!({ "token": "nxm_guess", "newPassword": "another horse", "password": "another horse" });

@@ -209,3 +209,36 @@ fn whoever_is_removed_loses_everything_at_once_and_may_come_back() {
     assert_eq!(fixture.send("POST", &path, &owner, &json!({})).0, 200);
     fixture.join("b@example.com", "another horse");
 }
+
+#[test]
+fn one_address_joins_one_of_two_teams_that_want_it_at_once() {
+    for round in 0..5 {
+        let mut fixture = Fixture::new();
+        let bosses =
+            ["x@example.com", "y@example.com"].map(|email| fixture.join(email, "boss's horse"));
+        fixture.send_mails();
+        let tokens = bosses.each_ref().map(|boss| {
+            assert_eq!(fixture.invite(boss, "b@example.com", "member").0, 201);
+            fixture.mailed_token()
+        });
+        let accept = |seed: u64, token: &str| {
+            let body = json!({ "token": token, "password": "another horse" });
+            let path = "/api/auth/accept-invite";
+            super::super::status(
+                &fixture.app,
+                900 + round * 2 + seed,
+                "POST",
+                path,
+                "x",
+                &body,
+            )
+        };
+        let mut statuses = std::thread::scope(|scope| {
+            let one = scope.spawn(|| accept(0, &tokens[0]));
+            let other = scope.spawn(|| accept(1, &tokens[1]));
+            [one.join().unwrap(), other.join().unwrap()]
+        });
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 409]);
+    }
+}
