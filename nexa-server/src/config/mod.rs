@@ -115,7 +115,7 @@ impl Config {
             origin: origin.to_owned(),
             problem,
         };
-        let file: File = toml::from_str(text).map_err(|error| refuse(error.to_string()))?;
+        let file: File = toml::from_str(text).map_err(|error| refuse(syntax(text, &error)))?;
         file.limits.check().map_err(refuse)?;
         let listen = match (overrides.listen, file.listen) {
             (Some(listen), _) => listen,
@@ -169,6 +169,24 @@ impl Config {
             .map_err(refuse)?;
         ScopeRules::new(rules.clone()).map_err(|error| refuse(error.to_string()))?;
         Ok(Self { rules, ..config })
+    }
+}
+
+/// What is wrong, in which line and under which key; not the line itself, which may hold a password.
+fn syntax(text: &str, error: &toml::de::Error) -> String {
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return error.message().to_owned();
+    };
+    let number = before.split('\n').count();
+    let line = text.split('\n').nth(number - 1).unwrap_or_default();
+    let key = line.split_once('=').map(|(key, _)| key.trim());
+    let is_bare = |key: &&str| {
+        key.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+    };
+    match key.filter(is_bare) {
+        Some(key) => format!("line {number}: {key}: {}", error.message()),
+        None => format!("line {number}: {}", error.message()),
     }
 }
 
@@ -244,6 +262,27 @@ mod tests {
                 assert_eq!(with(value).unwrap_err(), expected);
             }
         }
+    }
+
+    #[test]
+    fn a_fault_of_syntax_is_placed_and_its_line_not_shown() {
+        for (text, problem) in [
+            (
+                "\n[mail]\nurl = \"smtp://me:secret@mx\n",
+                "here: line 3: url: invalid basic string, expected `\"`",
+            ),
+            (
+                "[mail]\nurl = \"smtp://me:secret@mx\" from = \"a@b.example\"",
+                "here: line 2: url: unexpected key or value, expected newline, `#`",
+            ),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), problem);
+        }
+        let unknown = parse("\nlisten_on = \"x\"").unwrap_err();
+        assert!(
+            unknown.starts_with("here: line 2: listen_on: unknown field `listen_on`"),
+            "{unknown}"
+        );
     }
 
     #[test]
