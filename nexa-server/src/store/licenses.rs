@@ -162,3 +162,77 @@ fn read(row: &Row<'_>) -> Result<License, StoreError> {
         revoked_at: row.optional_int(9)?.map(UnixMillis::from_ms),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{MIGRATIONS, Store};
+
+    #[test]
+    fn licenses_of_earlier_versions_live_on_and_their_users_may_leave() {
+        let scratch = tempfile::tempdir().unwrap();
+        let before = Store::open(scratch.path(), &MIGRATIONS[..3]).unwrap();
+        let filled = before.write(|tx| -> Result<(), StoreError> {
+            for sql in [
+                "INSERT INTO tenants VALUES ('t', 'T', 'workspace', 'active', 1)",
+                "INSERT INTO users VALUES ('u', 't', 'a@b.c', 'a@b.c', 'h', 'owner', 'active', 1, 1)",
+                "INSERT INTO sessions VALUES ('s', 'u', x'00', 1, 2)",
+                "INSERT INTO licenses VALUES ('j', 't', 'u', 'app', zeroblob(32), 'linux', NULL, 1, 9, 5, 'lost')",
+                "INSERT INTO licenses VALUES ('k', 't', 'u', 'app', zeroblob(32), 'linux', 'box', 1, 9, NULL, NULL)",
+            ] {
+                tx.execute(sql, &[])?;
+            }
+            Ok(())
+        });
+        filled.unwrap();
+        drop(before);
+        let store = Store::open(scratch.path(), MIGRATIONS).unwrap();
+        let revoked = store
+            .write(|tx| -> Result<usize, StoreError> {
+                crate::store::users::delete(tx, "u")?;
+                revoke_all(tx, UnixMillis::from_ms(3), "t")
+            })
+            .unwrap();
+        assert_eq!(revoked, 1, "the other one was revoked before");
+        let (listed, feed) = store
+            .read(|tx| -> Result<_, StoreError> {
+                Ok((list(tx, "t", None, None, 10)?, revocations(tx, None)?))
+            })
+            .unwrap();
+        let shown: Vec<_> = listed
+            .iter()
+            .map(|license| (license.jti.as_str(), license.user_id.as_deref()))
+            .collect();
+        assert_eq!(shown, [("j", None), ("k", None)]);
+        let times: Vec<_> = feed.iter().map(|item| item.revoked_at.ms()).collect();
+        assert_eq!(
+            times,
+            [5, 6],
+            "later than every earlier one, whatever the clock says"
+        );
+    }
+
+    #[test]
+    fn all_of_a_tenant_are_revoked_one_millisecond_after_the_other() {
+        let scratch = tempfile::tempdir().unwrap();
+        let store = Store::open(scratch.path(), MIGRATIONS).unwrap();
+        let revoked = store.write(|tx| -> Result<usize, StoreError> {
+            for sql in [
+                "INSERT INTO tenants (id, name, kind, state, created_at_ms) VALUES ('t', 'T', 'workspace', 'active', 1)",
+                "INSERT INTO tenants (id, name, kind, state, created_at_ms) VALUES ('o', 'O', 'workspace', 'active', 1)",
+                "INSERT INTO licenses (jti, tenant_id, app_id, issued_at_ms, expires_at_ms)
+                 VALUES ('a', 't', 'app', 1, 9), ('b', 'o', 'app', 1, 9), ('c', 't', 'app', 1, 9)",
+            ] {
+                tx.execute(sql, &[])?;
+            }
+            revoke_all(tx, UnixMillis::from_ms(7), "t")
+        });
+        assert_eq!(revoked, Ok(2));
+        let feed = store.read(|tx| revocations(tx, None)).unwrap();
+        let shown: Vec<_> = feed
+            .iter()
+            .map(|item| (item.jti.as_str(), item.revoked_at.ms()))
+            .collect();
+        assert_eq!(shown, [("a", 7), ("c", 8)]);
+    }
+}
