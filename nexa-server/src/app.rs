@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::api::dialect::Dialect;
 use crate::api::error::Fault;
 use crate::api::rate_limit;
-use crate::api::{self, Cx, Lane, Route, Services};
+use crate::api::{self, Cx, IssuerKeys, Lane, Route, Services};
 use crate::config::Config;
 use crate::domain::Error;
 use crate::domain::audit::Origin;
@@ -22,6 +22,7 @@ use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::KeyCache;
 use crate::domain::principal::Principal;
 use crate::domain::rules::ScopeRules;
+use crate::domain::trust::TrustedIssuers;
 use crate::gate::access;
 use crate::gate::limit::Limiter;
 use crate::gate::permits::Permits;
@@ -65,6 +66,8 @@ impl App {
         mailer: Arc<dyn Mailer>,
         letters: Letters,
     ) -> Result<Self, Error> {
+        let trusted = config.trusted_issuers.iter();
+        let trusted = TrustedIssuers::new(trusted.map(|(issuer, _)| issuer.clone()).collect());
         let routes = api::routes();
         let rows = routes
             .iter()
@@ -74,7 +77,7 @@ impl App {
                 .map_err(|error| Error::Fault(format!("route table: {error}")))?,
             services: Services {
                 store,
-                issuing,
+                issuing: Issuing { trusted, ..issuing },
                 mailer,
                 letters,
                 cache: KeyCache::new(config.cached_keys),
@@ -86,6 +89,9 @@ impl App {
                 limiter: Limiter::new(&config.allowances),
                 slow: Permits::new(2, 64),
                 mail_due: Notify::new(),
+                issuer_keys: (config.trusted_issuers.iter())
+                    .map(|(_, source)| IssuerKeys::new(source.clone()))
+                    .collect(),
                 openapi: api::openapi_document(&routes),
             },
             routes,

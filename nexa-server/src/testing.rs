@@ -16,6 +16,9 @@ use crate::outbound::mail::{MailError, Mailer, Message};
 use crate::store::{MIGRATIONS, Store};
 use crate::time::UnixMillis;
 
+#[path = "../tests/it/issuer.rs"]
+pub(crate) mod issuer;
+
 /// An app on a fresh data folder, with the sample configuration as `change` leaves it: no socket, no clock.
 pub(crate) fn app(change: impl FnOnce(&mut Config)) -> (App, tempfile::TempDir) {
     let (app, folder, _) = app_with_mail(change);
@@ -28,6 +31,15 @@ pub(crate) fn app_with_mail(
 ) -> (App, tempfile::TempDir, Arc<RecordingMailer>) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), MIGRATIONS).unwrap();
+    let (app, mailer) = app_on(store, change);
+    (app, folder, mailer)
+}
+
+/// As [`app_with_mail`], on a store that is open.
+pub(crate) fn app_on(
+    store: Store,
+    change: impl FnOnce(&mut Config),
+) -> (App, Arc<RecordingMailer>) {
     let signing_key = SigningKey::generate(&mut SeededRng::new(7));
     let issuing = Issuing::new(&signing_key, "https://auth.example.com").unwrap();
     let mut config = Config::load(None, Overrides::default()).unwrap();
@@ -35,7 +47,7 @@ pub(crate) fn app_with_mail(
     let letters = config.mail.letters("https://auth.example.com").unwrap();
     let mailer = Arc::new(RecordingMailer::default());
     let app = App::new(&config, store, issuing, Arc::clone(&mailer) as _, letters).unwrap();
-    (app, folder, mailer)
+    (app, mailer)
 }
 
 /// Keeps what it is given, or refuses it.

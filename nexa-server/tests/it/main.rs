@@ -10,6 +10,7 @@ mod api;
 mod cli;
 mod documents;
 mod harness;
+mod issuer;
 mod mail;
 mod readme;
 mod resources;

@@ -12,6 +12,7 @@ use crate::http::extract::Body;
 use crate::http::reply::{Created, Ok200, Secret};
 use crate::time::UnixMillis;
 
+mod exchange;
 mod token;
 
 pub(crate) use token::token;
