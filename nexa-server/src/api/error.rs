@@ -10,15 +10,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::blame::Blame;
 use super::dialect::Dialect;
 use super::oauth_error::{self, plain_sentence};
 use super::rate_limit;
+use super::refusal::{Shown, bad_input, refused};
 use crate::domain::Error;
-use crate::domain::key_usage::RateState;
 use crate::http::BodyProblem;
 use crate::http::extract::BadInput;
-use crate::store::StoreError;
 
 /// Why a call got no answer of its own.
 #[derive(Debug)]
@@ -51,45 +49,6 @@ pub(super) struct Problem<'a> {
     detail: Value,
     error: &'a str,
     code: &'static str,
-}
-
-/// What the client may learn of a fault.
-struct Shown {
-    status: StatusCode,
-    code: &'static str,
-    sentence: String,
-    /// What is to blame, where that is a part of the request.
-    blame: Option<Blame>,
-    retry_after_s: Option<u64>,
-    rate: Option<RateState>,
-}
-
-impl Shown {
-    fn new(status: StatusCode, code: &'static str, sentence: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            sentence: sentence.into(),
-            blame: None,
-            retry_after_s: None,
-            rate: None,
-        }
-    }
-
-    fn blame(mut self, blame: Blame) -> Self {
-        self.blame = Some(blame);
-        self
-    }
-
-    fn rate(mut self, state: RateState) -> Self {
-        self.rate = Some(state);
-        self.retry_after(state.resets_in_s)
-    }
-
-    fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after_s = Some(seconds);
-        self
-    }
 }
 
 /// Renders a fault of a route.
@@ -165,177 +124,6 @@ pub(crate) fn not_received(
         ),
     };
     respond(shown, dialect, head)
-}
-
-fn bad_input(bad: &BadInput) -> Shown {
-    let code = match bad {
-        BadInput::MediaType { .. } => "unsupported_media_type",
-        BadInput::Json { .. } | BadInput::Form { .. } => "invalid_body",
-        BadInput::Query { .. } => "invalid_query",
-        BadInput::Path { .. } => "invalid_path",
-    };
-    Shown::new(bad.status(), code, bad.sentence()).blame(Blame::of(bad))
-}
-
-fn refused(error: Error, dialect: Dialect) -> Shown {
-    use StatusCode as S;
-    match error {
-        Error::Invalid { field, rule } => {
-            let field = dialect.field(&field);
-            Shown::new(S::BAD_REQUEST, "invalid_field", format!("{field}: {rule}"))
-                .blame(Blame::of_body(field))
-        }
-        Error::NotFound { noun } => {
-            Shown::new(S::NOT_FOUND, "not_found", format!("{noun} not found"))
-        }
-        Error::CredentialMissing => match dialect {
-            Dialect::Nexgent | Dialect::Nexalayer | Dialect::Gateway => {
-                Shown::new(S::UNAUTHORIZED, "api_key_required", "API key required")
-            }
-            Dialect::Agentyk | Dialect::Nexora => Shown::new(
-                S::UNAUTHORIZED,
-                "credential_required",
-                "Authentication required",
-            ),
-            Dialect::Oauth => Shown::new(
-                S::UNAUTHORIZED,
-                "invalid_client",
-                "Client authentication required",
-            ),
-        },
-        Error::TokenInvalid { reason } => {
-            tracing::debug!(reason, "access token refused");
-            Shown::new(
-                S::UNAUTHORIZED,
-                "invalid_token",
-                "Invalid or expired access token",
-            )
-        }
-        Error::KeyInvalid => Shown::new(S::UNAUTHORIZED, "invalid_api_key", "Invalid API key"),
-        Error::TwoCredentials => Shown::new(
-            S::BAD_REQUEST,
-            "two_credentials",
-            "Send one credential, once: in X-API-Key or in Authorization",
-        ),
-        Error::LoginFailed => {
-            Shown::new(S::UNAUTHORIZED, "login_failed", "Invalid email or password")
-        }
-        Error::RefreshInvalid => Shown::new(
-            S::UNAUTHORIZED,
-            "invalid_refresh_token",
-            "Invalid or expired refresh token",
-        ),
-        Error::MailedTokenInvalid => Shown::new(
-            S::BAD_REQUEST,
-            "invalid_mailed_token",
-            "token: invalid, used or expired",
-        )
-        .blame(Blame::of_body("token".to_owned())),
-        Error::PasswordWrong => Shown::new(S::FORBIDDEN, "wrong_password", "Wrong password"),
-        Error::Conflict { rule } => Shown::new(S::CONFLICT, "conflict", rule),
-        Error::ClientInvalid => Shown::new(S::UNAUTHORIZED, "invalid_client", "Invalid client"),
-        Error::ClientForbidden { rule } => Shown::new(S::BAD_REQUEST, "unauthorized_client", rule),
-        Error::GrantUnsupported => Shown::new(
-            S::BAD_REQUEST,
-            "unsupported_grant_type",
-            "The grant type must be client_credentials or urn:ietf:params:oauth:grant-type:token-exchange",
-        ),
-        Error::TargetRefused { field } => Shown::new(
-            S::BAD_REQUEST,
-            "invalid_target",
-            format!("{field}: tokens are for this server alone; leave it out"),
-        ),
-        Error::IssuerSilent { retry_after_s } => Shown::new(
-            S::SERVICE_UNAVAILABLE,
-            "issuer_unavailable",
-            "The keys of the token's issuer cannot be read now; try again",
-        )
-        .retry_after(retry_after_s),
-        Error::TokenTypeUnsupported => Shown::new(
-            S::BAD_REQUEST,
-            "unsupported_token_type",
-            "A token of this kind ends with its session or its secret; API keys and sessions of one's own can be revoked here",
-        ),
-        Error::ScopeRefused { problem } => Shown::new(S::BAD_REQUEST, "invalid_scope", problem),
-        Error::ScopeMissing { scope } => Shown::new(
-            S::FORBIDDEN,
-            "scope_missing",
-            format!("API key missing required scope: {scope}"),
-        ),
-        Error::AddressNotAllowed => Shown::new(
-            S::FORBIDDEN,
-            "address_not_allowed",
-            "This API key may not be used from this address",
-        ),
-        Error::WrongEnvironment => Shown::new(
-            S::FORBIDDEN,
-            "wrong_environment",
-            "This API key belongs to another environment",
-        ),
-        Error::KeyLimited { state } => Shown::new(
-            S::TOO_MANY_REQUESTS,
-            "rate_limited",
-            format!(
-                "The API key's rate limit is used up; try again in {} s",
-                state.resets_in_s
-            ),
-        )
-        .rate(state),
-        Error::UsedUp => Shown::new(S::FORBIDDEN, "used_up", "The API key has too few uses left"),
-        Error::Forbidden { rule } => Shown::new(S::FORBIDDEN, "forbidden", rule),
-        Error::NoRule { method, path } => Shown::new(
-            S::FORBIDDEN,
-            "no_rule",
-            format!("No rule covers {method} {path}"),
-        ),
-        Error::AmbiguousPath { problem } => Shown::new(
-            S::FORBIDDEN,
-            "ambiguous_path",
-            format!("The path could be read in two ways: {problem}"),
-        ),
-        Error::OriginalRequest { problem } => Shown::new(
-            S::BAD_REQUEST,
-            "original_request",
-            format!("The original request is unclear: {problem}"),
-        ),
-        Error::Limited { retry_after_s } => {
-            let sentence = format!("Too many requests; try again in {retry_after_s} s");
-            Shown::new(S::TOO_MANY_REQUESTS, "rate_limited", sentence).retry_after(retry_after_s)
-        }
-        Error::Busy { retry_after_s } => Shown::new(
-            S::SERVICE_UNAVAILABLE,
-            "busy",
-            "The server is busy; try again",
-        )
-        .retry_after(retry_after_s),
-        Error::Store(error) => store_failed(&error),
-        Error::NotInMemory | Error::Fault(_) => {
-            tracing::error!(%error, "fault");
-            Shown::new(
-                S::INTERNAL_SERVER_ERROR,
-                "internal",
-                "Something went wrong on the server",
-            )
-        }
-    }
-}
-
-fn store_failed(error: &StoreError) -> Shown {
-    tracing::error!(%error, "store");
-    if error.is_temporary() {
-        Shown::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "store_unavailable",
-            "The store cannot take this now; try again",
-        )
-        .retry_after(5)
-    } else {
-        Shown::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "Something went wrong on the server",
-        )
-    }
 }
 
 fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Bytes> {

@@ -17,6 +17,7 @@ mod oauth_error;
 mod openapi;
 mod operator;
 pub(crate) mod rate_limit;
+mod refusal;
 mod route;
 mod team;
 mod users;

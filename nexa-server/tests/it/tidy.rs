@@ -25,7 +25,6 @@ const LAYERS: &[(&str, &[&str])] = &[
         "api",
         &["domain", "gate", "http", "outbound", "store", "time"],
     ),
-    ("outbound", &["time"]),
     ("gate", &["domain", "http", "store", "time"]),
     ("outbound", &["domain", "http", "time"]),
     ("domain", &["store", "sync", "time"]),
