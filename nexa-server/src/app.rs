@@ -170,6 +170,7 @@ impl App {
             lane: route.lane,
             may_block: call.may_block,
             rate: None,
+            permit: None,
         };
         let mut response =
             match self.answer(&mut cx, call.peer, route, &Input { head, body, params }) {

@@ -16,19 +16,20 @@ use crate::domain::Error;
 use crate::domain::agents::AgentPolicy;
 use crate::domain::apps::App;
 use crate::domain::audit::Origin;
+use crate::domain::erasure::Progress;
 use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::{KeyCache, Weakened};
 use crate::domain::key_usage::RateState;
 use crate::domain::keys::KeyPolicy;
 use crate::domain::principal::Member;
 use crate::domain::rules::ScopeRules;
-use crate::domain::{erasure, standing};
+use crate::domain::{erasure, keys, licenses, standing};
 use crate::gate::access::{Access, Authority};
 use crate::gate::limit::{Limit, Limiter};
-use crate::gate::permits::Permits;
+use crate::gate::permits::{Permit, Permits};
 use crate::http::extract::{Extract, Input};
 use crate::http::openapi::Operation;
-use crate::http::reply::{Content, Respond};
+use crate::http::reply::{Completion, Content, Respond};
 use crate::outbound::mail::{Letters, Mailer};
 use crate::store::{Store, Tx};
 use crate::time::UnixMillis;
@@ -93,6 +94,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) may_block: bool,
     /// What the rate limit of the caller's key has left, if it has one.
     pub(crate) rate: Option<RateState>,
+    /// The right to do slow work, in the lane that is for it; a handler that is done with that gives it back.
+    pub(crate) permit: Option<Permit<'a>>,
 }
 
 impl<'a> Cx<'a> {
@@ -138,10 +141,41 @@ impl<'a> Cx<'a> {
         self.services.mail_due.notify_one();
     }
 
+    /// Revokes what the disabling of a tenant has laid down.
+    pub(crate) fn finish_revoking(&self) -> Result<(), Error> {
+        licenses::finish_revoking(&self.services.store, self.now)
+    }
+
     /// Does what is left of an erasure that has begun; if the store stands in the way, the job goes on with it.
-    pub(crate) fn finish_erasure(&self, tenant_id: &str) {
-        if let Err(error) = erasure::finish(&self.services.store, self.now, tenant_id) {
-            tracing::warn!(tenant_id, %error, "an erasure is not finished yet; it goes on by itself");
+    pub(crate) fn finish_erasure(&self, tenant_id: &str) -> Completion {
+        match erasure::finish(&self.services.store, self.now, tenant_id) {
+            Ok(Progress::Over) => Completion::Done,
+            Ok(Progress::TracesLeft) => Completion::Accepted,
+            Err(error) => {
+                tracing::warn!(tenant_id, %error, "an erasure is not finished yet; it goes on by itself");
+                Completion::Accepted
+            }
+        }
+    }
+
+    /// As [`Cx::weaken`], for the rest of what this call has begun: it may have ended its caller.
+    pub(crate) fn go_on<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&Tx<'_>, UnixMillis, &Origin) -> Result<(T, Weakened), Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (now, origin) = (self.now, self.origin.clone());
+        let (done, weakened) = self.services.store.write(move |tx| f(tx, now, &origin))?;
+        self.services.cache.forget(&weakened);
+        Ok(done)
+    }
+
+    /// Deletes the keys of a user, in parts that keep nobody waiting for long; their caller holds what ends the user.
+    pub(crate) fn delete_keys_of(&self, user_id: &str) -> Result<(), Error> {
+        loop {
+            let id = user_id.to_owned();
+            if !self.go_on(move |tx, _, _| keys::delete_part_of_user(tx, &id))? {
+                return Ok(());
+            }
         }
     }
 
@@ -175,11 +209,13 @@ where
     Handler {
         run: Box::new(move |cx, input| {
             let decoded = I::extract(input)?;
-            let _permit = match cx.lane {
+            cx.permit = match cx.lane {
                 Lane::Slow => Some(cx.services.slow.enter()?),
                 Lane::Memory | Lane::Store => None,
             };
-            Ok(f(cx, decoded)?.respond())
+            let answer = f(cx, decoded);
+            cx.permit = None;
+            Ok(answer?.respond())
         }),
         describe: |operation, schemas| {
             I::describe(operation, schemas);

@@ -4,10 +4,12 @@ use std::num::NonZeroU32;
 
 use hyper::Request;
 use hyper::body::Bytes;
+use rand_core::Rng as _;
 use serde_json::{Value, json};
 
 use super::{Fixture, START, answer};
 use crate::job;
+use crate::testing::SeededRng;
 
 /// The words that only this tenant's data holds.
 fn mark(number: usize) -> String {
@@ -18,6 +20,7 @@ fn crowd() -> Fixture {
     Fixture::with(|config| {
         config.allowances.register_per_address_an_hour = NonZeroU32::MAX;
         config.allowances.login_per_address_an_hour = NonZeroU32::MAX;
+        config.allowances.invite_per_tenant_an_hour = NonZeroU32::MAX;
     })
 }
 
@@ -114,6 +117,91 @@ fn erasure_leaves_nothing_personal_in_database_log_or_free_pages() {
         24 * 8,
         "its licences are revoked"
     );
+}
+
+/// As [`erasure_leaves_nothing_personal_in_database_log_or_free_pages`], with rows of all lengths that came in any order:
+/// the database moves them from page to page, and what they leave behind there is gone too.
+#[test]
+fn erasure_reaches_what_rows_have_left_on_other_pages() {
+    for seed in 0..2 {
+        let mut fixture = crowd();
+        let mut rng = SeededRng::new(seed);
+        let mut draw = |below: u32| rng.next_u32() % below;
+        let mut people: Vec<(String, String)> = Vec::new();
+        for number in 0..20 {
+            let mark = mark(number);
+            let name = "w".repeat(draw(25) as usize);
+            let email = format!("{name}{}.{mark}@example.com", draw(1 << 30));
+            let account = json!({ "email": email, "password": "correct horse", "tenantName": format!("T {mark}") });
+            assert_eq!(
+                fixture.send("POST", "/api/auth/register", "", &account).0,
+                201
+            );
+            let (_, tokens) = fixture.send("POST", "/api/auth/login", "", &account);
+            people.push((mark, tokens["accessToken"].as_str().unwrap().to_owned()));
+        }
+        for _ in 0..300 {
+            let (mark, session) = &people[draw(20) as usize];
+            let filling = "v".repeat(draw(30) as usize);
+            let (path, body) = match draw(3) {
+                0 => (
+                    "/api/team/invite",
+                    json!({ "email": format!("{}{filling}.{mark}@example.com", draw(1 << 30)), "role": "member" }),
+                ),
+                1 => (
+                    "/api/v1/api-keys",
+                    json!({ "name": format!("K {mark}"), "scopes": ["signals"], "metadata": { "note": format!("{mark} ").repeat(draw(60) as usize) } }),
+                ),
+                _ => (
+                    "/api/licenses/issue",
+                    json!({ "appId": "agentyk-engine", "device": { "fingerprint": "f", "platform": format!("os {mark}{filling}"), "name": mark } }),
+                ),
+            };
+            assert_eq!(fixture.send("POST", path, session, &body).0, 201);
+        }
+        while !people.is_empty() {
+            let (mark, session) =
+                people.swap_remove(draw(u32::try_from(people.len()).unwrap()) as usize);
+            let body = json!({ "password": "correct horse" });
+            assert_eq!(
+                fixture.send("DELETE", "/api/account", &session, &body).0,
+                200
+            );
+            assert_eq!(fixture.files_with(&mark), [""; 0], "seed {seed}, {mark}");
+        }
+    }
+}
+
+#[test]
+fn an_erasure_says_when_somebody_still_reads_what_is_erased() {
+    let mut fixture = crowd();
+    let session = fixture.furnish(1);
+    let store = fixture.app.services().store.clone();
+    let (reading, read) = std::sync::mpsc::channel::<()>();
+    let (begun, has_begun) = std::sync::mpsc::channel::<()>();
+    let reader = std::thread::spawn(move || {
+        let held = store.read(|tx| -> Result<(), crate::store::StoreError> {
+            tx.one("SELECT count(*) FROM users", &[], |row| row.int(0))?;
+            begun.send(()).unwrap();
+            // Until the test lets it go.
+            let _ = read.recv();
+            Ok(())
+        });
+        held.unwrap();
+    });
+    has_begun.recv().unwrap();
+    let body = json!({ "password": "correct horse" });
+    let answer = fixture.send("DELETE", "/api/account", &session, &body);
+    assert_eq!(answer, (202, json!({ "success": true })));
+    let registered = json!({ "email": format!("Owner.{}@example.com", mark(1)), "password": "correct horse", "tenantName": "T" });
+    assert_eq!(
+        fixture.send("POST", "/api/auth/login", "", &registered).0,
+        401
+    );
+    drop(reading);
+    reader.join().unwrap();
+    job::tick(fixture.app.services(), START);
+    assert_eq!(fixture.files_with(&mark(1)), [""; 0]);
 }
 
 #[test]

@@ -11,11 +11,11 @@ use super::key_cache::Weakened;
 use super::mailed_tokens::{self, Purpose};
 use super::mails::{self, Addressee, MailKind};
 use super::password::Password;
-use super::principal::{Principal, Role};
+use super::principal::Role;
 use super::{keys, licenses, sessions};
 use crate::store::tenants::{self, Tenant};
 use crate::store::users::{self, User};
-use crate::store::{StoreError, Tx, agents, sessions as session_rows};
+use crate::store::{StoreError, Tx, agents, invites, sessions as session_rows};
 use crate::time::UnixMillis;
 
 /// A registration whose fields hold and whose password is hashed.
@@ -140,7 +140,7 @@ pub(crate) fn resend_verification(
 }
 
 /// Takes the address from a user who never showed that it is theirs, with every way in that hangs on it. A tenant that loses
-/// its last owner so goes to the one who follows; without any other user it is disabled.
+/// its last owner so goes to the one who follows; one without any other user is left to the operator.
 pub(super) fn give_up_address(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -150,27 +150,18 @@ pub(super) fn give_up_address(
     keys::delete_of_user(tx, now, origin, &user.tenant_id, &user.id)?;
     sessions::end_all(tx, &user.id)?;
     mailed_tokens::forget(tx, &user.id)?;
+    invites::delete_of_inviter(tx, &user.id)?;
     users::clear_log_in(tx, &user.id)?;
     users::set_active(tx, &user.id, false)?;
     record(tx, now, origin, Act::AddressGivenUp, user)?;
-    match users::heir(tx, &user.tenant_id)? {
-        None => {
-            let machine = Origin {
-                principal: Principal::Machine,
-                address: origin.address,
-            };
-            let ((), weakened) = enable_tenant(tx, now, &machine, &user.tenant_id, false)?;
-            Ok(weakened)
-        }
-        Some(heir) => {
-            if heir.role != Role::Owner.as_str() {
-                users::set_role(tx, &heir.id, Role::Owner.as_str())?;
-                record(tx, now, origin, Act::MemberRoleChanged, &heir)?;
-            }
-            // What the heir could do is cached too.
-            Ok(Weakened::Tenant(user.tenant_id.clone()))
-        }
+    if let Some(heir) = users::heir(tx, &user.tenant_id)?
+        && heir.role != Role::Owner.as_str()
+    {
+        users::set_role(tx, &heir.id, Role::Owner.as_str())?;
+        record(tx, now, origin, Act::MemberRoleChanged, &heir)?;
     }
+    // What the heir could do is cached too.
+    Ok(Weakened::Tenant(user.tenant_id.clone()))
 }
 
 /// Enables or disables a tenant, and with it every key of its users. Sessions and tokens end with the first disabling and
@@ -193,7 +184,8 @@ pub(crate) fn enable_tenant(
         session_rows::delete_of_tenant(tx, id)?;
         agents::raise_secret_version(tx, id)?;
         mailed_tokens::forget_tenant(tx, id)?;
-        licenses::revoke_all(tx, now, origin, id)?;
+        invites::delete_of_tenant(tx, id)?;
+        licenses::begin_revoking(tx, now, origin, id)?;
     }
     let act = match is_enabled {
         true => Act::TenantEnabled,
@@ -220,6 +212,7 @@ pub(crate) fn enable_user(
     if !is_enabled {
         sessions::end_all(tx, id)?;
         mailed_tokens::forget(tx, id)?;
+        invites::delete_of_inviter(tx, id)?;
         agents::raise_secret_version(tx, &user.tenant_id)?;
     }
     let act = match is_enabled {

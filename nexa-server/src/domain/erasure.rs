@@ -4,12 +4,20 @@ use super::accounts;
 use super::audit::{self, Act, Origin};
 use super::error::Error;
 use super::key_cache::Weakened;
+use super::licenses;
 use super::principal::Principal;
-use crate::store::{Store, Tx, erasure, tenants};
+use crate::store::{Store, Tx, erasure, licenses as license_rows, tenants, users};
 use crate::time::UnixMillis;
 
-/// Begins to erase the calling owner's tenant: from here on nobody gets in, and its licences are revoked. [`finish`] does
-/// the rest, now or after a crash.
+/// Up to this size the file is rewritten for each erasure, which takes a moment; beyond it, for all of an hour at once.
+const REWRITTEN_AT_ONCE_BYTES: u64 = 64 << 20;
+/// How long rows that are gone may leave traces in a large file, in seconds.
+const TRACES_MAX_S: i64 = 3600;
+/// Rows of a table in one turn of the writer.
+const PART: u32 = 500;
+
+/// Begins to erase the calling owner's tenant: from here on nobody gets in, nobody's address is taken by it, and its
+/// licences are to be revoked. [`finish`] does the rest, now or after a crash.
 ///
 /// # Errors
 /// `Forbidden` for anybody but an owner in person.
@@ -37,39 +45,77 @@ pub(crate) fn begin(
     tenant_id: &str,
 ) -> Result<((), Weakened), Error> {
     let disabled = accounts::enable_tenant(tx, now, origin, tenant_id, false)?;
+    users::clear_log_ins(tx, tenant_id)?;
     tenants::begin_erasing(tx, now, tenant_id)?;
     Ok(disabled)
 }
 
-/// Removes everything of a tenant that is being erased, in turns of the writer that keep nobody waiting for long, and then
-/// its traces in the log. Doing it again changes nothing.
+/// Whether an erasure is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Nothing personal is left in any file.
+    Over,
+    /// The rows are gone; [`finish_all`] will remove their traces.
+    TracesLeft,
+}
+
+/// Removes everything of a tenant that is being erased, in turns of the writer that keep nobody waiting for long, and then,
+/// unless the file is large, what the rows have left in it. Doing it again changes nothing.
 ///
 /// # Errors
-/// `Store`; what is left is removed by the next call.
-pub(crate) fn finish(store: &Store, now: UnixMillis, tenant_id: &str) -> Result<(), Error> {
-    /// Rows of a table in one turn.
-    const PART: u32 = 500;
-    let tenant = || tenant_id.to_owned();
+/// `Store`; what is left is removed by [`finish_all`].
+pub(crate) fn finish(store: &Store, now: UnixMillis, tenant_id: &str) -> Result<Progress, Error> {
+    remove(store, now, tenant_id)?;
+    if store.size_bytes()? > REWRITTEN_AT_ONCE_BYTES {
+        return Ok(Progress::TracesLeft);
+    }
+    store.scrub()?;
+    end(store, tenant_id)?;
+    Ok(Progress::Over)
+}
+
+/// Finishes what a crash, a reader of the log or the size of the file has left unfinished.
+///
+/// # Errors
+/// As [`finish`].
+pub(crate) fn finish_all(store: &Store, now: UnixMillis) -> Result<(), Error> {
+    const TENANTS: u32 = 100;
+    let found = store.read(|tx| tenants::erasing(tx, TENANTS))?;
+    let Some((_, oldest)) = found.first() else {
+        return Ok(());
+    };
+    for (tenant_id, _) in &found {
+        remove(store, now, tenant_id)?;
+    }
+    let is_due = oldest.plus_seconds(TRACES_MAX_S) <= now;
+    if !is_due && store.size_bytes()? > REWRITTEN_AT_ONCE_BYTES {
+        return Ok(());
+    }
+    store.scrub()?;
+    for (tenant_id, _) in &found {
+        end(store, tenant_id)?;
+    }
+    Ok(())
+}
+
+fn remove(store: &Store, now: UnixMillis, tenant_id: &str) -> Result<(), Error> {
+    licenses::finish_revoking(store, now)?;
     loop {
-        let id = tenant();
+        let id = tenant_id.to_owned();
         if store.write(move |tx| erasure::remove_part(tx, &id, PART))? == 0 {
             break;
         }
     }
-    let id = tenant();
-    store.write(move |tx| clear(tx, now, &id))?;
-    store.scrub()?;
-    let id = tenant();
-    store.write(move |tx| Ok(tenants::end_erasing(tx, &id)?))
-}
-
-/// Finishes what a crash or a reader of the log has left unfinished.
-pub(crate) fn finish_all(store: &Store, now: UnixMillis) -> Result<(), Error> {
-    const AT_ONCE: u32 = 10;
-    for tenant_id in store.read(|tx| tenants::erasing(tx, AT_ONCE))? {
-        finish(store, now, &tenant_id)?;
+    let mut last = None;
+    loop {
+        let id = tenant_id.to_owned();
+        last = store.write(move |tx| license_rows::clear_part(tx, &id, last.as_deref(), PART))?;
+        if last.is_none() {
+            break;
+        }
     }
-    Ok(())
+    let id = tenant_id.to_owned();
+    store.write(move |tx| clear(tx, now, &id))
 }
 
 fn clear(tx: &Tx<'_>, now: UnixMillis, tenant_id: &str) -> Result<(), Error> {
@@ -81,4 +127,9 @@ fn clear(tx: &Tx<'_>, now: UnixMillis, tenant_id: &str) -> Result<(), Error> {
         address: None,
     };
     audit::record(tx, now, &machine, Act::AccountErased, Some(tenant_id), None)
+}
+
+fn end(store: &Store, tenant_id: &str) -> Result<(), Error> {
+    let id = tenant_id.to_owned();
+    store.write(move |tx| Ok(tenants::end_erasing(tx, &id)?))
 }

@@ -138,11 +138,11 @@ impl Export {
     pub(crate) fn credits(&self) -> impl Iterator<Item = Page<StoredEntry>> + Send + 'static {
         let (tenant_id, is_whole) = (self.tenant_id.clone(), self.only.is_none());
         self.pages(
-            move |tx, last: Option<&i64>| match is_whole {
-                true => credits::list(tx, &tenant_id, last.copied().unwrap_or(0), PAGE),
+            move |tx, last: Option<&(UnixMillis, i64)>| match is_whole {
+                true => credits::list(tx, &tenant_id, last.copied(), PAGE),
                 false => Ok(Vec::new()),
             },
-            |entry| entry.seq,
+            |entry| (entry.at, entry.seq),
         )
     }
 

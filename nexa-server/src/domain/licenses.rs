@@ -10,8 +10,8 @@ use super::error::Error;
 use super::fields;
 use super::issuing::Issuing;
 use super::principal::Member;
-use crate::store::Tx;
 use crate::store::licenses::{self, License, Revocation};
+use crate::store::{Store, Tx, tenants};
 use crate::time::UnixMillis;
 
 /// In bytes.
@@ -87,6 +87,7 @@ pub(crate) fn draft(
         issued_at: now,
         expires_at: issued.expires_at.into(),
         revoked_at: None,
+        revoked_reason: None,
         jti,
     };
     Ok(Draft {
@@ -159,18 +160,44 @@ pub(crate) fn revoke(
     )
 }
 
-/// Revokes every licence of a tenant, whose end it is.
-pub(super) fn revoke_all(
+/// Lays down that the tenant's licences are to be revoked, whose end it is; [`finish_revoking`] does it, now or after a
+/// crash.
+pub(super) fn begin_revoking(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
     tenant_id: &str,
 ) -> Result<(), Error> {
-    if licenses::revoke_all(tx, now, tenant_id)? == 0 {
-        return Ok(());
-    }
+    tenants::begin_revoking(tx, now, tenant_id)?;
     let tenant_id = Some(tenant_id);
     audit::record(tx, now, origin, Act::LicensesRevoked, tenant_id, tenant_id)
+}
+
+/// Revokes the licences of every tenant for which that was laid down, in turns of the writer that keep nobody waiting for
+/// long. Doing it again changes nothing.
+///
+/// # Errors
+/// `Store`; what is left is revoked by the next call.
+pub(crate) fn finish_revoking(store: &Store, now: UnixMillis) -> Result<(), Error> {
+    const TENANTS: u32 = 10;
+    const PART: u32 = 1_000;
+    loop {
+        let found = store.read(|tx| tenants::revoking(tx, TENANTS))?;
+        for tenant_id in &found {
+            loop {
+                let id = tenant_id.clone();
+                let revoke = move |tx: &Tx<'_>| licenses::revoke_part(tx, now, &id, PART);
+                if store.write(revoke)? == 0 {
+                    break;
+                }
+            }
+            let id = tenant_id.clone();
+            store.write(move |tx| tenants::end_revoking(tx, &id))?;
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+    }
 }
 
 /// What was revoked later than `since`, oldest first: for everybody, so without tenants and reasons.

@@ -4,7 +4,7 @@ use nexa_core::{KeyDigest, KeyFormat, PlainKey};
 use rand_core::CryptoRng;
 
 use super::error::Error;
-use crate::store::{Store, Tx, mailed_tokens};
+use crate::store::{Tx, mailed_tokens, mails};
 use crate::time::UnixMillis;
 
 /// `nxm_` and 32 characters.
@@ -98,18 +98,14 @@ pub(super) fn redeem(
     Ok(user_id)
 }
 
-/// Ends every token that was mailed to the user.
+/// Ends every token that was mailed to the user, and the mails that wait.
 pub(super) fn forget(tx: &Tx<'_>, user_id: &str) -> Result<(), Error> {
+    mails::delete_of_user(tx, user_id)?;
     Ok(mailed_tokens::delete_of_user(tx, user_id)?)
 }
 
-/// Ends every token that was mailed to a user of the tenant.
+/// As [`forget`], for every user of a tenant.
 pub(super) fn forget_tenant(tx: &Tx<'_>, tenant_id: &str) -> Result<(), Error> {
+    mails::delete_of_tenant(tx, tenant_id)?;
     Ok(mailed_tokens::delete_of_tenant(tx, tenant_id)?)
-}
-
-/// Removes tokens that have run out, a bounded number of them.
-pub(crate) fn sweep(store: &Store, now: UnixMillis) -> Result<(), Error> {
-    const PART: u32 = 500;
-    store.write(move |tx| Ok(mailed_tokens::delete_expired(tx, now, PART).map(drop)?))
 }

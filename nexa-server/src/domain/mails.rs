@@ -74,7 +74,7 @@ pub(crate) struct Letter {
     pub(crate) kind: MailKind,
     pub(crate) to: String,
     pub(crate) tenant_name: String,
-    /// The address of whoever invited.
+    /// The address of whoever invited, if it is known to be theirs.
     pub(crate) inviter: Option<String>,
     pub(crate) role: String,
     /// The client that asked for it, if it is known.
@@ -92,7 +92,7 @@ pub(crate) enum Begun {
     GivenUp,
 }
 
-/// The mail that has been due longest.
+/// The mail that is to be sent next.
 pub(crate) fn next(tx: &Tx<'_>, now: UnixMillis) -> Result<Option<Mail>, Error> {
     Ok(mails::next(tx, now)?)
 }

@@ -13,7 +13,7 @@ use super::password;
 use super::principal::Member;
 use super::sessions::{self, Draft};
 use crate::store::users::{self, User};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, invites};
 use crate::time::UnixMillis;
 
 /// The calling user, if the password is its own: the slow part.
@@ -74,20 +74,19 @@ pub(crate) fn forgot(
     mails::enqueue(tx, now, origin, mail_id, MailKind::ResetPassword, to)
 }
 
-/// Whether the token would reset a password: asked before the new one is hashed.
+/// The user whose password the token would reset: asked before the new one is hashed.
 ///
 /// # Errors
 /// `MailedTokenInvalid`.
-pub(crate) fn require_reset_token(
-    tx: &Tx<'_>,
-    now: UnixMillis,
-    token: &KeyDigest,
-) -> Result<(), Error> {
-    mailed_tokens::user_of(tx, now, Purpose::ResetPassword, token).map(drop)
+pub(crate) fn whose_reset(tx: &Tx<'_>, now: UnixMillis, token: &KeyDigest) -> Result<User, Error> {
+    let user_id = mailed_tokens::user_of(tx, now, Purpose::ResetPassword, token)?;
+    users::find(tx, &user_id)?
+        .filter(|user| user.is_active)
+        .ok_or(Error::MailedTokenInvalid)
 }
 
 /// Sets the password of the user that the token was mailed to. All its sessions end. Who has the token reads the address:
-/// if nobody had shown that before, whatever was done in its name ends too, keys included.
+/// if nobody had shown that before, what was done in its name ends too: keys, invitations, and what others became by it.
 ///
 /// # Errors
 /// `MailedTokenInvalid`, also for a user who has been disabled.
@@ -106,6 +105,17 @@ pub(crate) fn reset(
     replace(tx, &user.id, password_hash)?;
     if user.email_verified_at.is_none() {
         keys::delete_of_user(tx, now, origin, &user.tenant_id, &user.id)?;
+        invites::delete_of_inviter(tx, &user.id)?;
+        if users::demote_others(tx, &user.tenant_id, &user.id)? > 0 {
+            record(
+                tx,
+                now,
+                origin,
+                Act::MembersDemoted,
+                &user.tenant_id,
+                &user.id,
+            )?;
+        }
         users::set_email_verified(tx, now, &user.id)?;
     }
     record(
@@ -117,7 +127,8 @@ pub(crate) fn reset(
         &user.id,
     )?;
     notify(tx, now, origin, mail_id, &user.id)?;
-    Ok(((), Weakened::User(user.id)))
+    // What the others could do is cached too.
+    Ok(((), Weakened::Tenant(user.tenant_id)))
 }
 
 /// What was mailed for the old password is dead with it.

@@ -13,9 +13,9 @@ use super::issuing::Issuing;
 use super::paging::{Page, Paged};
 use super::password;
 use super::principal::{Member, Via};
+use crate::store::Tx;
 use crate::store::sessions::{self, Previous, Session};
 use crate::store::users::{self, User};
-use crate::store::{Store, Tx};
 use crate::time::UnixMillis;
 
 /// How long a refresh token lasts, in seconds.
@@ -352,12 +352,6 @@ pub(super) fn end_all(tx: &Tx<'_>, user_id: &str) -> Result<(), Error> {
     users::raise_session_version(tx, user_id)?;
     sessions::delete_of_user(tx, user_id, None)?;
     Ok(())
-}
-
-/// Removes sessions that have run out, a bounded number of them.
-pub(crate) fn sweep(store: &Store, now: UnixMillis) -> Result<(), Error> {
-    const PART: u32 = 500;
-    store.write(move |tx| Ok(sessions::delete_expired(tx, now, PART).map(drop)?))
 }
 
 /// The member who called, by a session.

@@ -15,7 +15,7 @@ use super::principal::{Member, Role};
 use super::{keys, sessions};
 use crate::store::invites::{self, Invite};
 use crate::store::users::{self, User};
-use crate::store::{Store, Tx, tenants};
+use crate::store::{Tx, tenants};
 use crate::time::UnixMillis;
 
 const SECONDS_A_DAY: i64 = 24 * 3600;
@@ -32,7 +32,7 @@ pub(crate) fn members(tx: &Tx<'_>, member: &Member, page: &Page) -> Result<Paged
 /// Gives a user of the tenant another role; answers the user as it is then.
 ///
 /// # Errors
-/// `NotFound`; `Forbidden` for an admin who reaches for an owner's role; `LastOwner`.
+/// `NotFound`; `Forbidden` for an admin who reaches for an owner's role; `Conflict` for the last owner.
 pub(crate) fn change_role(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -58,10 +58,28 @@ pub(crate) fn change_role(
     Ok((user, Weakened::User(user_id.to_owned())))
 }
 
+/// Ends everything that a user of the tenant can do, before [`remove`] takes the user away.
+///
+/// # Errors
+/// `NotFound`; `Forbidden` for an admin who removes an owner; `Conflict` for the last owner.
+pub(crate) fn begin_removing(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    user_id: &str,
+) -> Result<((), Weakened), Error> {
+    let user = managed(tx, manager(origin)?, user_id)?;
+    require_other_owner(tx, &user)?;
+    users::set_active(tx, &user.id, false)?;
+    sessions::end_all(tx, &user.id)?;
+    record(tx, now, origin, Act::UserDisabled, &user.id)?;
+    Ok(((), Weakened::User(user.id)))
+}
+
 /// Removes a user from the tenant, with its sessions, tokens and keys; what it made for the tenant stays the tenant's.
 ///
 /// # Errors
-/// `NotFound`; `Forbidden` for an admin who removes an owner; `LastOwner`.
+/// As [`begin_removing`].
 pub(crate) fn remove(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -87,22 +105,17 @@ pub(crate) struct NewInvite {
 }
 
 impl NewInvite {
-    /// # Errors
-    /// `Invalid` for `role` where it is an owner's: owners are made of members.
     pub(crate) fn new(
         now: UnixMillis,
         rng: &mut dyn CryptoRng,
         email: EmailAddress,
         role: Role,
-    ) -> Result<Self, Error> {
-        match role {
-            Role::Owner => Err(Error::invalid("role", "must be admin or member")),
-            Role::Admin | Role::Member => Ok(Self {
-                id: uuid_v7(now.unsigned_ms(), rng),
-                mail_id: uuid_v7(now.unsigned_ms(), rng),
-                email,
-                role,
-            }),
+    ) -> Self {
+        Self {
+            id: uuid_v7(now.unsigned_ms(), rng),
+            mail_id: uuid_v7(now.unsigned_ms(), rng),
+            email,
+            role,
         }
     }
 }
@@ -191,18 +204,26 @@ pub(super) fn letter(
         kind: MailKind::Invite,
         to: invite.email_given,
         tenant_name: tenant.map(|tenant| tenant.name).unwrap_or_default(),
-        inviter: inviter.email_given,
+        // Nobody is to write in the name of an address that may be another's.
+        inviter: inviter
+            .email_given
+            .filter(|_| inviter.email_verified_at.is_some()),
         role: invite.role,
         asked_from: None,
     }))
 }
 
-/// Whether the token would let somebody in: asked before a password is hashed.
+/// The user who would lose the address to whoever accepts, if there is one: asked before a password is hashed.
 ///
 /// # Errors
-/// `MailedTokenInvalid`.
-pub(crate) fn require_invite(tx: &Tx<'_>, now: UnixMillis, token: &KeyDigest) -> Result<(), Error> {
-    standing(tx, now, token).map(drop)
+/// `MailedTokenInvalid`, and `Conflict` where the address stays with its user.
+pub(crate) fn who_gives_way(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    token: &KeyDigest,
+) -> Result<Option<String>, Error> {
+    let invite = standing(tx, now, token)?;
+    Ok(holder(tx, &invite)?.map(|user| user.id))
 }
 
 /// Makes whoever holds the token a user of the tenant that invited. Who has it reads the address, so a user who has the
@@ -220,13 +241,8 @@ pub(crate) fn accept(
     password_hash: String,
 ) -> Result<((), Weakened), Error> {
     let invite = standing(tx, now, token)?;
-    let weakened = match users::find_by_email(tx, &invite.email)? {
+    let weakened = match holder(tx, &invite)? {
         None => Weakened::Values(Vec::new()),
-        Some(holder) if holder.email_verified_at.is_some() => {
-            return Err(Error::Conflict {
-                rule: "This address has an account already",
-            });
-        }
         Some(holder) => accounts::give_up_address(tx, now, origin, &holder)?,
     };
     let user = User {
@@ -255,10 +271,18 @@ pub(crate) fn accept(
     Ok(((), weakened))
 }
 
-/// Removes invitations that have run out, a bounded number of them.
-pub(crate) fn sweep(store: &Store, now: UnixMillis) -> Result<(), Error> {
-    const PART: u32 = 500;
-    store.write(move |tx| Ok(invites::delete_expired(tx, now, PART).map(drop)?))
+/// The user who has the address of an invitation, and has never shown that it is theirs.
+///
+/// # Errors
+/// `Conflict` for one who has.
+fn holder(tx: &Tx<'_>, invite: &Invite) -> Result<Option<User>, Error> {
+    let holder = users::find_by_email(tx, &invite.email)?;
+    match holder {
+        Some(holder) if holder.email_verified_at.is_some() => Err(Error::Conflict {
+            rule: "This address has an account already",
+        }),
+        holder => Ok(holder),
+    }
 }
 
 /// The invitation of a token, while it stands.

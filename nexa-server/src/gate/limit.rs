@@ -25,7 +25,7 @@ pub(crate) enum Limit {
     MailPerAddress,
     /// Forgotten passwords and repeated verification mails.
     MailPerAccount,
-    /// Mails that tell an address's owner that somebody tried to register it.
+    /// Mails that nobody has asked for who reads the address: registrations and invitations.
     NoticePerAccount,
     InvitePerTenant,
     /// Reset and accept-invite: guesses at mailed tokens.

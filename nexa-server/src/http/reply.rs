@@ -46,6 +46,13 @@ pub(crate) struct Empty;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Success;
 
+/// `{"success": true}`: 200 when all of it is done, 202 (RFC 9110 §15.3.3) when it will be, whatever happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Completion {
+    Done,
+    Accepted,
+}
+
 /// An answer that shows a secret or a token: `Cache-Control: no-store`.
 ///
 /// # Security
@@ -112,6 +119,26 @@ impl<T: Serialize + JsonSchema> Respond for Created<T> {
             "Created",
             Some(SchemaGenerator::subschema_for::<T>),
         );
+    }
+}
+
+impl Respond for Completion {
+    fn respond(self) -> Response<Content> {
+        let status = match self {
+            Self::Done => StatusCode::OK,
+            Self::Accepted => StatusCode::ACCEPTED,
+        };
+        json(status, &Success).map(Content::Whole)
+    }
+
+    fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
+        for (status, description) in [(StatusCode::OK, "OK"), (StatusCode::ACCEPTED, "Accepted")] {
+            operation.response(
+                status,
+                description,
+                Some(SchemaGenerator::subschema_for::<Success>),
+            );
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 pub(crate) mod mail;
 
 use crate::api::Services;
-use crate::domain::{credits, erasure, keys, mailed_tokens, sessions, team};
+use crate::domain::{credits, erasure, keys, licenses, sweep};
 use crate::time::UnixMillis;
 
 /// How often [`tick`] is due, in seconds: also the bound on how late `last_used_at` reaches the store.
@@ -28,14 +28,11 @@ pub(crate) fn tick(services: &Services, now: UnixMillis) {
             tracing::warn!(%error, "ends of credit periods could not be written; they count all the same");
         }
     }
-    for (what, swept) in [
-        ("sessions", sessions::sweep(&services.store, now)),
-        ("mailed tokens", mailed_tokens::sweep(&services.store, now)),
-        ("invitations", team::sweep(&services.store, now)),
-    ] {
-        if let Err(error) = swept {
-            tracing::warn!(%error, "{what} that have run out could not be removed; they are dead all the same");
-        }
+    if let Err(error) = sweep::expired(&services.store, now) {
+        tracing::warn!(%error, "what has run out could not be removed; it is dead all the same");
+    }
+    if let Err(error) = licenses::finish_revoking(&services.store, now) {
+        tracing::warn!(%error, "licences of a disabled tenant are not all revoked; it goes on in the next round");
     }
     if let Err(error) = erasure::finish_all(&services.store, now) {
         tracing::warn!(%error, "an erasure is not finished; it goes on in the next round");

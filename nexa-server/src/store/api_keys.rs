@@ -288,9 +288,12 @@ pub(crate) fn delete(tx: &Tx<'_>, id: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Removes every key of a user; answers how many.
-pub(crate) fn delete_of_user(tx: &Tx<'_>, user_id: &str) -> Result<usize, StoreError> {
-    tx.execute("DELETE FROM api_keys WHERE user_id = ?1", &[user_id.into()])
+/// Removes keys of a user, at most `limit`; answers how many.
+pub(crate) fn delete_of_user(tx: &Tx<'_>, user_id: &str, limit: u32) -> Result<usize, StoreError> {
+    tx.execute(
+        "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE user_id = ?1 LIMIT ?2)",
+        &[user_id.into(), limit.into()],
+    )
 }
 
 /// Takes `cost` uses; answers how many are left, or `None` when there were fewer.

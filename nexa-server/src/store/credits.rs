@@ -72,13 +72,14 @@ pub(crate) struct StoredEntry {
 pub(crate) fn list(
     tx: &Tx<'_>,
     tenant_id: &str,
-    after_seq: i64,
+    after: Option<(UnixMillis, i64)>,
     limit: u32,
 ) -> Result<Vec<StoredEntry>, StoreError> {
+    let (at_ms, seq) = after.map_or((i64::MIN, 0), |(at, seq)| (at.ms(), seq));
     tx.all(
         "SELECT seq, at_ms, monthly_mc, topup_mc, monthly_after_mc, topup_after_mc, cause, cause_id FROM credit_entries
-         WHERE tenant_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
-        &[tenant_id.into(), after_seq.into(), limit.into()],
+         WHERE tenant_id = ?1 AND (at_ms, seq) > (?2, ?3) ORDER BY at_ms, seq LIMIT ?4",
+        &[tenant_id.into(), at_ms.into(), seq.into(), limit.into()],
         |row| {
             Ok(StoredEntry {
                 seq: row.int(0)?,

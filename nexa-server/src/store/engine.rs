@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    fs,
     path::{self, Path, PathBuf},
     sync::Arc,
     thread,
@@ -134,27 +135,50 @@ impl Store {
         self.inner.writer.write(closure)
     }
 
-    /// Moves the log into the database file and empties it, so that what was deleted is gone from there too.
+    /// Size of the database file, the log not counted.
     ///
     /// # Errors
-    /// `Busy` when somebody (a backup) reads the log for longer than a few seconds.
+    /// When the file cannot be asked.
+    pub(crate) fn size_bytes(&self) -> Result<u64, StoreError> {
+        match fs::metadata(&self.inner.database) {
+            Ok(database) => Ok(database.len()),
+            Err(_) => Err(StoreError::Unavailable),
+        }
+    }
+
+    /// Writes the whole file anew and empties the log, so that nothing of what was deleted is left in either:
+    /// `secure_delete` does not reach what a page keeps beside its rows when they move to another page. Writes wait
+    /// meanwhile, and are told to come back later if it takes longer than five seconds.
+    ///
+    /// # Errors
+    /// `Busy` when others write all the time, or somebody (a backup) reads the log for longer than a few seconds.
     pub(crate) fn scrub(&self) -> Result<(), StoreError> {
+        /// Above it the copy that SQLite makes goes to a nameless file instead of memory.
+        const IN_MEMORY_BYTES: u64 = 256 << 20;
         const TRIES: u32 = 50;
         const PAUSE: Duration = Duration::from_millis(50);
         let connection = open_writer(&self.inner.database)?;
+        if self.size_bytes()? > IN_MEMORY_BYTES {
+            connection.execute_batch("PRAGMA temp_store=FILE")?;
+        }
+        self.noted(connection.execute_batch("VACUUM"))?;
         for _ in 0..TRIES {
-            match checkpoint::truncate(&connection) {
-                Ok(true) => return Ok(()),
-                Ok(false) => thread::sleep(PAUSE),
-                Err(error) => {
-                    if checkpoint::is_fatal(&error) {
-                        self.inner.health.fail(&format!("checkpoint: {error}"));
-                    }
-                    return Err(error.into());
-                }
+            if self.noted(checkpoint::truncate(&connection))? {
+                return Ok(());
             }
+            thread::sleep(PAUSE);
         }
         Err(StoreError::Busy)
+    }
+
+    /// After an error that leaves the disk in doubt nothing is written any more.
+    fn noted<T>(&self, outcome: rusqlite::Result<T>) -> Result<T, StoreError> {
+        outcome.map_err(|error| {
+            if checkpoint::is_fatal(&error) {
+                self.inner.health.fail(&format!("rewriting: {error}"));
+            }
+            error.into()
+        })
     }
 
     /// Whether an IO error has ended all writing. The process should stop with a non-zero exit code.

@@ -111,16 +111,22 @@ pub(crate) fn delete_of_address(
     Ok(())
 }
 
-/// Removes invitations that have run out, a bounded number of them.
-pub(crate) fn delete_expired(
-    tx: &Tx<'_>,
-    now: UnixMillis,
-    limit: u32,
-) -> Result<usize, StoreError> {
+/// Removes what a user has invited.
+pub(crate) fn delete_of_inviter(tx: &Tx<'_>, user_id: &str) -> Result<(), StoreError> {
     tx.execute(
-        "DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE expires_at_ms <= ?1 LIMIT ?2)",
-        &[now.ms().into(), limit.into()],
-    )
+        "DELETE FROM invites WHERE invited_by = ?1",
+        &[user_id.into()],
+    )?;
+    Ok(())
+}
+
+/// Removes the invitations of a tenant.
+pub(crate) fn delete_of_tenant(tx: &Tx<'_>, tenant_id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM invites WHERE tenant_id = ?1",
+        &[tenant_id.into()],
+    )?;
+    Ok(())
 }
 
 fn read(row: &Row<'_>) -> Result<Invite, StoreError> {

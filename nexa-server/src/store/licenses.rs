@@ -16,6 +16,8 @@ pub(crate) struct License {
     pub(crate) issued_at: UnixMillis,
     pub(crate) expires_at: UnixMillis,
     pub(crate) revoked_at: Option<UnixMillis>,
+    /// For the tenant alone.
+    pub(crate) revoked_reason: Option<String>,
 }
 
 pub(crate) struct Revocation {
@@ -26,7 +28,7 @@ pub(crate) struct Revocation {
 macro_rules! columns {
     () => {
         "jti, tenant_id, user_id, app_id, device_fingerprint, device_platform, device_name,
-    issued_at_ms, expires_at_ms, revoked_at_ms"
+    issued_at_ms, expires_at_ms, revoked_at_ms, revoked_reason"
     };
 }
 
@@ -96,30 +98,44 @@ pub(crate) fn revoke(
     Ok(())
 }
 
-/// As [`revoke`] for every licence of a tenant, one millisecond after the other; answers how many.
-pub(crate) fn revoke_all(
+/// As [`revoke`] for licences of a tenant, one millisecond after the other, at most `limit` of them; answers how many.
+pub(crate) fn revoke_part(
     tx: &Tx<'_>,
     now: UnixMillis,
     tenant_id: &str,
+    limit: u32,
 ) -> Result<usize, StoreError> {
+    // The sign keeps the planner off the index of revocations, where the licences of all tenants stand.
     tx.execute(
         "UPDATE licenses SET revoked_at_ms = ?2 + numbered.place FROM
-             (SELECT jti, row_number() OVER (ORDER BY jti) - 1 AS place FROM licenses
-              WHERE tenant_id = ?1 AND revoked_at_ms IS NULL) AS numbered
+             (SELECT jti, row_number() OVER (ORDER BY jti) - 1 AS place FROM
+                 (SELECT jti FROM licenses WHERE tenant_id = ?1 AND +revoked_at_ms IS NULL LIMIT ?3) AS part) AS numbered
          WHERE licenses.jti = numbered.jti",
-        &[tenant_id.into(), next_revocation_ms(tx, now)?.into()],
+        &[
+            tenant_id.into(),
+            next_revocation_ms(tx, now)?.into(),
+            limit.into(),
+        ],
     )
 }
 
-/// Removes what tells of devices and people from the licences of a tenant, at most `limit` of them; answers how many. What
-/// the public feed shows stays.
-pub(crate) fn clear(tx: &Tx<'_>, tenant_id: &str, limit: u32) -> Result<usize, StoreError> {
-    tx.execute(
+/// Removes what tells of devices and people from licences of a tenant after that one, at most `limit` of them; answers the
+/// last one. What the public feed shows stays.
+pub(crate) fn clear_part(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Option<String>, StoreError> {
+    let part = tx.all(
         "UPDATE licenses SET user_id = NULL, device_fingerprint = NULL, device_platform = NULL, device_name = NULL,
              revoked_reason = NULL
-         WHERE jti IN (SELECT jti FROM licenses WHERE tenant_id = ?1 AND device_platform IS NOT NULL LIMIT ?2)",
-        &[tenant_id.into(), limit.into()],
-    )
+         WHERE jti IN (SELECT jti FROM licenses WHERE tenant_id = ?1 AND (?2 IS NULL OR jti > ?2) ORDER BY jti LIMIT ?3)
+         RETURNING jti",
+        &[tenant_id.into(), after.into(), limit.into()],
+        |row| row.text(0),
+    )?;
+    Ok(part.into_iter().max())
 }
 
 fn next_revocation_ms(tx: &Tx<'_>, now: UnixMillis) -> Result<i64, StoreError> {
@@ -160,6 +176,7 @@ fn read(row: &Row<'_>) -> Result<License, StoreError> {
         issued_at: UnixMillis::from_ms(row.int(7)?),
         expires_at: UnixMillis::from_ms(row.int(8)?),
         revoked_at: row.optional_int(9)?.map(UnixMillis::from_ms),
+        revoked_reason: row.optional_text(10)?,
     })
 }
 
@@ -190,7 +207,7 @@ mod tests {
         let revoked = store
             .write(|tx| -> Result<usize, StoreError> {
                 crate::store::users::delete(tx, "u")?;
-                revoke_all(tx, UnixMillis::from_ms(3), "t")
+                revoke_part(tx, UnixMillis::from_ms(3), "t", 10)
             })
             .unwrap();
         assert_eq!(revoked, 1, "the other one was revoked before");
@@ -225,7 +242,8 @@ mod tests {
             ] {
                 tx.execute(sql, &[])?;
             }
-            revoke_all(tx, UnixMillis::from_ms(7), "t")
+            let first = revoke_part(tx, UnixMillis::from_ms(7), "t", 1)?;
+            Ok(first + revoke_part(tx, UnixMillis::from_ms(7), "t", 10)?)
         });
         assert_eq!(revoked, Ok(2));
         let feed = store.read(|tx| revocations(tx, None)).unwrap();

@@ -64,16 +64,3 @@ pub(crate) fn delete_of_tenant(tx: &Tx<'_>, tenant_id: &str) -> Result<(), Store
     )?;
     Ok(())
 }
-
-/// Removes tokens that have run out, a bounded number of them.
-pub(crate) fn delete_expired(
-    tx: &Tx<'_>,
-    now: UnixMillis,
-    limit: u32,
-) -> Result<usize, StoreError> {
-    tx.execute(
-        "DELETE FROM mailed_tokens WHERE digest IN
-         (SELECT digest FROM mailed_tokens WHERE expires_at_ms <= ?1 LIMIT ?2)",
-        &[now.ms().into(), limit.into()],
-    )
-}

@@ -38,11 +38,11 @@ pub(crate) fn insert(tx: &Tx<'_>, mail: &Mail) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The mail that has been due longest.
+/// The next mail to send: those that were never tried before those that failed, the one that has been due longest first.
 pub(crate) fn next(tx: &Tx<'_>, now: UnixMillis) -> Result<Option<Mail>, StoreError> {
     tx.optional(
         "SELECT id, kind, user_id, invite_id, address, attempts, created_at_ms, due_at_ms FROM mails
-         WHERE due_at_ms <= ?1 ORDER BY due_at_ms LIMIT 1",
+         WHERE due_at_ms <= ?1 ORDER BY attempts, due_at_ms LIMIT 1",
         &[now.ms().into()],
         |row| {
             Ok(Mail {
@@ -66,6 +66,21 @@ pub(crate) fn begin(tx: &Tx<'_>, id: &str, again_at: UnixMillis) -> Result<bool,
         &[id.into(), again_at.ms().into()],
     )?;
     Ok(changed > 0)
+}
+
+/// Removes what waits for a user.
+pub(crate) fn delete_of_user(tx: &Tx<'_>, user_id: &str) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM mails WHERE user_id = ?1", &[user_id.into()])?;
+    Ok(())
+}
+
+/// Removes what waits for the users of a tenant.
+pub(crate) fn delete_of_tenant(tx: &Tx<'_>, tenant_id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM mails WHERE user_id IN (SELECT id FROM users WHERE tenant_id = ?1)",
+        &[tenant_id.into()],
+    )?;
+    Ok(())
 }
 
 pub(crate) fn delete(tx: &Tx<'_>, id: &str) -> Result<(), StoreError> {

@@ -39,6 +39,7 @@ pub(crate) mod operator_keys;
 mod pool;
 pub(crate) mod sessions;
 pub(crate) mod signing_key;
+pub(crate) mod sweep;
 pub(crate) mod tenants;
 mod tx;
 pub(crate) mod users;

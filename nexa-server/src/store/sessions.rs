@@ -184,18 +184,6 @@ pub(crate) fn delete_of_tenant(tx: &Tx<'_>, tenant_id: &str) -> Result<(), Store
     Ok(())
 }
 
-/// Removes sessions that have run out, a bounded number of them.
-pub(crate) fn delete_expired(
-    tx: &Tx<'_>,
-    now: UnixMillis,
-    limit: u32,
-) -> Result<usize, StoreError> {
-    tx.execute(
-        "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at_ms <= ?1 LIMIT ?2)",
-        &[now.ms().into(), limit.into()],
-    )
-}
-
 fn read(row: &Row<'_>) -> Result<Session, StoreError> {
     let previous = row.optional_array(4)?.zip(row.optional_array(5)?);
     Ok(Session {

@@ -57,6 +57,32 @@ pub(crate) fn rename(tx: &Tx<'_>, id: &str, name: &str) -> Result<(), StoreError
     Ok(())
 }
 
+/// Marks a tenant as one whose licences are being revoked.
+pub(crate) fn begin_revoking(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE tenants SET revoking_since_ms = ?2 WHERE id = ?1 AND revoking_since_ms IS NULL",
+        &[id.into(), now.ms().into()],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn end_revoking(tx: &Tx<'_>, id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE tenants SET revoking_since_ms = NULL WHERE id = ?1",
+        &[id.into()],
+    )?;
+    Ok(())
+}
+
+/// The tenants whose licences are not all revoked yet.
+pub(crate) fn revoking(tx: &Tx<'_>, limit: u32) -> Result<Vec<String>, StoreError> {
+    tx.all(
+        "SELECT id FROM tenants WHERE revoking_since_ms IS NOT NULL ORDER BY revoking_since_ms LIMIT ?1",
+        &[limit.into()],
+        |row| row.text(0),
+    )
+}
+
 /// Marks a disabled tenant as one whose data is being removed.
 pub(crate) fn begin_erasing(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<(), StoreError> {
     tx.execute(
@@ -83,11 +109,11 @@ pub(crate) fn end_erasing(tx: &Tx<'_>, id: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The tenants whose erasure is not finished, oldest first.
-pub(crate) fn erasing(tx: &Tx<'_>, limit: u32) -> Result<Vec<String>, StoreError> {
+/// The tenants whose erasure is not finished, oldest first, each with its beginning.
+pub(crate) fn erasing(tx: &Tx<'_>, limit: u32) -> Result<Vec<(String, UnixMillis)>, StoreError> {
     tx.all(
-        "SELECT id FROM tenants WHERE erasing_since_ms IS NOT NULL ORDER BY erasing_since_ms LIMIT ?1",
+        "SELECT id, erasing_since_ms FROM tenants WHERE erasing_since_ms IS NOT NULL ORDER BY erasing_since_ms LIMIT ?1",
         &[limit.into()],
-        |row| row.text(0),
+        |row| Ok((row.text(0)?, UnixMillis::from_ms(row.int(1)?))),
     )
 }

@@ -104,6 +104,24 @@ pub(crate) fn clear_log_in(tx: &Tx<'_>, id: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// As [`clear_log_in`], for all users of a tenant.
+pub(crate) fn clear_log_ins(tx: &Tx<'_>, tenant_id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE users SET email = NULL, email_given = NULL, email_verified_at_ms = NULL, password_hash = NULL
+         WHERE tenant_id = ?1",
+        &[tenant_id.into()],
+    )?;
+    Ok(())
+}
+
+/// Makes every user of a tenant but one a member.
+pub(crate) fn demote_others(tx: &Tx<'_>, tenant_id: &str, id: &str) -> Result<usize, StoreError> {
+    tx.execute(
+        "UPDATE users SET role = 'member' WHERE tenant_id = ?1 AND id <> ?2 AND role <> 'member'",
+        &[tenant_id.into(), id.into()],
+    )
+}
+
 pub(crate) fn set_role(tx: &Tx<'_>, id: &str, role: &str) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE users SET role = ?2 WHERE id = ?1",

@@ -77,6 +77,7 @@ struct ExportedLicense {
     license: ListedLicense,
     /// Who issued it; null once they have left.
     user_id: Option<String>,
+    revoked_reason: Option<String>,
 }
 
 /// All amounts are millicents: 100000 are 1.00 of the currency.
@@ -155,6 +156,7 @@ impl From<License> for ExportedLicense {
     fn from(license: License) -> Self {
         Self {
             user_id: license.user_id.clone(),
+            revoked_reason: license.revoked_reason.clone(),
             license: license.into(),
         }
     }

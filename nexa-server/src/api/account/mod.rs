@@ -9,7 +9,7 @@ use super::route::Cx;
 use crate::domain::{Error, erasure, password_change};
 use crate::gate::limit::Limit;
 use crate::http::extract::Body;
-use crate::http::reply::{Ok200, Success};
+use crate::http::reply::Completion;
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Erasure {
@@ -17,14 +17,15 @@ pub(crate) struct Erasure {
     password: String,
 }
 
-/// When it answers, nothing personal of the tenant is left in the data folder, unless the store stood in the way: the
-/// erasure has begun for good then, and the job finishes it.
-pub(crate) fn erase(cx: &mut Cx<'_>, Body(body): Body<Erasure>) -> Result<Ok200<Success>, Error> {
+/// With 200 nothing personal of the tenant is left in the data folder; with 202 it will be gone without another call: the
+/// file is large, or somebody reads it.
+pub(crate) fn erase(cx: &mut Cx<'_>, Body(body): Body<Erasure>) -> Result<Completion, Error> {
     let member = cx.member()?;
     let user = cx.read(|tx| password_change::caller(tx, member))?;
     cx.limit(Limit::LoginPerAccount, &user.id)?;
     password_change::check_own(user, &body.password)?;
+    // What follows may take long, and others want to log in meanwhile.
+    cx.permit = None;
     let tenant_id = cx.weaken(erasure::begin_own)?;
-    cx.finish_erasure(&tenant_id);
-    Ok(Ok200(Success))
+    Ok(cx.finish_erasure(&tenant_id))
 }

@@ -206,8 +206,11 @@ pub(crate) struct Reset {
 pub(crate) fn reset(cx: &mut Cx<'_>, Body(body): Body<Reset>) -> Result<Ok200<Success>, Error> {
     let password = Password::new("new_password", body.new_password)?;
     let token = mailed_tokens::presented(&body.token);
-    cx.read(|tx| password_change::require_reset_token(tx, cx.now, &token))?;
+    let user = cx.read(|tx| password_change::whose_reset(tx, cx.now, &token))?;
     let hash = password.hash(cx.rng)?;
+    if user.email_verified_at.is_none() {
+        cx.delete_keys_of(&user.id)?;
+    }
     let mail_id = uuid_v7(cx.now.unsigned_ms(), cx.rng);
     cx.weaken(move |tx, now, origin| {
         password_change::reset(tx, now, origin, &token, &hash, &mail_id)
@@ -236,8 +239,8 @@ pub(crate) fn verify_email(
 pub(crate) fn resend_verification(cx: &mut Cx<'_>, (): ()) -> Result<Ok200<Success>, Error> {
     let user_id = &cx.member()?.user_id;
     let (user, _) = cx.read(|tx| accounts::profile(tx, user_id))?;
-    // Those without an address get no mail.
-    cx.limit(Limit::MailPerAccount, &user.email.unwrap_or(user.id))?;
+    // By the user, so that whoever has registered an address cannot keep its owner from asking for a reset.
+    cx.limit(Limit::MailPerAccount, &user.id)?;
     let mail_id = uuid_v7(cx.now.unsigned_ms(), cx.rng);
     cx.write(move |tx, now, origin| accounts::resend_verification(tx, now, origin, &mail_id))?;
     cx.wake_mail();
@@ -258,8 +261,11 @@ pub(crate) fn accept_invite(
 ) -> Result<Created<Success>, Error> {
     let password = Password::new("password", body.password)?;
     let token = mailed_tokens::presented(&body.token);
-    cx.read(|tx| team::require_invite(tx, cx.now, &token))?;
+    let holder = cx.read(|tx| team::who_gives_way(tx, cx.now, &token))?;
     let hash = password.hash(cx.rng)?;
+    if let Some(user_id) = holder {
+        cx.delete_keys_of(&user_id)?;
+    }
     let user_id = uuid_v7(cx.now.unsigned_ms(), cx.rng);
     cx.weaken(move |tx, now, origin| team::accept(tx, now, origin, &token, user_id, hash))?;
     Ok(Created(Success))

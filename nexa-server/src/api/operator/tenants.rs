@@ -5,7 +5,7 @@ use super::{ChangedHolder, HolderChange, HolderPath};
 use crate::domain::Error;
 use crate::domain::{accounts, erasure};
 use crate::http::extract::{Body, Path};
-use crate::http::reply::{Ok200, Success};
+use crate::http::reply::{Completion, Ok200};
 
 pub(crate) fn update(
     cx: &mut Cx<'_>,
@@ -18,6 +18,7 @@ pub(crate) fn update(
     cx.weaken(move |tx, now, origin| {
         accounts::enable_tenant(tx, now, origin, &tenant_id, enabled)
     })?;
+    cx.finish_revoking()?;
     Ok(Ok200(ChangedHolder { id, enabled }))
 }
 
@@ -25,9 +26,8 @@ pub(crate) fn update(
 pub(crate) fn erase(
     cx: &mut Cx<'_>,
     Path(HolderPath { id }): Path<HolderPath>,
-) -> Result<Ok200<Success>, Error> {
+) -> Result<Completion, Error> {
     let tenant_id = id.clone();
     cx.weaken(move |tx, now, origin| erasure::begin(tx, now, origin, &tenant_id))?;
-    cx.finish_erasure(&id);
-    Ok(Ok200(Success))
+    Ok(cx.finish_erasure(&id))
 }

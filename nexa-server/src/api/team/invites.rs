@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::super::route::Cx;
 use super::super::wire::{PageOf, PageQuery, page};
-use super::RoleName;
 use crate::domain::Error;
 use crate::domain::email::EmailAddress;
+use crate::domain::principal::Role;
 use crate::domain::team::{self, NewInvite};
 use crate::gate::limit::Limit;
 use crate::http::extract::{Body, Path, Query};
@@ -18,8 +18,24 @@ use crate::time::UnixMillis;
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Invitation {
     email: String,
-    /// `admin` or `member`.
-    role: RoleName,
+    role: InvitedRole,
+}
+
+/// Owners are made of members.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum InvitedRole {
+    Admin,
+    Member,
+}
+
+impl From<InvitedRole> for Role {
+    fn from(role: InvitedRole) -> Self {
+        match role {
+            InvitedRole::Admin => Self::Admin,
+            InvitedRole::Member => Self::Member,
+        }
+    }
 }
 
 /// Its token goes to the address alone.
@@ -53,8 +69,9 @@ pub(crate) fn create(
     Body(body): Body<Invitation>,
 ) -> Result<Created<ListedInvite>, Error> {
     let email = EmailAddress::parse(&body.email)?;
-    let invite = NewInvite::new(cx.now, cx.rng, email, body.role.into())?;
     cx.limit(Limit::InvitePerTenant, &cx.member()?.tenant_id)?;
+    cx.limit(Limit::NoticePerAccount, &email.normal)?;
+    let invite = NewInvite::new(cx.now, cx.rng, email, body.role.into());
     let invite = cx.write(move |tx, now, origin| team::invite(tx, now, origin, invite))?;
     cx.wake_mail();
     Ok(Created(invite.into()))

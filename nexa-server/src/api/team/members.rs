@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::route::Cx;
 use super::super::wire::{PageOf, PageQuery, page};
-use super::RoleName;
+use crate::domain::principal::Role;
 use crate::domain::{Error, team};
 use crate::http::extract::{Body, Path, Query};
 use crate::http::reply::{Ok200, Success};
@@ -54,6 +54,25 @@ pub(crate) struct MemberPath {
     id: String,
 }
 
+/// What a user may do in the tenant.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum RoleName {
+    Owner,
+    Admin,
+    Member,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Owner => Self::Owner,
+            RoleName::Admin => Self::Admin,
+            RoleName::Member => Self::Member,
+        }
+    }
+}
+
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct RoleChange {
     role: RoleName,
@@ -73,6 +92,9 @@ pub(crate) fn remove(
     cx: &mut Cx<'_>,
     Path(path): Path<MemberPath>,
 ) -> Result<Ok200<Success>, Error> {
-    cx.weaken(move |tx, now, origin| team::remove(tx, now, origin, &path.id))?;
+    let id = path.id.clone();
+    cx.weaken(move |tx, now, origin| team::begin_removing(tx, now, origin, &id))?;
+    cx.delete_keys_of(&path.id)?;
+    cx.go_on(move |tx, now, origin| team::remove(tx, now, origin, &path.id))?;
     Ok(Ok200(Success))
 }

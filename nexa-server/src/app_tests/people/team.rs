@@ -242,3 +242,55 @@ fn one_address_joins_one_of_two_teams_that_want_it_at_once() {
         assert_eq!(statuses, [201, 409]);
     }
 }
+
+#[test]
+fn invitations_of_whoever_is_disabled_are_dead_for_good() {
+    for what in ["users", "tenants"] {
+        let mut fixture = Fixture::new();
+        let session = fixture.join("a@example.com", "correct horse");
+        let (_, me) = fixture.send("GET", "/api/auth/me", &session, &Value::Null);
+        let id = match what {
+            "users" => &me["user"]["id"],
+            _ => &me["tenant"]["id"],
+        };
+        let path = format!("/api/operator/{what}/{}", id.as_str().unwrap());
+        fixture.send_mails();
+        fixture.invite(&session, "b@example.com", "admin");
+        let token = fixture.mailed_token();
+        let operator = fixture.operator_key();
+        for enabled in [false, true] {
+            let switched = fixture.send("PATCH", &path, &operator, &json!({ "enabled": enabled }));
+            assert_eq!(switched.0, 200);
+            assert_eq!(fixture.accept(&token, "another horse"), dead(), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_disabled_tenant_has_its_licences_revoked_in_any_number() {
+    let mut fixture = Fixture::new();
+    let session = fixture.join("a@example.com", "correct horse");
+    let other = fixture.join("b@example.com", "correct horse");
+    let device =
+        json!({ "appId": "agentyk-engine", "device": { "fingerprint": "f", "platform": "linux" } });
+    for (session, count) in [(&session, 1_100), (&other, 1)] {
+        for _ in 0..count {
+            assert_eq!(
+                fixture
+                    .send("POST", "/api/licenses/issue", session, &device)
+                    .0,
+                201
+            );
+        }
+    }
+    let (_, me) = fixture.send("GET", "/api/auth/me", &session, &Value::Null);
+    let path = format!(
+        "/api/operator/tenants/{}",
+        me["tenant"]["id"].as_str().unwrap()
+    );
+    let operator = fixture.operator_key();
+    let disabled = fixture.send("PATCH", &path, &operator, &json!({ "enabled": false }));
+    assert_eq!(disabled.0, 200);
+    let (_, feed) = fixture.send("GET", "/api/licenses/revocations", "", &Value::Null);
+    assert_eq!(feed.as_array().unwrap().len(), 1_100);
+}

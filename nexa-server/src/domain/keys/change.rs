@@ -172,7 +172,7 @@ fn remove(
     Ok(values)
 }
 
-/// Deletes every key of a user; its caller drops them from memory.
+/// Deletes the last keys of a user that [`delete_part_of_user`] has left, and notes it; its caller drops them from memory.
 pub(crate) fn delete_of_user(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -180,11 +180,16 @@ pub(crate) fn delete_of_user(
     tenant_id: &str,
     user_id: &str,
 ) -> Result<(), Error> {
-    if api_keys::delete_of_user(tx, user_id)? == 0 {
-        return Ok(());
-    }
+    api_keys::delete_of_user(tx, user_id, u32::MAX)?;
     let (tenant_id, user_id) = (Some(tenant_id), Some(user_id));
     audit::record(tx, now, origin, Act::KeysDeleted, tenant_id, user_id)
+}
+
+/// Deletes some keys of a user who is on the way out; answers whether there may be more.
+pub(crate) fn delete_part_of_user(tx: &Tx<'_>, user_id: &str) -> Result<(bool, Weakened), Error> {
+    const PART: u32 = 500;
+    let deleted = api_keys::delete_of_user(tx, user_id, PART)?;
+    Ok((deleted > 0, Weakened::User(user_id.to_owned())))
 }
 
 /// One part of many keys that have been deleted.

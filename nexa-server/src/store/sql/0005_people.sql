@@ -5,6 +5,12 @@ ALTER TABLE users ADD COLUMN email_verified_at_ms INTEGER;  -- NULL until somebo
 ALTER TABLE tenants ADD COLUMN erasing_since_ms INTEGER;
 ALTER TABLE tenants ADD COLUMN erased_at_ms INTEGER;
 CREATE INDEX tenants_erasing ON tenants (erasing_since_ms) WHERE erasing_since_ms IS NOT NULL;
+-- While the licences of a disabled tenant are being revoked.
+ALTER TABLE tenants ADD COLUMN revoking_since_ms INTEGER;
+CREATE INDEX tenants_revoking ON tenants (revoking_since_ms) WHERE revoking_since_ms IS NOT NULL;
+-- In the order in which users are listed.
+DROP INDEX users_by_tenant;
+CREATE INDEX users_by_tenant ON users (tenant_id, id);
 
 -- One row a log-in. Sessions of earlier versions end here: they could not be refreshed anyway.
 DROP TABLE sessions;
@@ -65,7 +71,7 @@ CREATE TABLE mails (
     UNIQUE (user_id, kind),
     UNIQUE (invite_id)
 ) STRICT;
-CREATE INDEX mails_by_due ON mails (due_at_ms);
+CREATE INDEX mails_by_due ON mails (attempts, due_at_ms);
 
 -- A licence outlives the user it was issued by, and what tells of its device is removed with its tenant.
 CREATE TABLE licenses_of_anyone (

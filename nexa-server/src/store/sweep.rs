@@ -1,0 +1,29 @@
+//! Rows that have run out: sessions, mailed tokens, invitations.
+
+use super::{StoreError, Tx};
+use crate::time::UnixMillis;
+
+/// Whether there are any.
+pub(crate) fn has_expired(tx: &Tx<'_>, now: UnixMillis) -> Result<bool, StoreError> {
+    let found = tx.optional(
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM sessions WHERE expires_at_ms <= ?1)
+             OR EXISTS (SELECT 1 FROM mailed_tokens WHERE expires_at_ms <= ?1)
+             OR EXISTS (SELECT 1 FROM invites WHERE expires_at_ms <= ?1)",
+        &[now.ms().into()],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
+}
+
+/// Removes them, at most `limit` of each table.
+pub(crate) fn delete_expired(tx: &Tx<'_>, now: UnixMillis, limit: u32) -> Result<(), StoreError> {
+    for sql in [
+        "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at_ms <= ?1 LIMIT ?2)",
+        "DELETE FROM mailed_tokens WHERE digest IN
+             (SELECT digest FROM mailed_tokens WHERE expires_at_ms <= ?1 LIMIT ?2)",
+        "DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE expires_at_ms <= ?1 LIMIT ?2)",
+    ] {
+        tx.execute(sql, &[now.ms().into(), limit.into()])?;
+    }
+    Ok(())
+}
