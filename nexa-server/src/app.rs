@@ -16,6 +16,7 @@ use crate::api::{self, Cx, Lane, Route, Services};
 use crate::config::Config;
 use crate::domain::Error;
 use crate::domain::audit::Origin;
+use crate::domain::audit::checkpoint::AuditKey;
 use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::KeyCache;
 use crate::domain::principal::Principal;
@@ -54,7 +55,12 @@ pub(crate) struct Call<'a> {
 impl App {
     /// # Errors
     /// `Invalid` naming the setting that does not hold together.
-    pub(crate) fn new(config: &Config, store: Store, issuing: Issuing) -> Result<Self, Error> {
+    pub(crate) fn new(
+        config: &Config,
+        store: Store,
+        issuing: Issuing,
+        audit_key: AuditKey,
+    ) -> Result<Self, Error> {
         let routes = api::routes();
         let rows = routes
             .iter()
@@ -65,6 +71,7 @@ impl App {
             services: Services {
                 store,
                 issuing,
+                audit_key,
                 cache: KeyCache::new(config.cached_keys),
                 apps: config.apps.clone(),
                 agents: config.agents.clone(),

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::config::{Config, Overrides};
+use crate::domain::audit::checkpoint::AuditKey;
 use crate::domain::issuing::Issuing;
 use crate::store::{MIGRATIONS, Store};
 
@@ -15,9 +16,18 @@ pub(crate) fn app(change: impl FnOnce(&mut Config)) -> (App, tempfile::TempDir) 
     let store = Store::open(folder.path(), MIGRATIONS).unwrap();
     let signing_key = SigningKey::generate(&mut SeededRng::new(7));
     let issuing = Issuing::new(&signing_key, "https://auth.example.com").unwrap();
+    let audit_key = audit_key(&issuing);
     let mut config = Config::load(None, Overrides::default()).unwrap();
     change(&mut config);
-    (App::new(&config, store, issuing).unwrap(), folder)
+    (
+        App::new(&config, store, issuing, audit_key).unwrap(),
+        folder,
+    )
+}
+
+/// A key for checkpoints beside the issuing one.
+pub(crate) fn audit_key(issuing: &Issuing) -> AuditKey {
+    AuditKey::new(SigningKey::generate(&mut SeededRng::new(8)), issuing).unwrap()
 }
 
 /// Repeatable randomness: SHA-256 over a seed and a counter. For tests only.

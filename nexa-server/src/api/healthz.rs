@@ -30,7 +30,7 @@ mod tests {
     use crate::domain::issuing::Issuing;
     use crate::http::Outcome;
     use crate::store::{MIGRATIONS, Store};
-    use crate::testing::SeededRng;
+    use crate::testing::{SeededRng, audit_key};
     use crate::time::UnixMillis;
 
     #[test]
@@ -40,8 +40,9 @@ mod tests {
         let mut rng = SeededRng::new(1);
         let key = SigningKey::generate(&mut rng);
         let issuing = Issuing::new(&key, "https://auth.example.com").unwrap();
+        let audit_key = audit_key(&issuing);
         let config = Config::load(None, Overrides::default()).unwrap();
-        let app = App::new(&config, store.clone(), issuing).unwrap();
+        let app = App::new(&config, store.clone(), issuing, audit_key).unwrap();
         let mut status = |ms| {
             let (head, ()) = Request::get("/healthz").body(()).unwrap().into_parts();
             let call = Call {

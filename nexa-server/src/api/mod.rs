@@ -1,5 +1,6 @@
 //! The endpoints: wire shapes and error texts live here and nowhere else. A file's path mirrors its URL.
 
+mod audit;
 mod auth;
 mod authorize;
 mod base_v1;
@@ -22,6 +23,7 @@ mod well_known;
 mod wire;
 
 pub(crate) use openapi::document as openapi_document;
+pub(crate) use operator::audit::SignedCheckpoint;
 pub(crate) use route::{Cx, Lane, Route, Services};
 
 use dialect::Dialect;
@@ -117,6 +119,9 @@ pub(crate) fn routes() -> Vec<Route> {
         Route { method: post(), path: "/api/licenses/{jti}/revoke", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "Revoke a licence", handler: handler(licenses::revoke) },
 
+        Route { method: get(), path: "/api/audit/events", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "The audit trail, newest first", handler: handler(audit::events) },
+
         Route { method: post(), path: "/api/operator/keys", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "Create an operator key", handler: handler(operator::keys::create) },
         Route { method: get(), path: "/api/operator/keys", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
@@ -128,6 +133,8 @@ pub(crate) fn routes() -> Vec<Route> {
             summary: "Enable or disable a tenant", handler: handler(operator::tenants::update) },
         Route { method: patch(), path: "/api/operator/users/{id}", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "Enable or disable a user", handler: handler(operator::users::update) },
+        Route { method: get(), path: "/api/operator/audit/checkpoint", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "How far the audit trail has come, signed", handler: handler(operator::audit::checkpoint) },
 
         Route { method: get(), path: "/.well-known/jwks.json", access: Public, limits: &[], lane: Lane::Memory, dialect: Dialect::Agentyk,
             summary: "The public keys that verify tokens", handler: handler(well_known::jwks) },

@@ -1,6 +1,7 @@
 //! What happens by the clock instead of by a request.
 
 use crate::api::Services;
+use crate::domain::audit::checkpoint;
 use crate::domain::{credits, keys};
 use crate::time::UnixMillis;
 
@@ -25,6 +26,17 @@ pub(crate) fn tick(services: &Services, now: UnixMillis) {
             tracing::warn!(%error, "ends of credit periods could not be written; they count all the same");
         }
     }
+    if let Err(error) = checkpoint::keep_when_due(&services.store, now, &services.audit_key) {
+        tracing::warn!(%error, "no checkpoint of the audit trail could be kept; the next round tries again");
+    }
     services.cache.sweep(now);
     services.limiter.sweep(now);
+}
+
+/// The round after the last request: as [`tick`], and a checkpoint of all that was recorded.
+pub(crate) fn last_tick(services: &Services, now: UnixMillis) {
+    tick(services, now);
+    if let Err(error) = checkpoint::keep_last(&services.store, now, &services.audit_key) {
+        tracing::warn!(%error, "no checkpoint of the end of the audit trail could be kept");
+    }
 }

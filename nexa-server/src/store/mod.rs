@@ -28,13 +28,14 @@ mod error;
 mod group;
 mod health;
 pub(crate) mod health_probe;
+pub(crate) mod key_file;
 pub(crate) mod licenses;
 mod lock;
 mod migrate;
+mod offline;
 pub(crate) mod operator_keys;
 mod pool;
 pub(crate) mod sessions;
-pub(crate) mod signing_key;
 pub(crate) mod tenants;
 mod tx;
 pub(crate) mod users;
@@ -50,6 +51,7 @@ pub(crate) use connection::DATABASE_FILE;
 pub(crate) use engine::Store;
 pub(crate) use error::StoreError;
 use migrate::Migration;
+pub(crate) use offline::ReadOnly;
 pub(crate) use tx::{Row, Tx};
 
 /// The schema, step by step.
@@ -65,5 +67,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 3,
         sql: include_str!("sql/0003_agents.sql"),
+    },
+    Migration {
+        version: 4,
+        sql: include_str!("sql/0004_audit.sql"),
     },
 ];
