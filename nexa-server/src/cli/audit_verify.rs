@@ -102,7 +102,7 @@ fn as_text(found: &Verification) -> Result<(), Failure> {
     } = found;
     match fault {
         None => print_line(&format!(
-            "holds: {events} events in one chain, {erased} of them erased"
+            "holds: one chain of {events} events, {erased} of them erased"
         ))?,
         Some(fault) => print_line(&format!("does not hold: {fault}"))?,
     }

@@ -120,7 +120,7 @@ fn seal(tx: &Tx<'_>, event: &Event<'_>, before: &[u8; 32]) -> Result<Seal, Error
     })
 }
 
-/// Something was recorded before [`adopt`] was done.
+/// Something was recorded before [`adopt()`] was done.
 fn unchained() -> Error {
     Error::Fault("the audit trail is not chained yet".to_owned())
 }

@@ -106,7 +106,7 @@ fn a_trail_is_proven_beside_its_server_on_its_folder_and_on_a_copy() {
     );
     assert_eq!(words.code, Some(0), "{words:?}");
     assert!(
-        words.stdout.starts_with("holds: 5 events in one chain, 0 of them erased\nproven up to event 5 by the checkpoint of 2"),
+        words.stdout.starts_with("holds: one chain of 5 events, 0 of them erased\nproven up to event 5 by the checkpoint of 2"),
         "{}",
         words.stdout
     );
