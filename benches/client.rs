@@ -209,9 +209,17 @@ pub fn authorize(address: &str, key: &str) -> String {
 pub fn sign_up(address: &str) -> Result<String> {
     let account =
         serde_json::json!({ "email": "a@example.com", "password": PASSWORD, "tenantName": "A" });
-    post(address, "/api/auth/register", None, &account)?;
+    register(address, &account)?;
     let login = post(address, "/api/auth/login", None, &account)?;
     text(&login, "accessToken")
+}
+
+/// Registers a tenant and its owner.
+///
+/// # Errors
+/// Any refusal.
+pub fn register(address: &str, account: &Value) -> Result<()> {
+    post(address, "/api/auth/register", None, account).map(drop)
 }
 
 /// Makes a key; answers its id and the key itself.

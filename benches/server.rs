@@ -33,12 +33,23 @@ impl Process {
     /// # Errors
     /// When it does not come up.
     pub fn nexa(folder: &Path, cached_keys: u64) -> Result<Self> {
+        let cached_keys = format!("cached_keys = {cached_keys}");
+        Self::nexa_with(folder, &[("cached_keys = 100000", &cached_keys)])
+    }
+
+    /// Nexa on a data folder, with the sample configuration but for lines that others take the place of.
+    ///
+    /// # Errors
+    /// When it does not come up, or the sample has no such line.
+    pub fn nexa_with(folder: &Path, changes: &[(&str, &str)]) -> Result<Self> {
         let config = folder.with_extension("toml");
-        let setting = "cached_keys = 100000";
-        if !SAMPLE.contains(setting) {
-            return Err("the sample configuration has another default".into());
+        let mut text = SAMPLE.to_owned();
+        for (line, other) in changes {
+            if !text.contains(line) {
+                return Err(format!("the sample configuration has no line {line}").into());
+            }
+            text = text.replace(line, other);
         }
-        let text = SAMPLE.replace(setting, &format!("cached_keys = {cached_keys}"));
         std::fs::write(&config, text)?;
         Self::start(["--nexa".as_ref(), folder, &config])
     }

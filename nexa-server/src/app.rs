@@ -1,6 +1,7 @@
 //! The way of a request, on one screen: route, gate, handler, reply.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use hyper::Response;
@@ -8,6 +9,7 @@ use hyper::body::Bytes;
 use hyper::http::request::Parts;
 use ipnet::IpNet;
 use rand_core::CryptoRng;
+use tokio::sync::Notify;
 
 use crate::api::dialect::Dialect;
 use crate::api::error::Fault;
@@ -26,8 +28,10 @@ use crate::gate::limit::Limiter;
 use crate::gate::permits::Permits;
 use crate::gate::{address, cors};
 use crate::http::extract::Input;
+use crate::http::reply::Content;
 use crate::http::router::{Found, Params, Router};
 use crate::http::{BodyProblem, Outcome, Plan, Run};
+use crate::outbound::mail::{Letters, Mailer};
 use crate::store::Store;
 use crate::time::UnixMillis;
 
@@ -60,6 +64,8 @@ impl App {
         store: Store,
         issuing: Issuing,
         audit_key: AuditKey,
+        mailer: Arc<dyn Mailer>,
+        letters: Letters,
     ) -> Result<Self, Error> {
         let routes = api::routes();
         let rows = routes
@@ -72,6 +78,8 @@ impl App {
                 store,
                 issuing,
                 audit_key,
+                mailer,
+                letters,
                 cache: KeyCache::new(config.cached_keys),
                 apps: config.apps.clone(),
                 agents: config.agents.clone(),
@@ -80,6 +88,7 @@ impl App {
                 rules: ScopeRules::new(config.rules.clone())?,
                 limiter: Limiter::new(&config.allowances),
                 slow: Permits::new(2, 64),
+                mail_due: Notify::new(),
                 openapi: api::openapi_document(&routes),
             },
             routes,
@@ -94,15 +103,13 @@ impl App {
     /// anything is counted.
     pub(crate) fn handle(&self, call: Call<'_>, head: &Parts, body: &Bytes) -> Outcome {
         let (mut response, access) = match self.router.find(&head.method, head.uri.path()) {
-            Found::Missing => (api::error::no_route(head), None),
+            Found::Missing => (api::error::no_route(head).map(Content::Whole), None),
             Found::WrongMethod { allow } => {
                 let preflight = cors::preflight(head, &allow, &self.cors_origins);
-                (
-                    preflight.unwrap_or_else(|| {
-                        api::error::wrong_method(head, self.dialect_at(head.uri.path()), allow)
-                    }),
-                    None,
-                )
+                let response = preflight.unwrap_or_else(|| {
+                    api::error::wrong_method(head, self.dialect_at(head.uri.path()), allow)
+                });
+                (response.map(Content::Whole), None)
             }
             Found::Row { index, params } => {
                 let Some(route) = self.routes.get(index) else {
@@ -118,7 +125,7 @@ impl App {
             }
         };
         cors::allow(&mut response, head, access, &self.cors_origins);
-        Outcome::Reply(response)
+        Outcome::from(response)
     }
 
     /// Renders what kept a request from being handled, as its route renders errors.
@@ -145,7 +152,7 @@ impl App {
         head: &Parts,
         body: &Bytes,
         params: &Params<'_>,
-    ) -> Option<Response<Bytes>> {
+    ) -> Option<Response<Content>> {
         let client = address::client(call.peer, &head.headers, &self.trusted_proxies);
         self.warn_of_undeclared_proxy(call.now, call.peer, head);
         let mut cx = Cx {
@@ -165,7 +172,7 @@ impl App {
             match self.answer(&mut cx, call.peer, route, &Input { head, body, params }) {
                 Ok(response) => response,
                 Err(Fault::Rule(Error::NotInMemory)) => return None,
-                Err(fault) => api::error::render(fault, route.dialect, head),
+                Err(fault) => api::error::render(fault, route.dialect, head).map(Content::Whole),
             };
         if let Some(state) = cx.rate {
             rate_limit::show(response.headers_mut(), state);
@@ -179,7 +186,7 @@ impl App {
         peer: IpAddr,
         route: &Route,
         input: &Input<'_>,
-    ) -> Result<Response<Bytes>, Fault> {
+    ) -> Result<Response<Content>, Fault> {
         // Clients that a proxy does not name share its limit.
         let counted = address::limit_key(cx.origin.address.unwrap_or(peer));
         for limit in route.limits {

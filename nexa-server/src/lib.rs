@@ -35,6 +35,7 @@ mod http;
 mod job;
 #[cfg(test)]
 mod matrix_tests;
+mod outbound;
 mod serve;
 mod store;
 mod sync;

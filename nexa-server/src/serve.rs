@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use getrandom::SysRng;
@@ -27,6 +28,7 @@ use crate::domain::operators::{self, NewOperatorKey};
 use crate::domain::principal::Principal;
 use crate::http::{BodyProblem, Outcome, Plan, Serve, listen};
 use crate::job;
+use crate::outbound::mail::MailUrl;
 use crate::store::{self, Store};
 use crate::time::UnixMillis;
 
@@ -73,6 +75,8 @@ pub struct Server {
 
 struct Shell {
     app: App,
+    /// Whether the work in the background is to end.
+    is_stopping: AtomicBool,
 }
 
 impl Server {
@@ -102,6 +106,20 @@ impl Server {
                 "public_url is not set: this is what tokens name as their issuer"
             );
         }
+        if config.mail.url == MailUrl::Log {
+            tracing::warn!(
+                "mail.url is log: mails are not sent but logged, links and their tokens included; NEXA_MAIL_URL or \
+                 [mail] url names a mail server"
+            );
+        }
+        let mailer = config
+            .mail
+            .mailer(&public_url)
+            .map_err(ServeError::Setting)?;
+        let letters = config
+            .mail
+            .letters(&public_url)
+            .map_err(ServeError::Setting)?;
         let setting = |error: Error| ServeError::Setting(error.to_string());
         let store = open_store(&config.data)?;
         let is_first_start = store.read(operators::list).map_err(setting)?.is_empty();
@@ -109,7 +127,7 @@ impl Server {
         let issuing = Issuing::new(&signing_key, &public_url).map_err(setting)?;
         let audit_key = AuditKey::new(keys::audit_key(&config.data)?, &issuing).map_err(setting)?;
         warn_of_other_audit_key(&store, &audit_key).map_err(setting)?;
-        let app = App::new(&config, store, issuing, audit_key).map_err(setting)?;
+        let app = App::new(&config, store, issuing, audit_key, mailer, letters).map_err(setting)?;
         // Last: a key that is made and never shown would be lost.
         let first_operator_key = match is_first_start {
             true => Some(new_operator_key(&app.services().store).map_err(setting)?),
@@ -117,7 +135,10 @@ impl Server {
         };
         Ok(Self {
             listener,
-            shell: Arc::new(Shell { app }),
+            shell: Arc::new(Shell {
+                app,
+                is_stopping: AtomicBool::new(false),
+            }),
             limits: config.http,
             first_operator_key,
             address,
@@ -144,6 +165,7 @@ impl Server {
             self.shell.app.services().store.clone(),
         );
         let ticker = tokio::spawn(tick(Arc::clone(&shell)));
+        let post = tokio::spawn(send_mails(Arc::clone(&shell)));
         let failed = Arc::new(tokio::sync::Notify::new());
         let failure = Arc::clone(&failed);
         store.on_failure(move || failure.notify_one());
@@ -154,7 +176,9 @@ impl Server {
             }
         };
         listen(self.listener, Arc::clone(&shell), self.limits, stop).await?;
+        shell.is_stopping.store(true, Ordering::Relaxed);
         ticker.abort();
+        post.abort();
         let last = Arc::clone(&shell);
         tokio::task::spawn_blocking(move || job::last_tick(last.app.services(), now()))
             .await
@@ -200,6 +224,34 @@ async fn tick(shell: Arc<Shell>) {
         let shell = Arc::clone(&shell);
         // A tick that panics is reported by the runtime; the next one comes anyway.
         let _ = tokio::task::spawn_blocking(move || job::tick(shell.app.services(), now())).await;
+    }
+}
+
+/// Sends mails as they become due, until it is aborted.
+async fn send_mails(shell: Arc<Shell>) {
+    let mut interval = tokio::time::interval(Duration::from_secs(job::mail::TICK_S));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = shell.app.services().mail_due.notified() => {}
+        }
+        let shell = Arc::clone(&shell);
+        let sent = tokio::task::spawn_blocking(move || {
+            let mut rng = rng();
+            while !shell.is_stopping.load(Ordering::Relaxed) {
+                match job::mail::send_next(shell.app.services(), now(), &mut rng) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        tracing::warn!(%error, "mails wait: the store does not answer");
+                        break;
+                    }
+                }
+            }
+        });
+        // One that panics is reported by the runtime; the mail is due again later.
+        let _ = sent.await;
     }
 }
 

@@ -1,5 +1,9 @@
 //! What unit tests share.
 
+use std::sync::{Arc, Mutex};
+
+use hyper::Response;
+use hyper::body::Bytes;
 use nexa_core::SigningKey;
 use rand_core::{TryCryptoRng, TryRng};
 use sha2::{Digest, Sha256};
@@ -8,10 +12,21 @@ use crate::app::App;
 use crate::config::{Config, Overrides};
 use crate::domain::audit::checkpoint::AuditKey;
 use crate::domain::issuing::Issuing;
+use crate::http::Outcome;
+use crate::outbound::mail::{MailError, Mailer, Message};
 use crate::store::{MIGRATIONS, Store};
+use crate::time::UnixMillis;
 
 /// An app on a fresh data folder, with the sample configuration as `change` leaves it: no socket, no clock.
 pub(crate) fn app(change: impl FnOnce(&mut Config)) -> (App, tempfile::TempDir) {
+    let (app, folder, _) = app_with_mail(change);
+    (app, folder)
+}
+
+/// As [`app`], with whoever takes its mails.
+pub(crate) fn app_with_mail(
+    change: impl FnOnce(&mut Config),
+) -> (App, tempfile::TempDir, Arc<RecordingMailer>) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), MIGRATIONS).unwrap();
     let signing_key = SigningKey::generate(&mut SeededRng::new(7));
@@ -19,15 +34,64 @@ pub(crate) fn app(change: impl FnOnce(&mut Config)) -> (App, tempfile::TempDir) 
     let audit_key = audit_key(&issuing);
     let mut config = Config::load(None, Overrides::default()).unwrap();
     change(&mut config);
-    (
-        App::new(&config, store, issuing, audit_key).unwrap(),
-        folder,
+    let letters = config.mail.letters("https://auth.example.com").unwrap();
+    let mailer = Arc::new(RecordingMailer::default());
+    let app = App::new(
+        &config,
+        store,
+        issuing,
+        audit_key,
+        Arc::clone(&mailer) as _,
+        letters,
     )
+    .unwrap();
+    (app, folder, mailer)
 }
 
 /// A key for checkpoints beside the issuing one.
 pub(crate) fn audit_key(issuing: &Issuing) -> AuditKey {
     AuditKey::new(SigningKey::generate(&mut SeededRng::new(8)), issuing).unwrap()
+}
+
+/// Keeps what it is given, or refuses it.
+#[derive(Default)]
+pub(crate) struct RecordingMailer {
+    sent: Mutex<Vec<(String, String)>>,
+    is_down: Mutex<bool>,
+}
+
+impl RecordingMailer {
+    /// The address and the text of every mail.
+    pub(crate) fn sent(&self) -> Vec<(String, String)> {
+        self.sent.lock().unwrap().clone()
+    }
+
+    pub(crate) fn break_down(&self, is_down: bool) {
+        *self.is_down.lock().unwrap() = is_down;
+    }
+}
+
+impl Mailer for RecordingMailer {
+    fn send(&self, _: UnixMillis, message: &Message) -> Result<(), MailError> {
+        if *self.is_down.lock().unwrap() {
+            return Err(MailError::NotNow("it is down".to_owned()));
+        }
+        let mail = (message.to.clone(), message.text.clone());
+        self.sent.lock().unwrap().push(mail);
+        Ok(())
+    }
+}
+
+/// The answer with all of its body; `None` for a miss.
+pub(crate) fn whole(outcome: Outcome) -> Option<Response<Bytes>> {
+    match outcome {
+        Outcome::Reply(response) => Some(response),
+        Outcome::Stream(response) => Some(response.map(|chunks| {
+            let chunks: Result<Vec<Bytes>, String> = chunks.collect();
+            chunks.unwrap().concat().into()
+        })),
+        Outcome::Miss => None,
+    }
 }
 
 /// Repeatable randomness: SHA-256 over a seed and a counter. For tests only.

@@ -12,16 +12,26 @@ use crate::base64url;
 /// Keeps the mask of a successor apart from every other SHA-256 over a token.
 const MASK_DOMAIN: &[u8] = b"nexa refresh";
 
+/// Keeps the digest of a family apart from every other SHA-256 over a part of a token.
+const FAMILY_DOMAIN: &[u8] = b"nexa refresh family";
+
+/// The bytes that all tokens of a session begin with.
+const FAMILY_BYTES: usize = 16;
+
 /// A refresh token: 256 random bits, written as 43 characters of base64url.
+///
+/// A session draws all of them once, and half of them anew at every rotation: what stays names the session, so that one row
+/// a session is enough to know any token that it ever had.
 ///
 /// ```
 /// use nexa_core::RefreshToken;
 ///
 /// let mut rng = rand_core::UnwrapErr(getrandom::SysRng);
 /// let first = RefreshToken::generate(&mut rng);
-/// let second = RefreshToken::generate(&mut rng);
+/// let second = first.successor(&mut rng);
+/// assert_eq!(first.family_digest(), second.family_digest());
 ///
-/// // At rest: the digest of each, and the second one masked by the first.
+/// // At rest: the digest of their session, the digest of each, and the second one masked by the first.
 /// let masked = first.mask_successor(&second);
 ///
 /// // The first one comes back (an answer was lost): it gets the same successor again.
@@ -52,6 +62,19 @@ impl RefreshToken {
         Self::from_bits(bits)
     }
 
+    /// The token that takes this one's place in its session: the first 128 bits stay, the other 128 are drawn.
+    ///
+    /// # Security
+    /// As for [`generate`](Self::generate). Who holds this token and not its successor knows the session and has 128 bits to
+    /// guess.
+    #[must_use]
+    pub fn successor<R: CryptoRng + ?Sized>(&self, rng: &mut R) -> Self {
+        let mut bits = self.bits;
+        let (_, fresh) = bits.split_at_mut(FAMILY_BYTES);
+        rng.fill_bytes(fresh);
+        Self::from_bits(bits)
+    }
+
     /// A token as a caller sent it; `None` unless it is the one canonical text of 256 bits.
     #[must_use]
     pub fn from_presented(presented: &str) -> Option<Self> {
@@ -71,6 +94,17 @@ impl RefreshToken {
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         Sha256::digest(self.text.as_bytes()).into()
+    }
+
+    /// What to find the session by: SHA-256 of `nexa refresh family` and the 128 bits that all its tokens begin with.
+    #[must_use]
+    pub fn family_digest(&self) -> [u8; 32] {
+        let (family, _) = self.bits.split_at(FAMILY_BYTES);
+        Sha256::new()
+            .chain_update(FAMILY_DOMAIN)
+            .chain_update(family)
+            .finalize()
+            .into()
     }
 
     /// The successor of this token in a form that may be stored: XOR with SHA-256 of `nexa refresh` and this token.
@@ -180,8 +214,13 @@ mod tests {
         #[test]
         fn tokens_and_successors_come_back(seed in any::<u64>()) {
             let mut rng = Seeded::new(seed);
-            let (first, second, third) =
-                (RefreshToken::generate(&mut rng), RefreshToken::generate(&mut rng), RefreshToken::generate(&mut rng));
+            let first = RefreshToken::generate(&mut rng);
+            let (second, third) = (first.successor(&mut rng), RefreshToken::generate(&mut rng));
+            prop_assert_eq!(first.family_digest(), second.family_digest());
+            prop_assert_ne!(first.family_digest(), third.family_digest());
+            prop_assert_ne!(first.digest(), second.digest());
+            prop_assert_eq!(&first.bits[..FAMILY_BYTES], &second.bits[..FAMILY_BYTES]);
+            prop_assert_ne!(&first.bits[FAMILY_BYTES..], &second.bits[FAMILY_BYTES..]);
             let read = RefreshToken::from_presented(first.expose()).expect("its own text");
             prop_assert_eq!(read.bits, first.bits);
             let masked = first.mask_successor(&second);

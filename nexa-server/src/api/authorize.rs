@@ -21,7 +21,7 @@ use crate::gate::credential::{self, Credential};
 use crate::http::extract::Query;
 use crate::http::openapi::Operation;
 use crate::http::pick;
-use crate::http::reply::Respond;
+use crate::http::reply::{Content, Respond};
 
 const PREFIX: &str = "/api/authorize";
 
@@ -199,8 +199,8 @@ fn identity([tenant, user, key, scopes, environment]: [&str; 5]) -> HeaderMap {
 }
 
 impl Respond for Allowed {
-    fn respond(self) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::new());
+    fn respond(self) -> Response<Content> {
+        let mut response = Response::new(Content::Whole(Bytes::new()));
         *response.headers_mut() = self.0;
         response
     }

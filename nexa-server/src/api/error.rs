@@ -220,6 +220,19 @@ fn refused(error: Error, dialect: Dialect) -> Shown {
         Error::LoginFailed => {
             Shown::new(S::UNAUTHORIZED, "login_failed", "Invalid email or password")
         }
+        Error::RefreshInvalid => Shown::new(
+            S::UNAUTHORIZED,
+            "invalid_refresh_token",
+            "Invalid or expired refresh token",
+        ),
+        Error::MailedTokenInvalid => Shown::new(
+            S::BAD_REQUEST,
+            "invalid_mailed_token",
+            "token: invalid, used or expired",
+        )
+        .blame(Blame::of_body("token".to_owned())),
+        Error::PasswordWrong => Shown::new(S::FORBIDDEN, "wrong_password", "Wrong password"),
+        Error::Conflict { rule } => Shown::new(S::CONFLICT, "conflict", rule),
         Error::ClientInvalid => Shown::new(S::UNAUTHORIZED, "invalid_client", "Invalid client"),
         Error::ClientForbidden { rule } => Shown::new(S::BAD_REQUEST, "unauthorized_client", rule),
         Error::GrantUnsupported => Shown::new(

@@ -23,26 +23,16 @@ pub(crate) fn get(cx: &mut Cx<'_>, (): ()) -> Result<Ok200<Success>, Error> {
 mod tests {
     use hyper::Request;
     use hyper::body::Bytes;
-    use nexa_core::SigningKey;
 
-    use crate::app::{App, Call};
-    use crate::config::{Config, Overrides};
-    use crate::domain::issuing::Issuing;
-    use crate::http::Outcome;
-    use crate::store::{MIGRATIONS, Store};
-    use crate::testing::{SeededRng, audit_key};
+    use crate::app::Call;
+    use crate::testing::{self, SeededRng};
     use crate::time::UnixMillis;
 
     #[test]
     fn it_is_well_only_if_a_row_can_be_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), MIGRATIONS).unwrap();
+        let (app, _folder) = testing::app(|_| {});
+        let store = app.services().store.clone();
         let mut rng = SeededRng::new(1);
-        let key = SigningKey::generate(&mut rng);
-        let issuing = Issuing::new(&key, "https://auth.example.com").unwrap();
-        let audit_key = audit_key(&issuing);
-        let config = Config::load(None, Overrides::default()).unwrap();
-        let app = App::new(&config, store.clone(), issuing, audit_key).unwrap();
         let mut status = |ms| {
             let (head, ()) = Request::get("/healthz").body(()).unwrap().into_parts();
             let call = Call {
@@ -51,10 +41,8 @@ mod tests {
                 peer: [127, 0, 0, 1].into(),
                 may_block: true,
             };
-            match app.handle(call, &head, &Bytes::new()) {
-                Outcome::Reply(response) => response.status().as_u16(),
-                Outcome::Miss => panic!("it may block"),
-            }
+            let answer = testing::whole(app.handle(call, &head, &Bytes::new()));
+            answer.expect("it may block").status().as_u16()
         };
         let execute = |sql: &'static str| {
             store

@@ -8,6 +8,7 @@ use crate::domain::Error;
 use crate::domain::licenses::{self, LicenseFields};
 use crate::http::extract::{Body, OptionalBody, Path, Query};
 use crate::http::reply::{Created, Ok200, Secret, Success};
+use crate::store::licenses::License;
 use crate::time::UnixMillis;
 
 #[derive(Deserialize, JsonSchema)]
@@ -85,18 +86,25 @@ struct ListedDevice {
 pub(crate) fn list(cx: &mut Cx<'_>, (): ()) -> Result<Ok200<Vec<ListedLicense>>, Error> {
     let member = cx.member()?;
     let licenses = cx.read(|tx| licenses::list(tx, member))?;
-    let shown = licenses.into_iter().map(|license| ListedLicense {
-        jti: license.jti,
-        app_id: license.app_id,
-        device: ListedDevice {
-            platform: license.device_platform,
-            name: license.device_name,
-        },
-        issued_at: license.issued_at,
-        expires_at: license.expires_at,
-        revoked_at: license.revoked_at,
-    });
-    Ok(Ok200(shown.collect()))
+    Ok(Ok200(
+        licenses.into_iter().map(ListedLicense::from).collect(),
+    ))
+}
+
+impl From<License> for ListedLicense {
+    fn from(license: License) -> Self {
+        Self {
+            jti: license.jti,
+            app_id: license.app_id,
+            device: ListedDevice {
+                platform: license.device_platform,
+                name: license.device_name,
+            },
+            issued_at: license.issued_at,
+            expires_at: license.expires_at,
+            revoked_at: license.revoked_at,
+        }
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]

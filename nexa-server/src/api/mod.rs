@@ -1,5 +1,6 @@
 //! The endpoints: wire shapes and error texts live here and nowhere else. A file's path mirrors its URL.
 
+mod account;
 mod audit;
 mod auth;
 mod authorize;
@@ -17,6 +18,7 @@ mod openapi;
 mod operator;
 pub(crate) mod rate_limit;
 mod route;
+mod team;
 mod users;
 mod v1;
 mod well_known;
@@ -37,7 +39,10 @@ use crate::gate::limit::Limit;
 ///
 /// The table feeds the router, the gate and the OpenAPI document.
 pub(crate) fn routes() -> Vec<Route> {
-    use Access::{CallersKey, Checker, Member, OauthChecker, OauthMember, Operator, Public};
+    use Access::{
+        CallersKey, Checker, Manager, ManagerInPerson, Member, OauthChecker, OauthMember, Operator,
+        OwnerInPerson, Person, Public,
+    };
     let get = || Some(Method::GET);
     let post = || Some(Method::POST);
     let put = || Some(Method::PUT);
@@ -51,6 +56,46 @@ pub(crate) fn routes() -> Vec<Route> {
             summary: "Log in", handler: handler(auth::login) },
         Route { method: get(), path: "/api/auth/me", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "The calling user and its tenant", handler: handler(auth::me) },
+        Route { method: post(), path: "/api/auth/refresh", access: Public, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Go on with a session: the refresh token is replaced", handler: handler(auth::refresh) },
+        Route { method: post(), path: "/api/auth/logout", access: Public, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "End the session of a refresh token", handler: handler(auth::logout) },
+        Route { method: post(), path: "/api/auth/forgot", access: Public, limits: &[Limit::MailPerAddress], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Have a token mailed that resets the password", handler: handler(auth::forgot) },
+        Route { method: post(), path: "/api/auth/reset", access: Public, limits: &[Limit::MailedTokenPerAddress], lane: Lane::Slow, dialect: Dialect::Agentyk,
+            summary: "Reset the password with a mailed token", handler: handler(auth::reset) },
+        Route { method: post(), path: "/api/auth/verify-email", access: Public, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Show with a mailed token that the address is read", handler: handler(auth::verify_email) },
+        Route { method: post(), path: "/api/auth/resend-verification", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Have another token mailed that verifies the address", handler: handler(auth::resend_verification) },
+        Route { method: post(), path: "/api/auth/accept-invite", access: Public, limits: &[Limit::MailedTokenPerAddress], lane: Lane::Slow, dialect: Dialect::Agentyk,
+            summary: "Become a member with a mailed token", handler: handler(auth::accept_invite) },
+        Route { method: post(), path: "/api/auth/password", access: Person, limits: &[], lane: Lane::Slow, dialect: Dialect::Agentyk,
+            summary: "Change one's own password, which ends one's sessions", handler: handler(auth::password::change) },
+        Route { method: get(), path: "/api/auth/sessions", access: Person, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "List one's own sessions", handler: handler(auth::sessions::list) },
+        Route { method: delete(), path: "/api/auth/sessions", access: Person, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "End one's own sessions but this one", handler: handler(auth::sessions::end_others) },
+        Route { method: delete(), path: "/api/auth/sessions/{id}", access: Person, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "End a session of one's own", handler: handler(auth::sessions::end) },
+
+        Route { method: get(), path: "/api/team/members", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "List the tenant's users", handler: handler(team::members::list) },
+        Route { method: patch(), path: "/api/team/members/{id}", access: ManagerInPerson, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Change a user's role", handler: handler(team::members::update) },
+        Route { method: delete(), path: "/api/team/members/{id}", access: ManagerInPerson, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Remove a user from the tenant", handler: handler(team::members::remove) },
+        Route { method: get(), path: "/api/team/invites", access: Manager, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "List invitations that stand", handler: handler(team::invites::list) },
+        Route { method: post(), path: "/api/team/invite", access: ManagerInPerson, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Invite somebody by mail", handler: handler(team::invites::create) },
+        Route { method: delete(), path: "/api/team/invites/{id}", access: ManagerInPerson, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Withdraw an invitation", handler: handler(team::invites::withdraw) },
+
+        Route { method: get(), path: "/api/account/export", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "The caller's data, to take along", handler: handler(account::export::export) },
+        Route { method: delete(), path: "/api/account", access: OwnerInPerson, limits: &[], lane: Lane::Slow, dialect: Dialect::Agentyk,
+            summary: "Erase the tenant and everything personal in it", handler: handler(account::erase) },
 
         Route { method: post(), path: "/api/v1/api-keys", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexgent,
             summary: "Create an API key", handler: handler(v1::api_keys::create) },
@@ -131,6 +176,8 @@ pub(crate) fn routes() -> Vec<Route> {
 
         Route { method: patch(), path: "/api/operator/tenants/{id}", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "Enable or disable a tenant", handler: handler(operator::tenants::update) },
+        Route { method: delete(), path: "/api/operator/tenants/{id}", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Erase a tenant and everything personal in it", handler: handler(operator::tenants::erase) },
         Route { method: patch(), path: "/api/operator/users/{id}", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "Enable or disable a user", handler: handler(operator::users::update) },
         Route { method: get(), path: "/api/operator/audit/checkpoint", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,

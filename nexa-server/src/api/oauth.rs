@@ -10,9 +10,10 @@ use zeroize::Zeroizing;
 use super::key_questions::{self, WantedEnvironment};
 use super::route::Cx;
 use crate::domain::Error;
+use crate::domain::access_tokens::{self, OpenToken};
 use crate::domain::keys::{self, Ask, Environments};
 use crate::domain::principal::{Member, Via};
-use crate::domain::sessions::{self, OpenToken};
+use crate::domain::sessions;
 use crate::gate::credential;
 use crate::http::extract::Form;
 use crate::http::reply::{Empty, Ok200, Uncached};
@@ -115,7 +116,11 @@ fn end_session(cx: &Cx<'_>, id: String, user_id: &str) -> Result<(), Error> {
     if cx.member()?.user_id != user_id {
         return Err(Error::TokenTypeUnsupported);
     }
-    cx.write(move |tx, now, origin| sessions::end(tx, now, origin, &id))
+    match cx.write(move |tx, now, origin| sessions::end(tx, now, origin, &id)) {
+        // It ended meanwhile.
+        Err(Error::NotFound { .. }) => Ok(()),
+        ended => ended,
+    }
 }
 
 /// What neither request can do without.
@@ -193,7 +198,7 @@ fn token_state(cx: &Cx<'_>, token: &str) -> Result<Option<TokenState>, Error> {
 
 /// An access token that holds and that the caller may know of.
 fn open_token(cx: &Cx<'_>, token: &str) -> Result<Option<OpenToken>, Error> {
-    let opened = cx.read(|tx| sessions::open_token(tx, cx.now, &cx.services.issuing, token));
+    let opened = cx.read(|tx| access_tokens::open_token(tx, cx.now, &cx.services.issuing, token));
     match opened {
         Ok(open) => {
             let Member {

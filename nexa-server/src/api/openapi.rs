@@ -45,7 +45,8 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
         );
         operation.require(match route.access {
             Access::Public => &[],
-            Access::Member | Access::Checker => &["accessToken", "apiKey"],
+            Access::Member | Access::Manager | Access::Checker => &["accessToken", "apiKey"],
+            Access::Person | Access::ManagerInPerson | Access::OwnerInPerson => &["accessToken"],
             Access::OauthMember | Access::OauthChecker => &["accessToken", "apiKey", "client"],
             Access::Operator | Access::CallersKey => &["apiKey"],
         });

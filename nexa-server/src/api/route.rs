@@ -1,10 +1,13 @@
 //! What a route is, and what its handler is given.
 
+use std::sync::Arc;
+
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
 use hyper::{Method, Response};
 use rand_core::CryptoRng;
 use schemars::SchemaGenerator;
+use tokio::sync::Notify;
 
 use super::dialect::Dialect;
 use super::error::Fault;
@@ -19,13 +22,14 @@ use crate::domain::key_usage::RateState;
 use crate::domain::keys::KeyPolicy;
 use crate::domain::principal::Member;
 use crate::domain::rules::ScopeRules;
-use crate::domain::standing;
+use crate::domain::{erasure, standing};
 use crate::gate::access::{Access, Authority};
 use crate::gate::limit::{Limit, Limiter};
 use crate::gate::permits::Permits;
 use crate::http::extract::{Extract, Input};
 use crate::http::openapi::Operation;
-use crate::http::reply::Respond;
+use crate::http::reply::{Content, Respond};
+use crate::outbound::mail::{Letters, Mailer};
 use crate::store::{Store, Tx};
 use crate::time::UnixMillis;
 
@@ -68,6 +72,10 @@ pub(crate) struct Services {
     pub(crate) rules: ScopeRules,
     pub(crate) limiter: Limiter,
     pub(crate) slow: Permits,
+    pub(crate) mailer: Arc<dyn Mailer>,
+    pub(crate) letters: Letters,
+    /// Wakes whoever sends mails.
+    pub(crate) mail_due: Notify,
     /// The OpenAPI document, rendered once.
     pub(crate) openapi: Bytes,
 }
@@ -124,6 +132,18 @@ impl<'a> Cx<'a> {
         })
     }
 
+    /// Has the mails sent that a write has queued.
+    pub(crate) fn wake_mail(&self) {
+        self.services.mail_due.notify_one();
+    }
+
+    /// Does what is left of an erasure that has begun; if the store stands in the way, the job goes on with it.
+    pub(crate) fn finish_erasure(&self, tenant_id: &str) {
+        if let Err(error) = erasure::finish(&self.services.store, self.now, tenant_id) {
+            tracing::warn!(tenant_id, %error, "an erasure is not finished yet; it goes on by itself");
+        }
+    }
+
     /// As [`Cx::write`], for what weakens a credential: it is dropped from memory after the COMMIT and before the
     /// answer.
     pub(crate) fn weaken<T: Send + 'static>(
@@ -142,7 +162,7 @@ pub(crate) struct Handler {
     pub(crate) describe: fn(&mut Operation, &mut SchemaGenerator),
 }
 
-type Run = Box<dyn Fn(&mut Cx<'_>, &Input<'_>) -> Result<Response<Bytes>, Fault> + Send + Sync>;
+type Run = Box<dyn Fn(&mut Cx<'_>, &Input<'_>) -> Result<Response<Content>, Fault> + Send + Sync>;
 
 /// Makes a typed function a handler: decode, wait for a permit where the lane wants one, run, encode.
 pub(crate) fn handler<I, O, F>(f: F) -> Handler

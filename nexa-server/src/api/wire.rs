@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use hyper::Response;
-use hyper::body::Bytes;
 use hyper::header::{HeaderValue, LINK};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -13,7 +12,7 @@ use super::route::Cx;
 use crate::domain::paging::{Page, Paged};
 use crate::http::form_decode;
 use crate::http::openapi::Operation;
-use crate::http::reply::{Ok200, Respond};
+use crate::http::reply::{Content, Ok200, Respond};
 use crate::time::UnixMillis;
 
 /// Items on one page: 1 to 1,000.
@@ -139,7 +138,7 @@ impl<T> PageOf<T> {
 }
 
 impl<T: Serialize + JsonSchema> Respond for PageOf<T> {
-    fn respond(self) -> Response<Bytes> {
+    fn respond(self) -> Response<Content> {
         let mut response = Ok200(self.items).respond();
         if let Some(link) = self.link {
             response.headers_mut().insert(LINK, link);

@@ -1,36 +1,50 @@
 //! The app without a socket, a runtime or a clock: what time and standing do to credentials.
 
 mod agents;
+mod erasure;
+mod people;
 mod races;
+mod sessions;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hyper::body::Bytes;
 use hyper::{Request, Response};
 use serde_json::{Value, json};
 
 use crate::app::{App, Call};
-use crate::http::Outcome;
-use crate::testing::{self, SeededRng};
+use crate::config::Config;
+use crate::domain::audit::Origin;
+use crate::domain::operators::{self, NewOperatorKey};
+use crate::domain::principal::Principal;
+use crate::testing::{self, RecordingMailer, SeededRng};
 use crate::time::UnixMillis;
 
 const START: UnixMillis = UnixMillis::from_ms(1_800_000_000_000);
 
 struct Fixture {
     app: App,
+    mailer: Arc<RecordingMailer>,
     rng: SeededRng,
     now: UnixMillis,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Fixture {
     fn new() -> Self {
-        let (app, folder) = testing::app(|_| {});
+        Self::with(|_| {})
+    }
+
+    /// With the configuration as `change` leaves it.
+    fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let (app, folder, mailer) = testing::app_with_mail(change);
         Self {
             app,
+            mailer,
             rng: SeededRng::new(8),
             now: START,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -56,12 +70,7 @@ impl Fixture {
     }
 
     fn sign_up(&mut self) -> String {
-        let account =
-            json!({ "email": "a@example.com", "password": "correct horse", "tenantName": "A" });
-        assert_eq!(self.send("POST", "/api/auth/register", "", &account).0, 201);
-        let (status, tokens) = self.send("POST", "/api/auth/login", "", &account);
-        assert_eq!(status, 200, "{tokens}");
-        tokens["accessToken"].as_str().unwrap().to_owned()
+        self.log_in().0
     }
 
     fn make_key(&mut self, token: &str, fields: &Value) -> (String, String) {
@@ -71,6 +80,19 @@ impl Fixture {
             made["id"].as_str().unwrap().to_owned(),
             made["key"].as_str().unwrap().to_owned(),
         )
+    }
+
+    fn operator_key(&mut self) -> String {
+        let new = NewOperatorKey::new(self.now, &mut self.rng);
+        let (row, digest, now) = (new.row, new.plain.digest(), self.now);
+        let origin = Origin {
+            principal: Principal::Machine,
+            address: None,
+        };
+        let store = &self.app.services().store;
+        let made = store.write(move |tx| operators::create(tx, now, &origin, &row, &digest));
+        made.unwrap();
+        new.plain.expose().to_owned()
     }
 
     fn execute(&self, sql: &'static str) {
@@ -99,10 +121,7 @@ fn answer(
         peer,
         may_block,
     };
-    match app.handle(call, &head, &body) {
-        Outcome::Reply(response) => Some(response),
-        Outcome::Miss => None,
-    }
+    testing::whole(app.handle(call, &head, &body))
 }
 
 /// The status of one request with a key, answered where the app may block.

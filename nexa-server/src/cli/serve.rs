@@ -35,6 +35,15 @@ pub(super) struct Settings {
     /// How much to log on stderr: error, warn, info, debug or trace [default: info].
     #[arg(long, env = "NEXA_LOG", value_name = "LEVEL")]
     log: Option<tracing::Level>,
+    /// Where mails go: smtp://…, smtps://…, file:DIR or log: [default: log:]. With a password in it, it belongs in the
+    /// environment: flags can be seen by all users of a machine.
+    #[arg(
+        long,
+        env = "NEXA_MAIL_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    mail_url: Option<String>,
 }
 
 impl Settings {
@@ -44,6 +53,7 @@ impl Settings {
             public_url: self.public_url,
             data: self.data,
             log: self.log,
+            mail_url: self.mail_url,
         };
         Config::load(self.config.as_deref(), overrides).map_err(Failure::usage)
     }

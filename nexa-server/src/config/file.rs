@@ -8,6 +8,7 @@ use nexa_core::{Requirement, Scope, ScopeSet};
 use serde::Deserialize;
 
 use super::agents::{FileAgents, FileCredits};
+use super::mail::FileMail;
 use crate::domain::apps::{App, TtlDays};
 use crate::domain::keys::{Environments, KeyPolicy};
 use crate::domain::rules::{Demand, Rule};
@@ -37,6 +38,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) agents: FileAgents,
     #[serde(default)]
+    pub(super) mail: FileMail,
+    #[serde(default)]
     pub(super) apps: Vec<FileApp>,
     #[serde(default)]
     pub(super) rules: Vec<FileRule>,
@@ -48,7 +51,9 @@ pub(super) struct FileLimits {
     login_per_address_an_hour: NonZeroU32,
     login_per_account_an_hour: NonZeroU32,
     register_per_address_an_hour: NonZeroU32,
+    mail_per_address_an_hour: NonZeroU32,
     mail_per_account_an_hour: NonZeroU32,
+    invite_per_tenant_an_hour: NonZeroU32,
     mailed_token_per_address_an_hour: NonZeroU32,
     usage_report_per_address_a_minute: NonZeroU32,
     download_per_address_a_minute: NonZeroU32,
@@ -66,7 +71,9 @@ impl Default for FileLimits {
             login_per_address_an_hour: const { calls(30) },
             login_per_account_an_hour: const { calls(10) },
             register_per_address_an_hour: const { calls(20) },
+            mail_per_address_an_hour: const { calls(30) },
             mail_per_account_an_hour: const { calls(5) },
+            invite_per_tenant_an_hour: const { calls(50) },
             mailed_token_per_address_an_hour: const { calls(20) },
             usage_report_per_address_a_minute: const { calls(600) },
             download_per_address_a_minute: const { calls(30) },
@@ -99,7 +106,9 @@ impl FileLimits {
             login_per_address_an_hour: self.login_per_address_an_hour,
             login_per_account_an_hour: self.login_per_account_an_hour,
             register_per_address_an_hour: self.register_per_address_an_hour,
+            mail_per_address_an_hour: self.mail_per_address_an_hour,
             mail_per_account_an_hour: self.mail_per_account_an_hour,
+            invite_per_tenant_an_hour: self.invite_per_tenant_an_hour,
             mailed_token_per_address_an_hour: self.mailed_token_per_address_an_hour,
             usage_report_per_address_a_minute: self.usage_report_per_address_a_minute,
             download_per_address_a_minute: self.download_per_address_a_minute,

@@ -2,7 +2,9 @@
 
 mod agents;
 mod file;
+mod mail;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +16,7 @@ use crate::domain::keys::KeyPolicy;
 use crate::domain::rules::{Rule, ScopeRules};
 use crate::gate::limit::Allowances;
 use crate::http::Limits;
+use crate::outbound::mail::MailSettings;
 use file::{File, apps};
 
 /// The sample configuration: what a server without a configuration file runs on.
@@ -40,11 +43,12 @@ pub struct Config {
     pub(crate) apps: Vec<App>,
     pub(crate) agents: AgentPolicy,
     pub(crate) currency: String,
+    pub(crate) mail: MailSettings,
     pub(crate) rules: Vec<Rule>,
 }
 
 /// Settings that flags and the environment put before the file's.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Overrides {
     /// See [`Config::listen`].
     pub listen: Option<SocketAddr>,
@@ -54,6 +58,20 @@ pub struct Overrides {
     pub data: Option<PathBuf>,
     /// See [`Config::log`].
     pub log: Option<tracing::Level>,
+    /// Where mails go: `smtp://…`, `smtps://…`, `file:DIR` or `log:`. It may hold a password.
+    pub mail_url: Option<String>,
+}
+
+/// Without the mail URL, which may hold a password.
+impl fmt::Debug for Overrides {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Overrides")
+            .field("listen", &self.listen)
+            .field("public_url", &self.public_url)
+            .field("data", &self.data)
+            .field("log", &self.log)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a configuration cannot be used; names the setting and the rule.
@@ -97,22 +115,29 @@ impl Config {
             origin: origin.to_owned(),
             problem,
         };
-        let file: File = toml::from_str(text).map_err(|error| refuse(error.to_string()))?;
+        let file: File = toml::from_str(text).map_err(|error| refuse(syntax(text, &error)))?;
         file.limits.check().map_err(refuse)?;
+        let listen = match (overrides.listen, file.listen) {
+            (Some(listen), _) => listen,
+            (None, Some(text)) => text
+                .parse()
+                .map_err(|_| refuse(format!("listen: {text:?} is not ADDRESS:PORT")))?,
+            (None, None) => SocketAddr::from(([127, 0, 0, 1], 8080)),
+        };
+        let public_url = overrides
+            .public_url
+            .or(file.public_url)
+            .map(|url| public_url(&url))
+            .transpose()
+            .map_err(refuse)?;
+        // What is tried here is built once more when the port is known.
+        let links_begin = public_url
+            .clone()
+            .unwrap_or_else(|| format!("http://{listen}"));
+        let mail_url = overrides.mail_url.as_deref();
         let config = Self {
-            listen: match (overrides.listen, file.listen) {
-                (Some(listen), _) => listen,
-                (None, Some(text)) => text
-                    .parse()
-                    .map_err(|_| refuse(format!("listen: {text:?} is not ADDRESS:PORT")))?,
-                (None, None) => SocketAddr::from(([127, 0, 0, 1], 8080)),
-            },
-            public_url: overrides
-                .public_url
-                .or(file.public_url)
-                .map(|url| public_url(&url))
-                .transpose()
-                .map_err(refuse)?,
+            listen,
+            public_url,
             log: log_level(overrides.log, file.log.as_deref()).map_err(refuse)?,
             data: data_folder(overrides.data.or(file.data)).map_err(refuse)?,
             trusted_proxies: file.trusted_proxies,
@@ -133,6 +158,7 @@ impl Config {
             apps: apps(file.apps).map_err(refuse)?,
             agents: file.agents.checked().map_err(refuse)?,
             currency: file.credits.checked().map_err(refuse)?,
+            mail: file.mail.checked(mail_url, &links_begin).map_err(refuse)?,
             rules: Vec::new(),
         };
         let rules = file
@@ -143,6 +169,24 @@ impl Config {
             .map_err(refuse)?;
         ScopeRules::new(rules.clone()).map_err(|error| refuse(error.to_string()))?;
         Ok(Self { rules, ..config })
+    }
+}
+
+/// What is wrong, in which line and under which key; not the line itself, which may hold a password.
+fn syntax(text: &str, error: &toml::de::Error) -> String {
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return error.message().to_owned();
+    };
+    let number = before.split('\n').count();
+    let line = text.split('\n').nth(number - 1).unwrap_or_default();
+    let key = line.split_once('=').map(|(key, _)| key.trim());
+    let is_bare = |key: &&str| {
+        key.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+    };
+    match key.filter(is_bare) {
+        Some(key) => format!("line {number}: {key}: {}", error.message()),
+        None => format!("line {number}: {}", error.message()),
     }
 }
 
@@ -218,6 +262,27 @@ mod tests {
                 assert_eq!(with(value).unwrap_err(), expected);
             }
         }
+    }
+
+    #[test]
+    fn a_fault_of_syntax_is_placed_and_its_line_not_shown() {
+        for (text, problem) in [
+            (
+                "\n[mail]\nurl = \"smtp://me:secret@mx\n",
+                "here: line 3: url: invalid basic string, expected `\"`",
+            ),
+            (
+                "[mail]\nurl = \"smtp://me:secret@mx\" from = \"a@b.example\"",
+                "here: line 2: url: unexpected key or value, expected newline, `#`",
+            ),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), problem);
+        }
+        let unknown = parse("\nlisten_on = \"x\"").unwrap_err();
+        assert!(
+            unknown.starts_with("here: line 2: listen_on: unknown field `listen_on`"),
+            "{unknown}"
+        );
     }
 
     #[test]

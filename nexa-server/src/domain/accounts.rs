@@ -1,6 +1,6 @@
 //! Accounts: a tenant and the user that owns it.
 
-use nexa_core::uuid_v7;
+use nexa_core::{KeyDigest, uuid_v7};
 use rand_core::CryptoRng;
 
 use super::audit::{self, Act, Origin};
@@ -8,17 +8,23 @@ use super::email::EmailAddress;
 use super::error::Error;
 use super::fields;
 use super::key_cache::Weakened;
+use super::mailed_tokens::{self, Purpose};
+use super::mails::{self, Addressee, MailKind};
 use super::password::Password;
-use super::principal::Role;
+use super::principal::{Principal, Role};
+use super::{keys, licenses, sessions};
 use crate::store::tenants::{self, Tenant};
 use crate::store::users::{self, User};
-use crate::store::{StoreError, Tx, agents, sessions};
+use crate::store::{StoreError, Tx, agents, sessions as session_rows};
 use crate::time::UnixMillis;
 
 /// A registration whose fields hold and whose password is hashed.
 pub(crate) struct NewAccount {
     tenant: Tenant,
     owner: User,
+    mail_id: String,
+    /// Whether a user who has the address already hears of it.
+    tells_holder: bool,
 }
 
 impl NewAccount {
@@ -32,6 +38,7 @@ impl NewAccount {
         email: &EmailAddress,
         password: &Password,
         tenant_name: &str,
+        tells_holder: bool,
     ) -> Result<Self, Error> {
         let name = fields::name("tenant_name", tenant_name)?;
         let tenant_id = uuid_v7(now.unsigned_ms(), rng);
@@ -40,6 +47,7 @@ impl NewAccount {
             tenant_id: tenant_id.clone(),
             email: Some(email.normal.clone()),
             email_given: Some(email.given.clone()),
+            email_verified_at: None,
             password_hash: Some(password.hash(rng)?),
             role: Role::Owner.as_str().to_owned(),
             session_version: 1,
@@ -52,36 +60,121 @@ impl NewAccount {
             kind: "workspace".to_owned(),
             created_at: now,
         };
-        Ok(Self { tenant, owner })
+        Ok(Self {
+            mail_id: uuid_v7(now.unsigned_ms(), rng),
+            tenant,
+            owner,
+            tells_holder,
+        })
     }
 }
 
-/// Registers the account, or does nothing when the address is taken: the caller learns no difference.
+/// Registers the account and mails its owner a token, or mails the owner of the address that there is one already: the
+/// caller learns no difference.
 pub(crate) fn register(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
     account: &NewAccount,
 ) -> Result<(), Error> {
-    if let Some(email) = &account.owner.email
-        && users::find_by_email(tx, email)?.is_some()
-    {
-        return Ok(());
+    let (tenant, owner, mail_id) = (&account.tenant, &account.owner, &account.mail_id);
+    let holder = match &owner.email {
+        Some(email) => users::find_by_email(tx, email)?,
+        None => None,
+    };
+    if let Some(holder) = holder {
+        let to = match account.tells_holder {
+            true => Addressee::User(&holder.id),
+            false => Addressee::Nobody,
+        };
+        mails::enqueue(tx, now, origin, mail_id, MailKind::AlreadyRegistered, to)?;
+        return record(tx, now, origin, Act::AccountRegisteredAgain, &holder);
     }
-    tenants::insert(tx, &account.tenant)?;
-    users::insert(tx, &account.owner)?;
-    audit::record(
-        tx,
-        now,
-        origin,
-        Act::AccountRegistered,
-        Some(&account.tenant.id),
-        Some(&account.owner.id),
-    )
+    tenants::insert(tx, tenant)?;
+    users::insert(tx, owner)?;
+    let to = Addressee::User(&owner.id);
+    mails::enqueue(tx, now, origin, mail_id, MailKind::VerifyEmail, to)?;
+    record(tx, now, origin, Act::AccountRegistered, owner)
 }
 
-/// Enables or disables a tenant, and with it every key of its users. Sessions and tokens end with the first disabling, and
-/// enabling revives none.
+/// Whether the token would verify an address: asked before anything is written.
+///
+/// # Errors
+/// `MailedTokenInvalid`.
+pub(crate) fn require_verification_token(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    token: &KeyDigest,
+) -> Result<(), Error> {
+    mailed_tokens::user_of(tx, now, Purpose::VerifyEmail, token).map(drop)
+}
+
+/// Notes that the address to which the token was mailed is read.
+///
+/// # Errors
+/// `MailedTokenInvalid`.
+pub(crate) fn verify_email(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    token: &KeyDigest,
+) -> Result<(), Error> {
+    let user_id = mailed_tokens::redeem(tx, now, Purpose::VerifyEmail, token)?;
+    let user = users::find(tx, &user_id)?
+        .filter(|user| user.is_active)
+        .ok_or(Error::MailedTokenInvalid)?;
+    users::set_email_verified(tx, now, &user.id)?;
+    record(tx, now, origin, Act::EmailVerified, &user)
+}
+
+/// Queues another mail with a token for the caller's address; nothing where it is verified, or where there is none.
+pub(crate) fn resend_verification(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    mail_id: &str,
+) -> Result<(), Error> {
+    let user = &origin.principal.member()?.user_id;
+    let to = Addressee::User(user);
+    mails::enqueue(tx, now, origin, mail_id, MailKind::VerifyEmail, to)
+}
+
+/// Takes the address from a user who never showed that it is theirs, with every way in that hangs on it. A tenant that loses
+/// its last owner so goes to the one who follows; without any other user it is disabled.
+pub(super) fn give_up_address(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    user: &User,
+) -> Result<Weakened, Error> {
+    keys::delete_of_user(tx, now, origin, &user.tenant_id, &user.id)?;
+    sessions::end_all(tx, &user.id)?;
+    mailed_tokens::forget(tx, &user.id)?;
+    users::clear_log_in(tx, &user.id)?;
+    users::set_active(tx, &user.id, false)?;
+    record(tx, now, origin, Act::AddressGivenUp, user)?;
+    match users::heir(tx, &user.tenant_id)? {
+        None => {
+            let machine = Origin {
+                principal: Principal::Machine,
+                address: origin.address,
+            };
+            let ((), weakened) = enable_tenant(tx, now, &machine, &user.tenant_id, false)?;
+            Ok(weakened)
+        }
+        Some(heir) => {
+            if heir.role != Role::Owner.as_str() {
+                users::set_role(tx, &heir.id, Role::Owner.as_str())?;
+                record(tx, now, origin, Act::MemberRoleChanged, &heir)?;
+            }
+            // What the heir could do is cached too.
+            Ok(Weakened::Tenant(user.tenant_id.clone()))
+        }
+    }
+}
+
+/// Enables or disables a tenant, and with it every key of its users. Sessions and tokens end with the first disabling and
+/// its licences are revoked; enabling revives none.
 ///
 /// # Errors
 /// `NotFound`.
@@ -97,8 +190,10 @@ pub(crate) fn enable_tenant(
     }
     if !is_enabled {
         users::raise_session_versions(tx, id)?;
-        sessions::delete_of_tenant(tx, id)?;
+        session_rows::delete_of_tenant(tx, id)?;
         agents::raise_secret_version(tx, id)?;
+        mailed_tokens::forget_tenant(tx, id)?;
+        licenses::revoke_all(tx, now, origin, id)?;
     }
     let act = match is_enabled {
         true => Act::TenantEnabled,
@@ -108,7 +203,7 @@ pub(crate) fn enable_tenant(
     Ok(((), Weakened::Tenant(id.to_owned())))
 }
 
-/// Enables or disables a user, and with it every key it has. Its sessions and tokens end with the first disabling, and
+/// Enables or disables a user, and with it every key it has. Its sessions and tokens, mailed ones too, end with the first disabling, and
 /// enabling revives none.
 ///
 /// # Errors
@@ -123,8 +218,8 @@ pub(crate) fn enable_user(
     let user = users::find(tx, id)?.ok_or(Error::NotFound { noun: "User" })?;
     users::set_active(tx, id, is_enabled)?;
     if !is_enabled {
-        users::raise_session_version(tx, id)?;
-        sessions::delete_of_user(tx, id)?;
+        sessions::end_all(tx, id)?;
+        mailed_tokens::forget(tx, id)?;
         agents::raise_secret_version(tx, &user.tenant_id)?;
     }
     let act = match is_enabled {
@@ -140,4 +235,15 @@ pub(crate) fn profile(tx: &Tx<'_>, user_id: &str) -> Result<(User, Tenant), Erro
     let user = users::find(tx, user_id)?.ok_or(Error::NotFound { noun: "User" })?;
     let tenant = tenants::find(tx, &user.tenant_id)?.ok_or(StoreError::NoRow)?;
     Ok((user, tenant))
+}
+
+fn record(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    act: Act,
+    user: &User,
+) -> Result<(), Error> {
+    let (tenant_id, user_id) = (Some(user.tenant_id.as_str()), Some(user.id.as_str()));
+    audit::record(tx, now, origin, act, tenant_id, user_id)
 }

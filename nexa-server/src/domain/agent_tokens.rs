@@ -5,12 +5,13 @@ use std::sync::Arc;
 use nexa_core::{KeyDigest, NewAccess, Requirement, Scope, ScopeSet, uuid_v7};
 use rand_core::CryptoRng;
 
+use super::access_tokens::ACCESS_TTL_S;
 use super::audit::{self, Act, Origin};
 use super::error::Error;
 use super::issuing::Issuing;
 use super::key_cache::CheckedKey;
 use super::principal::{KeyPower, Member, Via};
-use super::sessions::ACCESS_TTL_S;
+
 use crate::store::Tx;
 use crate::store::agents;
 use crate::time::UnixMillis;

@@ -89,6 +89,7 @@ impl NewAgent {
             tenant_id: tenant_id.clone(),
             email: None,
             email_given: None,
+            email_verified_at: None,
             password_hash: None,
             role: Role::Owner.as_str().to_owned(),
             session_version: 1,

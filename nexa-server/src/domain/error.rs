@@ -34,6 +34,18 @@ pub(crate) enum Error {
     /// The address and the password do not belong together.
     #[error("wrong e-mail or password")]
     LoginFailed,
+    /// A refresh token is unknown, used or too old, or its session has ended.
+    #[error("refresh token refused")]
+    RefreshInvalid,
+    /// A mailed token is unknown, used, replaced or too old.
+    #[error("mailed token refused")]
+    MailedTokenInvalid,
+    /// The password of the caller's own account, asked for once more, is not this one.
+    #[error("wrong password")]
+    PasswordWrong,
+    /// What stands already is in the way.
+    #[error("conflict: {rule}")]
+    Conflict { rule: &'static str },
     /// A client is unknown, its secret is wrong, or its key is not valid: RFC 6749 §5.2 keeps them one.
     #[error("client refused")]
     ClientInvalid,

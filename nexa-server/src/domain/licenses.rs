@@ -79,7 +79,7 @@ pub(crate) fn draft(
         .map_err(|error| Error::Fault(format!("licence token: {error}")))?;
     let row = License {
         tenant_id: member.tenant_id.clone(),
-        user_id: member.user_id.clone(),
+        user_id: Some(member.user_id.clone()),
         app_id: app.id.clone(),
         device_fingerprint: device_digest(&member.tenant_id, fields.fingerprint),
         device_platform,
@@ -115,7 +115,13 @@ pub(crate) fn issue(
 
 /// The licences the member sees, oldest first; never their tokens, which are not kept.
 pub(crate) fn list(tx: &Tx<'_>, member: &Member) -> Result<Vec<License>, Error> {
-    Ok(licenses::list(tx, &member.tenant_id, member.sees_only())?)
+    Ok(licenses::list(
+        tx,
+        &member.tenant_id,
+        member.sees_only(),
+        None,
+        u32::MAX,
+    )?)
 }
 
 /// Revokes a licence; doing it again changes nothing.
@@ -134,7 +140,10 @@ pub(crate) fn revoke(
         .map(|reason| fields::text_up_to("reason", reason, REASON_MAX))
         .transpose()?;
     let license = licenses::find(tx, &member.tenant_id, jti)?
-        .filter(|license| member.manages(&license.user_id))
+        .filter(|license| match &license.user_id {
+            Some(user_id) => member.manages(user_id),
+            None => member.role.manages_tenant(),
+        })
         .ok_or(Error::NotFound { noun: "License" })?;
     if license.revoked_at.is_some() {
         return Ok(());
@@ -148,6 +157,20 @@ pub(crate) fn revoke(
         Some(&license.tenant_id),
         Some(&license.jti),
     )
+}
+
+/// Revokes every licence of a tenant, whose end it is.
+pub(super) fn revoke_all(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    tenant_id: &str,
+) -> Result<(), Error> {
+    if licenses::revoke_all(tx, now, tenant_id)? == 0 {
+        return Ok(());
+    }
+    let tenant_id = Some(tenant_id);
+    audit::record(tx, now, origin, Act::LicensesRevoked, tenant_id, tenant_id)
 }
 
 /// What was revoked later than `since`, oldest first: for everybody, so without tenants and reasons.

@@ -1,5 +1,6 @@
 //! The rules, one file per noun: no HTTP status, no JSON name, no SQL.
 
+pub(crate) mod access_tokens;
 pub(crate) mod accounts;
 pub(crate) mod agent_tokens;
 pub(crate) mod agents;
@@ -7,7 +8,9 @@ pub(crate) mod apps;
 pub(crate) mod audit;
 pub(crate) mod credits;
 pub(crate) mod email;
+pub(crate) mod erasure;
 pub(crate) mod error;
+pub(crate) mod export;
 mod fields;
 pub(crate) mod issuing;
 pub(crate) mod key_cache;
@@ -16,14 +19,18 @@ mod key_cache_model;
 pub(crate) mod key_usage;
 pub(crate) mod keys;
 pub(crate) mod licenses;
+pub(crate) mod mailed_tokens;
+pub(crate) mod mails;
 pub(crate) mod operators;
 pub(crate) mod original;
 pub(crate) mod paging;
 pub(crate) mod password;
+pub(crate) mod password_change;
 pub(crate) mod principal;
 pub(crate) mod rules;
 pub(crate) mod sessions;
 pub(crate) mod standing;
+pub(crate) mod team;
 mod web_url;
 
 pub(crate) use error::Error;

@@ -130,6 +130,45 @@ impl Member {
         (!self.role.manages_tenant()).then_some(self.user_id.as_str())
     }
 
+    /// That the member is there in person, by a session: a key and a secret act where nobody looks.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub(crate) fn require_person(&self) -> Result<(), Error> {
+        match self.via {
+            Via::Session { .. } => Ok(()),
+            Via::Key { .. } | Via::Secret { .. } => Err(Error::Forbidden {
+                rule: "This needs a session, not an API key",
+            }),
+        }
+    }
+
+    /// That the member's role manages the tenant.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub(crate) fn require_manager(&self) -> Result<(), Error> {
+        match self.role.manages_tenant() {
+            true => Ok(()),
+            false => Err(Error::Forbidden {
+                rule: "This needs an owner or an admin",
+            }),
+        }
+    }
+
+    /// That the member owns the tenant.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub(crate) fn require_owner(&self) -> Result<(), Error> {
+        match self.role {
+            Role::Owner => Ok(()),
+            Role::Admin | Role::Member => Err(Error::Forbidden {
+                rule: "This needs an owner",
+            }),
+        }
+    }
+
     /// Whether what belongs to `user_id` is this member's to manage.
     pub(crate) fn manages(&self, user_id: &str) -> bool {
         self.sees_only().is_none_or(|own| own == user_id)

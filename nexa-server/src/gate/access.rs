@@ -13,7 +13,7 @@ use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::{CheckedKey, KeyCache};
 use crate::domain::keys::{self, Admission, Ask, Environments, KeyPolicy};
 use crate::domain::principal::{KeyPower, Member, Principal, Via};
-use crate::domain::{Error, agent_tokens, operators, sessions};
+use crate::domain::{Error, access_tokens, agent_tokens, operators};
 use crate::store::Store;
 use crate::time::UnixMillis;
 use hyper::HeaderMap;
@@ -26,6 +26,14 @@ pub(crate) enum Access {
     Public,
     /// An active user, by an access token or by a live key with `full_access`.
     Member,
+    /// As `Member`, with a role that manages the tenant.
+    Manager,
+    /// As `Member`, in person: by a session.
+    Person,
+    /// As `Manager`, in person.
+    ManagerInPerson,
+    /// An owner, in person.
+    OwnerInPerson,
     /// The operator's key.
     Operator,
     /// A member, within its tenant, or the operator, within all: whoever checks other people's keys.
@@ -68,7 +76,11 @@ pub(crate) fn caller(
 ) -> Result<Caller, Error> {
     let (takes_members, takes_operators, takes_clients) = match access {
         Access::Public | Access::CallersKey => return Ok(Caller::of(Principal::Anyone)),
-        Access::Member => (true, false, false),
+        Access::Member
+        | Access::Manager
+        | Access::Person
+        | Access::ManagerInPerson
+        | Access::OwnerInPerson => (true, false, false),
         Access::Operator => (false, true, false),
         Access::Checker => (true, true, false),
         Access::OauthMember => (true, false, true),
@@ -78,14 +90,16 @@ pub(crate) fn caller(
     if takes_clients && let Some(client) = client::basic(headers)? {
         return match presented {
             Some(_) => Err(Error::TwoCredentials),
-            None => authority.client(now, takes_operators, address, &client),
+            None => authority.client(now, access, takes_operators, address, &client),
         };
     }
     match presented.ok_or(Error::CredentialMissing)? {
         Credential::AccessToken(token) => {
             let member = authority.member_by_token(now, &token)?;
             match takes_members {
-                true => Ok(Caller::of(Principal::Member(member))),
+                true => access
+                    .admit(&member)
+                    .map(|()| Caller::of(Principal::Member(member))),
                 false => Err(OPERATOR_ONLY),
             }
         }
@@ -95,7 +109,7 @@ pub(crate) fn caller(
             None => {
                 let key = authority.key(now, &presented)?;
                 match takes_members {
-                    true => authority.owner(now, key, address),
+                    true => authority.owner(now, access, key, address),
                     false => Err(OPERATOR_ONLY),
                 }
             }
@@ -110,6 +124,34 @@ const MEMBER_ONLY: Error = Error::Forbidden {
 const OPERATOR_ONLY: Error = Error::Forbidden {
     rule: "This needs the operator key",
 };
+
+impl Access {
+    /// Whether that member may pass, as far as its role and the kind of its credential go.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    fn admit(self, member: &Member) -> Result<(), Error> {
+        match self {
+            Self::Manager => member.require_manager(),
+            Self::Person => member.require_person(),
+            Self::ManagerInPerson => {
+                member.require_person()?;
+                member.require_manager()
+            }
+            Self::OwnerInPerson => {
+                member.require_person()?;
+                member.require_owner()
+            }
+            Self::Public
+            | Self::Member
+            | Self::Operator
+            | Self::Checker
+            | Self::OauthMember
+            | Self::OauthChecker
+            | Self::CallersKey => Ok(()),
+        }
+    }
+}
 
 impl Caller {
     const fn of(principal: Principal) -> Self {
@@ -200,7 +242,7 @@ impl Authority<'_> {
             return Err(Error::NotInMemory);
         }
         self.store
-            .read(|tx| sessions::member(tx, now, self.issuing, token))
+            .read(|tx| access_tokens::member(tx, now, self.issuing, token))
     }
 
     /// The caller behind a client: a key's id with the key, or an agent's key with its secret.
@@ -210,6 +252,7 @@ impl Authority<'_> {
     fn client(
         &self,
         now: UnixMillis,
+        access: Access,
         takes_operators: bool,
         address: Option<IpAddr>,
         client: &Client,
@@ -227,7 +270,7 @@ impl Authority<'_> {
         }
         if let Some(key) = self.find(&client.secret)? {
             return match key.id == *client.id {
-                true => self.owner(now, key, address).map_err(refused),
+                true => self.owner(now, access, key, address).map_err(refused),
                 false => Err(Error::ClientInvalid),
             };
         }
@@ -237,7 +280,7 @@ impl Authority<'_> {
         };
         let agent = self.agent(now, &origin, client)?;
         let caller = self
-            .owner(now, Arc::clone(&agent.key), address)
+            .owner(now, access, Arc::clone(&agent.key), address)
             .map_err(refused)?;
         match agent.key.power {
             KeyPower::Whole => Ok(Caller {
@@ -305,6 +348,7 @@ impl Authority<'_> {
     fn owner(
         &self,
         now: UnixMillis,
+        access: Access,
         key: Arc<CheckedKey>,
         address: Option<IpAddr>,
     ) -> Result<Caller, Error> {
@@ -319,22 +363,24 @@ impl Authority<'_> {
                 scope: Scope::full_access(),
             });
         }
+        let member = Member {
+            tenant_id: key.tenant_id.clone(),
+            user_id: key.user_id.clone(),
+            role: key.role,
+            via: Via::Key {
+                id: key.id.clone(),
+                digest: key.digest,
+                power: key.power,
+            },
+        };
+        access.admit(&member)?;
         // What this call still needs may make it run again, and it must be counted once.
         if key.is_limited() && !self.may_block {
             return Err(Error::NotInMemory);
         }
         let admission = self.take(now, &key, 1)?;
         Ok(Caller {
-            principal: Principal::Member(Member {
-                tenant_id: key.tenant_id.clone(),
-                user_id: key.user_id.clone(),
-                role: key.role,
-                via: Via::Key {
-                    id: key.id.clone(),
-                    digest: key.digest,
-                    power: key.power,
-                },
-            }),
+            principal: Principal::Member(member),
             key: Some((key, admission)),
         })
     }

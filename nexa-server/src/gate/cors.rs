@@ -15,8 +15,8 @@ use super::access::Access;
 ///
 /// Credentials stand in headers that a page sets itself, never in cookies, so none are allowed. `access` is the
 /// route's, if there is one.
-pub(crate) fn allow(
-    response: &mut Response<Bytes>,
+pub(crate) fn allow<B>(
+    response: &mut Response<B>,
     head: &Parts,
     access: Option<Access>,
     origins: &[String],

@@ -21,8 +21,13 @@ pub(crate) enum Limit {
     LoginPerAddress,
     LoginPerAccount,
     RegisterPerAddress,
+    /// Forgotten passwords, whoever's.
+    MailPerAddress,
     /// Forgotten passwords and repeated verification mails.
     MailPerAccount,
+    /// Mails that tell an address's owner that somebody tried to register it.
+    NoticePerAccount,
+    InvitePerTenant,
     /// Reset and accept-invite: guesses at mailed tokens.
     MailedTokenPerAddress,
     UsageReportPerAddress,
@@ -35,7 +40,9 @@ pub(crate) struct Allowances {
     pub(crate) login_per_address_an_hour: NonZeroU32,
     pub(crate) login_per_account_an_hour: NonZeroU32,
     pub(crate) register_per_address_an_hour: NonZeroU32,
+    pub(crate) mail_per_address_an_hour: NonZeroU32,
     pub(crate) mail_per_account_an_hour: NonZeroU32,
+    pub(crate) invite_per_tenant_an_hour: NonZeroU32,
     pub(crate) mailed_token_per_address_an_hour: NonZeroU32,
     pub(crate) usage_report_per_address_a_minute: NonZeroU32,
     pub(crate) download_per_address_a_minute: NonZeroU32,
@@ -55,11 +62,14 @@ type Table = RateLimiter<u32, DashMapStateStore<u32>, CallClock, NoOpMiddleware<
 const BUCKETS: u64 = 1 << 20;
 
 impl Limit {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 10] = [
         Self::LoginPerAddress,
         Self::LoginPerAccount,
         Self::RegisterPerAddress,
+        Self::MailPerAddress,
         Self::MailPerAccount,
+        Self::NoticePerAccount,
+        Self::InvitePerTenant,
         Self::MailedTokenPerAddress,
         Self::UsageReportPerAddress,
         Self::DownloadPerAddress,
@@ -70,7 +80,11 @@ impl Limit {
             Self::LoginPerAddress => Quota::per_hour(allowances.login_per_address_an_hour),
             Self::LoginPerAccount => Quota::per_hour(allowances.login_per_account_an_hour),
             Self::RegisterPerAddress => Quota::per_hour(allowances.register_per_address_an_hour),
-            Self::MailPerAccount => Quota::per_hour(allowances.mail_per_account_an_hour),
+            Self::MailPerAddress => Quota::per_hour(allowances.mail_per_address_an_hour),
+            Self::MailPerAccount | Self::NoticePerAccount => {
+                Quota::per_hour(allowances.mail_per_account_an_hour)
+            }
+            Self::InvitePerTenant => Quota::per_hour(allowances.invite_per_tenant_an_hour),
             Self::MailedTokenPerAddress => {
                 Quota::per_hour(allowances.mailed_token_per_address_an_hour)
             }
@@ -156,7 +170,9 @@ mod tests {
             login_per_address_an_hour: calls,
             login_per_account_an_hour: calls,
             register_per_address_an_hour: calls,
+            mail_per_address_an_hour: calls,
             mail_per_account_an_hour: calls,
+            invite_per_tenant_an_hour: calls,
             mailed_token_per_address_an_hour: calls,
             usage_report_per_address_a_minute: calls,
             download_per_address_a_minute: calls,

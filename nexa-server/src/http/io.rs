@@ -50,6 +50,8 @@ pub(super) enum Phase {
     Head,
     /// The request is with the app; its body has a timeout of its own.
     Busy,
+    /// Part of an answer is sent, and the rest is still being made.
+    Streaming,
     /// Answered, and nothing more has come.
     Idle,
     /// Answered with part of the body unread.
@@ -78,16 +80,22 @@ impl PhaseCell {
     pub(super) fn is_waiting(&self) -> bool {
         match self.phase() {
             Phase::New | Phase::Head | Phase::Idle => !self.is_sending.load(Ordering::Relaxed),
-            Phase::Busy | Phase::Refused => false,
+            Phase::Busy | Phase::Streaming | Phase::Refused => false,
         }
     }
 
     pub(super) fn phase(&self) -> Phase {
         let value = self.phase.load(Ordering::Relaxed);
-        [Phase::Head, Phase::Busy, Phase::Idle, Phase::Refused]
-            .into_iter()
-            .find(|phase| *phase as u8 == value)
-            .unwrap_or(Phase::New)
+        [
+            Phase::Head,
+            Phase::Busy,
+            Phase::Streaming,
+            Phase::Idle,
+            Phase::Refused,
+        ]
+        .into_iter()
+        .find(|phase| *phase as u8 == value)
+        .unwrap_or(Phase::New)
     }
 }
 
@@ -110,7 +118,7 @@ impl PacedStream {
         match self.phase.phase() {
             Phase::New | Phase::Head => Some(self.head_began + self.pace.head),
             Phase::Idle => Some(self.last_moved + self.pace.idle),
-            Phase::Busy | Phase::Refused => None,
+            Phase::Busy | Phase::Streaming | Phase::Refused => None,
         }
     }
 
@@ -200,7 +208,7 @@ impl AsyncRead for PacedStream {
                     self.phase.set(Phase::Head);
                     self.head_began = now;
                 }
-                Phase::Head | Phase::Busy | Phase::Refused => {}
+                Phase::Head | Phase::Busy | Phase::Streaming | Phase::Refused => {}
             }
             return Poll::Ready(result);
         }
@@ -250,9 +258,25 @@ impl AsyncWrite for PacedStream {
                 ready!(self.poll_linger(cx));
                 Poll::Ready(Ok(()))
             }
-            Phase::New | Phase::Head | Phase::Refused | Phase::Busy | Phase::Idle => {
-                Poll::Ready(Ok(()))
-            }
+            Phase::New
+            | Phase::Head
+            | Phase::Refused
+            | Phase::Busy
+            | Phase::Streaming
+            | Phase::Idle => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Drop for PacedStream {
+    /// Part of an answer is missing: a reset says so. An orderly end would tell an HTTP/1.0 client, whose answers end with
+    /// their connection, that it has all.
+    fn drop(&mut self) {
+        let is_sending = self.phase.is_sending.load(Ordering::Relaxed);
+        if (is_sending || self.phase.phase() == Phase::Streaming)
+            && let Err(error) = self.stream.set_zero_linger()
+        {
+            tracing::debug!(%error, "cannot reset a connection");
         }
     }
 }

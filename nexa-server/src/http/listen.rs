@@ -17,7 +17,7 @@ use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response, Version};
+use hyper::{Method, Request, Response, Version};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -25,8 +25,10 @@ use tokio::sync::{Semaphore, watch};
 use super::body;
 use super::handles::affordable;
 use super::io::{Pace, PacedStream, Phase, PhaseCell};
+use super::reply::Content;
 use super::room::{Place, Room};
 use super::serve::{BodyProblem, Outcome, Run, Serve};
+use super::stream::{Sent, Stream};
 
 /// Serves `service` on `listener` until `shutdown` completes and the connections have drained.
 ///
@@ -200,7 +202,7 @@ async fn converse<S: Serve>(
         }
         async move {
             let response = answer(shared, peer, request, place.phase()).await;
-            Ok::<_, Infallible>(response.map(Full::new))
+            Ok::<_, Infallible>(response)
         }
     });
     let mut connection = pin!(shared.http.serve_connection(io, service));
@@ -230,14 +232,15 @@ async fn answer<S: Serve>(
     shared: &Arc<Shared<S>>,
     peer: SocketAddr,
     request: Request<Incoming>,
-    phase: &PhaseCell,
-) -> Response<Bytes> {
+    phase: &Arc<PhaseCell>,
+) -> Response<Sent> {
     phase.set(Phase::Busy);
     let (head, body) = request.into_parts();
     let service = &*shared.service;
     let refuse = |problem| {
         phase.set(Phase::Refused);
-        closing(service.refuse(Some(&head), problem))
+        let response = closing(service.refuse(Some(&head), problem));
+        response.map(|bytes| Sent::Whole(Full::new(bytes)))
     };
     if !names_its_host(&head) {
         return refuse(BodyProblem::Host);
@@ -253,16 +256,36 @@ async fn answer<S: Serve>(
             Err(problem) => return refuse(problem),
         }
     };
+    let has_content = head.method != Method::HEAD;
     let response = match run {
         Run::Inline => match unpanicked(|| service.handle(peer, &head, &body, false)) {
-            Some(Outcome::Reply(response)) => response,
             Some(Outcome::Miss) => block(shared, peer, head, body).await,
-            None => service.refuse(Some(&head), BodyProblem::Panicked),
+            outcome => answered(service, &head, outcome),
         },
         Run::Blocking => block(shared, peer, head, body).await,
     };
     phase.set(Phase::Idle);
-    response
+    response.map(|content| match content {
+        Content::Whole(bytes) => Sent::Whole(Full::new(bytes)),
+        Content::Stream(chunks) if has_content => {
+            Sent::Stream(Stream::new(chunks, &shared.running, phase))
+        }
+        // Nothing is pulled for nobody.
+        Content::Stream(_) => Sent::Whole(Full::default()),
+    })
+}
+
+/// What is sent for an outcome that has to be an answer; `None` is a panic.
+fn answered<S: Serve>(service: &S, head: &Parts, outcome: Option<Outcome>) -> Response<Content> {
+    match outcome {
+        Some(Outcome::Reply(response)) => response.map(Content::Whole),
+        Some(Outcome::Stream(response)) => response.map(Content::Stream),
+        Some(Outcome::Miss) | None => refused(service, Some(head), BodyProblem::Panicked),
+    }
+}
+
+fn refused<S: Serve>(service: &S, head: Option<&Parts>, problem: BodyProblem) -> Response<Content> {
+    service.refuse(head, problem).map(Content::Whole)
 }
 
 /// Exactly one `Host` with HTTP/1.1, at most one with 1.0, of bytes that a host and a port may have.
@@ -285,33 +308,31 @@ async fn block<S: Serve>(
     peer: SocketAddr,
     head: Parts,
     body: Bytes,
-) -> Response<Bytes> {
+) -> Response<Content> {
     let Ok(admitted) = Arc::clone(&shared.admitted).try_acquire_owned() else {
-        return shared.service.refuse(Some(&head), BodyProblem::Overloaded);
+        return refused(&*shared.service, Some(&head), BodyProblem::Overloaded);
     };
     let Ok(running) = Arc::clone(&shared.running).acquire_owned().await else {
-        return shared.service.refuse(Some(&head), BodyProblem::Overloaded);
+        return refused(&*shared.service, Some(&head), BodyProblem::Overloaded);
     };
     let service = Arc::clone(&shared.service);
     let job = tokio::task::spawn_blocking(move || {
-        let response = match unpanicked(|| service.handle(peer, &head, &body, true)) {
-            Some(Outcome::Reply(response)) => response,
-            Some(Outcome::Miss) | None => service.refuse(Some(&head), BodyProblem::Panicked),
-        };
+        let outcome = unpanicked(|| service.handle(peer, &head, &body, true));
+        let response = answered(&*service, &head, outcome);
         // Held by the job, not by the connection: the peer may leave while the job goes on.
         drop((running, admitted));
         response
     });
     // It fails when the runtime is ending, or when `refuse` panicked too.
     job.await
-        .unwrap_or_else(|_| shared.service.refuse(None, BodyProblem::Panicked))
+        .unwrap_or_else(|_| refused(&*shared.service, None, BodyProblem::Panicked))
 }
 
 /// `None` when `work` panicked; the panic hook has reported it.
 ///
 /// The app is shared by all requests anyway, and its locks judge for themselves whether a panic
 /// has left them in disorder.
-fn unpanicked<T>(work: impl FnOnce() -> T) -> Option<T> {
+pub(super) fn unpanicked<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 

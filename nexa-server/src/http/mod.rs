@@ -9,6 +9,7 @@ pub(crate) mod extract;
 mod handles;
 mod io;
 mod json;
+pub(crate) mod json_stream;
 mod listen;
 mod media_type;
 pub(crate) mod openapi;
@@ -18,6 +19,7 @@ pub(crate) mod reply;
 mod room;
 pub(crate) mod router;
 mod serve;
+mod stream;
 mod tree;
 
 #[cfg(test)]

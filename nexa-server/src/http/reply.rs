@@ -10,14 +10,24 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use super::openapi::Operation;
+use super::stream::Chunks;
 
 /// What a handler answers with.
 pub(crate) trait Respond {
-    /// The answer as bytes.
-    fn respond(self) -> Response<Bytes>;
+    /// The answer as it is sent.
+    fn respond(self) -> Response<Content>;
 
     /// Adds the answer to the description of the operation.
     fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator);
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// All of it.
+    Whole(Bytes),
+    /// Made while it is sent.
+    Stream(Chunks),
 }
 
 /// 200 with `T` as JSON.
@@ -78,8 +88,8 @@ pub(crate) fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Resp
 }
 
 impl<T: Serialize + JsonSchema> Respond for Ok200<T> {
-    fn respond(self) -> Response<Bytes> {
-        json(StatusCode::OK, &self.0)
+    fn respond(self) -> Response<Content> {
+        json(StatusCode::OK, &self.0).map(Content::Whole)
     }
 
     fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
@@ -92,8 +102,8 @@ impl<T: Serialize + JsonSchema> Respond for Ok200<T> {
 }
 
 impl<T: Serialize + JsonSchema> Respond for Created<T> {
-    fn respond(self) -> Response<Bytes> {
-        json(StatusCode::CREATED, &self.0)
+    fn respond(self) -> Response<Content> {
+        json(StatusCode::CREATED, &self.0).map(Content::Whole)
     }
 
     fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
@@ -106,8 +116,8 @@ impl<T: Serialize + JsonSchema> Respond for Created<T> {
 }
 
 impl Respond for Empty {
-    fn respond(self) -> Response<Bytes> {
-        Response::new(Bytes::new())
+    fn respond(self) -> Response<Content> {
+        Response::new(Content::Whole(Bytes::new()))
     }
 
     fn describe(operation: &mut Operation, _: &mut SchemaGenerator) {
@@ -116,7 +126,7 @@ impl Respond for Empty {
 }
 
 impl<R: Respond> Respond for Secret<R> {
-    fn respond(self) -> Response<Bytes> {
+    fn respond(self) -> Response<Content> {
         let mut response = self.0.respond();
         response
             .headers_mut()
@@ -130,7 +140,7 @@ impl<R: Respond> Respond for Secret<R> {
 }
 
 impl<R: Respond> Respond for Uncached<R> {
-    fn respond(self) -> Response<Bytes> {
+    fn respond(self) -> Response<Content> {
         let mut response = Secret(self.0).respond();
         response
             .headers_mut()
@@ -144,7 +154,7 @@ impl<R: Respond> Respond for Uncached<R> {
 }
 
 impl<R: Respond> Respond for Cacheable<R> {
-    fn respond(self) -> Response<Bytes> {
+    fn respond(self) -> Response<Content> {
         let mut response = self.reply.respond();
         response
             .headers_mut()
@@ -158,8 +168,8 @@ impl<R: Respond> Respond for Cacheable<R> {
 }
 
 impl Respond for RawJson {
-    fn respond(self) -> Response<Bytes> {
-        let mut response = json_bytes(StatusCode::OK, self.body);
+    fn respond(self) -> Response<Content> {
+        let mut response = json_bytes(StatusCode::OK, self.body).map(Content::Whole);
         response
             .headers_mut()
             .insert(CACHE_CONTROL, public(self.max_age_s));

@@ -6,6 +6,9 @@ use hyper::Response;
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
 
+use super::reply::Content;
+use super::stream::Chunks;
+
 /// The app behind the sockets: synchronous, bytes in and bytes out.
 ///
 /// Per request with a body the shell calls [`plan`](Serve::plan), reads the body within it, then
@@ -34,8 +37,20 @@ pub(crate) trait Serve: Send + Sync + 'static {
 pub(crate) enum Outcome {
     /// The answer.
     Reply(Response<Bytes>),
+    /// The answer, with a body that is made while it is sent. It has no `Content-Length`.
+    Stream(Response<Chunks>),
     /// Not answerable without waiting: run the call again where it may block.
     Miss,
+}
+
+impl From<Response<Content>> for Outcome {
+    fn from(response: Response<Content>) -> Self {
+        let (head, content) = response.into_parts();
+        match content {
+            Content::Whole(bytes) => Self::Reply(Response::from_parts(head, bytes)),
+            Content::Stream(chunks) => Self::Stream(Response::from_parts(head, chunks)),
+        }
+    }
 }
 
 /// Where a request runs first.

@@ -144,6 +144,16 @@ impl Credential {
 }
 
 impl Credential {
+    /// What its user may do now.
+    pub(super) fn role_now(&self) -> Role {
+        match (self.kind, self.state) {
+            // The one user of an agent stays its owner.
+            (Kind::Secret | Kind::Narrow, _) => Role::Owner,
+            (_, State::OwnerDemoted) => Role::Member,
+            (_, _) => self.role,
+        }
+    }
+
     /// Whether it may do less than it says, because its owner may.
     pub(super) fn is_cut(&self) -> bool {
         self.kind == Kind::Scoped && self.state == State::OwnerDemoted && self.role != Role::Member

@@ -4,7 +4,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::credential::{Credential, Kind, STATES, State};
-use super::world::{MISSING, OWNERS_SCOPE, START, World, json_request, string};
+use super::world::{MISSING, OWNERS_SCOPE, Person, START, Workspace, World, json_request, string};
 use crate::domain::principal::Role;
 
 impl World {
@@ -64,7 +64,11 @@ impl World {
 
     /// A tenant with a session and keys of each role, and then what happens to them.
     fn add_workspace(&self, state: State, is_warm: bool, credentials: &mut Vec<Credential>) {
-        let (tenant_id, people) = self.add_people();
+        let Workspace {
+            tenant_id,
+            people,
+            keeper,
+        } = self.add_people();
         for person in &people {
             let session = (MISSING, person.session.as_str());
             let mut made = vec![Credential::new(
@@ -105,6 +109,7 @@ impl World {
                 self.happen_to_key(state, &id, &person.session);
             }
             self.happen_to_user(state, &person.id);
+            self.happen_to_person(state, person, &keeper);
             credentials.append(&mut made);
         }
         self.happen_to_tenant(state, &tenant_id);
@@ -139,10 +144,8 @@ impl World {
         if let Some(key) = self.happen_to_key(state, &string(&listed[0]["id"]), &key) {
             made.client_id = key;
         }
-        // The one user of an agent stays its owner.
-        if state != State::OwnerDemoted {
-            self.happen_to_user(state, &string(&me["user"]["id"]));
-        }
+        // The one user of an agent stays its owner, and has no sessions.
+        self.happen_to_user(state, &string(&me["user"]["id"]));
         self.happen_to_tenant(state, &string(&me["tenant"]["id"]));
         made
     }
@@ -209,13 +212,39 @@ impl World {
     fn happen_to_user(&self, state: State, id: &str) {
         match state {
             State::OwnerDisabled => self.disable("users", id),
-            State::OwnerDemoted => self.demote(id),
-            State::SessionEnded => self.end_sessions(id),
             State::Active
             | State::KeyDisabled
             | State::KeyExpired
             | State::KeyDeleted
             | State::KeyRotated
+            | State::OwnerDemoted
+            | State::TenantDisabled
+            | State::SessionEnded
+            | State::SecretRotated => {}
+        }
+    }
+
+    /// What another owner does to a user, and what the user does to itself.
+    fn happen_to_person(&self, state: State, person: &Person, keeper: &Person) {
+        match state {
+            State::OwnerDemoted => {
+                let path = format!("/api/team/members/{}", person.id);
+                let role = json!({ "role": "member" });
+                self.call(Method::PATCH, &path, &keeper.session, &role);
+            }
+            State::SessionEnded => {
+                let path = "/api/auth/sessions";
+                let sessions = self.call(Method::GET, path, &person.session, &Value::Null);
+                assert_eq!(sessions[0]["current"], true);
+                let path = format!("{path}/{}", string(&sessions[0]["id"]));
+                self.call(Method::DELETE, &path, &person.session, &Value::Null);
+            }
+            State::Active
+            | State::KeyDisabled
+            | State::KeyExpired
+            | State::KeyDeleted
+            | State::KeyRotated
+            | State::OwnerDisabled
             | State::TenantDisabled
             | State::SecretRotated => {}
         }

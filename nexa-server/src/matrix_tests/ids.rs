@@ -3,9 +3,11 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::path_with;
+use super::credential::Kind;
 use super::world::{MISSING, Person, World, json_request};
+use super::{may_pass, path_with};
 use crate::api::{Route, routes};
+use crate::domain::principal::Role;
 use crate::gate::access::Access;
 
 /// What the user's list shows, in the order and the spelling of that list.
@@ -26,55 +28,80 @@ fn listed(world: &World, collection: &str, credential: &str) -> Vec<String> {
 /// Status and body of the route for that id.
 fn answer(world: &World, route: &Route, credential: &str, id: &str) -> (u16, Value) {
     let method = route.method.clone().unwrap_or(Method::GET);
-    let mut request = json_request(method, &path_with(route, id), "{}");
+    // What one of them cannot do without.
+    let body = json!({ "role": "member" }).to_string();
+    let mut request = json_request(method, &path_with(route, id), &body);
     let bearer = format!("Bearer {credential}").parse().unwrap();
     request.headers_mut().insert("authorization", bearer);
     world.ask(request)
 }
 
-/// Gives the user one more of everything that a path can name.
+/// Gives the user one more of everything that a path can name, as far as the user can have it.
 fn furnish(world: &World, person: &Person) {
-    world.make_key(
-        &person.session,
-        &json!({ "name": "k", "scopes": ["signals"] }),
-    );
+    let session = &person.session;
+    world.make_key(session, &json!({ "name": "k", "scopes": ["signals"] }));
     let license =
         json!({ "appId": "agentyk-engine", "device": { "fingerprint": "f", "platform": "linux" } });
-    world.call(
-        Method::POST,
-        "/api/licenses/issue",
-        &person.session,
-        &license,
-    );
+    world.call(Method::POST, "/api/licenses/issue", session, &license);
+    world.open_session(&person.id);
+    world.add_person(&person.tenant_id, Role::Member);
+    if person.role.manages_tenant() {
+        let email = format!("{}@example.com", world.number());
+        let invite = json!({ "email": email, "role": "member" });
+        world.call(Method::POST, "/api/team/invite", session, &invite);
+    }
 }
 
-/// The routes that name something of a tenant, each with the list that shows it.
-fn naming_routes(routes: &[Route]) -> Vec<(&Route, &str)> {
-    let named = routes.iter().filter(|route| match route.access {
-        Access::Member | Access::Checker | Access::OauthMember | Access::OauthChecker => {
-            route.path.contains('{')
+/// A route that names something of a tenant, and the one that lists such things.
+struct Naming<'r> {
+    route: &'r Route,
+    list: &'r Route,
+}
+
+impl Naming<'_> {
+    /// Whether the user may call both, with a credential of that kind.
+    fn is_open_to(&self, person: &Person, kind: Kind) -> bool {
+        [self.route, self.list]
+            .iter()
+            .all(|route| may_pass(route.access, kind, person.role))
+    }
+
+    fn listed(&self, world: &World, person: &Person) -> Vec<String> {
+        match may_pass(self.list.access, Kind::Session, person.role) {
+            true => listed(world, self.list.path, &person.session),
+            false => Vec::new(),
         }
+    }
+}
+
+fn naming_routes(routes: &[Route]) -> Vec<Naming<'_>> {
+    let named = routes.iter().filter(|route| match route.access {
+        Access::Member
+        | Access::Manager
+        | Access::Person
+        | Access::ManagerInPerson
+        | Access::OwnerInPerson
+        | Access::Checker
+        | Access::OauthMember
+        | Access::OauthChecker => route.path.contains('{'),
         // The operator's things belong to no tenant, and a gateway's path is not ours.
         Access::Public | Access::Operator | Access::CallersKey => false,
     });
-    let with_collection = named.map(|route| {
+    let with_list = named.map(|route| {
         let collection = route.path.split_once("/{").unwrap().0;
-        let is_listed =
-            |other: &Route| other.path == collection && other.method == Some(Method::GET);
-        assert!(
-            routes.iter().any(is_listed),
-            "{}: no list shows what it names",
-            route.path
-        );
-        (route, collection)
+        let mut lists = routes.iter();
+        let list =
+            lists.find(|other| other.path == collection && other.method == Some(Method::GET));
+        let list = list.unwrap_or_else(|| panic!("{}: no list shows what it names", route.path));
+        Naming { route, list }
     });
-    with_collection.collect()
+    with_list.collect()
 }
 
 #[test]
 fn a_filter_that_names_somebody_else_means_nothing() {
     let world = World::new();
-    let people: Vec<Person> = (0..2).flat_map(|_| world.add_people().1).collect();
+    let people: Vec<Person> = (0..2).flat_map(|_| world.add_people().people).collect();
     people.iter().for_each(|person| furnish(&world, person));
     let keys = |person: &Person, owner_id: &str| {
         let path = format!("/api/v1/api-keys?ownerId={owner_id}");
@@ -108,7 +135,7 @@ fn a_filter_that_names_somebody_else_means_nothing() {
 #[test]
 fn what_belongs_to_others_answers_as_what_does_not_exist() {
     let world = World::new();
-    let people: Vec<Person> = (0..2).flat_map(|_| world.add_people().1).collect();
+    let people: Vec<Person> = (0..2).flat_map(|_| world.add_people().people).collect();
     let full: Vec<String> = people
         .iter()
         .map(|person| {
@@ -123,19 +150,24 @@ fn what_belongs_to_others_answers_as_what_does_not_exist() {
         .collect();
     let routes = routes();
     let naming = naming_routes(&routes);
-    assert!(naming.len() >= 8, "{} routes name something", naming.len());
+    assert!(naming.len() >= 12, "{} routes name something", naming.len());
     let mut compared = 0;
-    for (route, collection) in &naming {
-        let lists: Vec<Vec<String>> = people
-            .iter()
-            .map(|person| listed(&world, collection, &person.session))
-            .collect();
+    for naming in &naming {
+        let (route, path) = (naming.route, naming.route.path);
+        let lists = || -> Vec<Vec<String>> {
+            let listed = people.iter().map(|person| naming.listed(&world, person));
+            listed.collect()
+        };
+        let before = lists();
         for (caller, key) in people.iter().zip(&full) {
-            let own = listed(&world, collection, &caller.session);
-            for credential in [&caller.session, key] {
+            let own = naming.listed(&world, caller);
+            for (kind, credential) in [(Kind::Session, &caller.session), (Kind::Full, key)] {
+                if !naming.is_open_to(caller, kind) {
+                    continue;
+                }
                 let missing = answer(&world, route, credential, MISSING);
-                assert_eq!(missing.0, 404, "{}: {}", route.path, missing.1);
-                let mut foreign: Vec<&String> = lists
+                assert_eq!(missing.0, 404, "{path}: {}", missing.1);
+                let mut foreign: Vec<&String> = before
                     .iter()
                     .flatten()
                     .filter(|id| !own.contains(id))
@@ -143,26 +175,25 @@ fn what_belongs_to_others_answers_as_what_does_not_exist() {
                 foreign.dedup();
                 for id in foreign {
                     let found = answer(&world, route, credential, id);
-                    assert_eq!(found, missing, "{} of {:?}", route.path, caller.role);
+                    assert_eq!(found, missing, "{path} of {:?}", caller.role);
                     compared += 1;
                 }
             }
         }
-        let after: Vec<Vec<String>> = people
-            .iter()
-            .map(|person| listed(&world, collection, &person.session))
-            .collect();
-        assert_eq!(after, lists, "{}: something has changed", route.path);
+        assert_eq!(lists(), before, "{path}: something has changed");
     }
     assert!(compared > 200, "{compared} answers were compared");
-    for (route, collection) in naming {
+    for naming in &naming {
         for person in &people {
-            let before = listed(&world, collection, &person.session);
+            if !naming.is_open_to(person, Kind::Session) {
+                continue;
+            }
+            let before = naming.listed(&world, person);
             furnish(&world, person);
-            let after = listed(&world, collection, &person.session);
+            let after = naming.listed(&world, person);
             let own = after.iter().find(|id| !before.contains(id)).unwrap();
-            let found = answer(&world, route, &person.session, own);
-            assert_eq!(found.0, 200, "{}: {}", route.path, found.1);
+            let found = answer(&world, naming.route, &person.session, own);
+            assert_eq!(found.0, 200, "{}: {}", naming.route.path, found.1);
         }
     }
 }

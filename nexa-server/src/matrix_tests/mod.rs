@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::api::dialect::Dialect;
 use crate::api::{Route, routes};
+use crate::domain::principal::Role;
 use crate::gate::access::Access;
 use credential::{Credential, Kind};
 use world::World;
@@ -70,13 +71,17 @@ const REFUSALS: [Verdict; 8] = [
     Verdict::Forbidden,
 ];
 
-/// The table of roles, written down from the contracts. Owners, admins and members differ in whose things they may
-/// touch (see [`ids`]), not in which of these routes they may call.
+/// The table of roles, written down from the contracts. Whose things owners, admins and members may touch is a question of
+/// its own (see [`ids`]).
 fn expected(access: Access, credential: &Credential, carrier: Carrier) -> Verdict {
     let takes_basic = match access {
         Access::OauthMember | Access::OauthChecker => true,
         Access::Public
         | Access::Member
+        | Access::Manager
+        | Access::Person
+        | Access::ManagerInPerson
+        | Access::OwnerInPerson
         | Access::Checker
         | Access::Operator
         | Access::CallersKey => false,
@@ -108,7 +113,15 @@ fn expected(access: Access, credential: &Credential, carrier: Carrier) -> Verdic
     };
     let verdict = match access {
         Access::Public => Ok(Verdict::Pass),
-        Access::Member | Access::OauthMember => live().map(as_member),
+        Access::Member
+        | Access::Manager
+        | Access::Person
+        | Access::ManagerInPerson
+        | Access::OwnerInPerson
+        | Access::OauthMember => live().map(|kind| match as_member(kind) {
+            Verdict::Pass if !may_pass(access, kind, credential.role_now()) => Verdict::Forbidden,
+            verdict => verdict,
+        }),
         Access::Checker | Access::OauthChecker => live().map(|kind| match kind {
             Kind::Operator => Verdict::Pass,
             kind => as_member(kind),
@@ -134,6 +147,25 @@ fn expected(access: Access, credential: &Credential, carrier: Carrier) -> Verdic
         },
     };
     verdict.unwrap_or_else(|refusal| refusal)
+}
+
+/// Which of those who stand for a user may call there: some routes want a role, some want the user in person, which a
+/// key and an agent's secret are not.
+fn may_pass(access: Access, kind: Kind, role: Role) -> bool {
+    let is_in_person = kind == Kind::Session;
+    match access {
+        Access::Manager => role.manages_tenant(),
+        Access::Person => is_in_person,
+        Access::ManagerInPerson => is_in_person && role.manages_tenant(),
+        Access::OwnerInPerson => is_in_person && role == Role::Owner,
+        Access::Public
+        | Access::Member
+        | Access::Checker
+        | Access::Operator
+        | Access::OauthMember
+        | Access::OauthChecker
+        | Access::CallersKey => true,
+    }
 }
 
 /// What a credential that stands is worth where members may call.

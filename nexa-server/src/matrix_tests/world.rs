@@ -11,12 +11,11 @@ use serde_json::Value;
 
 use crate::app::{App, Call};
 use crate::domain::audit::Origin;
-use crate::domain::key_cache::Weakened;
 use crate::domain::keys::Environments;
 use crate::domain::operators::{self, NewOperatorKey};
 use crate::domain::principal::{Principal, Role};
 use crate::domain::rules::{Demand, Rule};
-use crate::domain::{Error, sessions};
+use crate::domain::sessions::{self, Device};
 use crate::http::Outcome;
 use crate::store::StoreError;
 use crate::store::tenants::{self, Tenant};
@@ -44,9 +43,18 @@ pub(super) struct World {
     _folder: tempfile::TempDir,
 }
 
+/// A tenant with its people.
+pub(super) struct Workspace {
+    pub(super) tenant_id: String,
+    pub(super) people: [Person; 3],
+    /// An owner to whom nothing happens.
+    pub(super) keeper: Person,
+}
+
 /// A user with an open session.
 pub(super) struct Person {
     pub(super) id: String,
+    pub(super) tenant_id: String,
     pub(super) role: Role,
     pub(super) session: String,
 }
@@ -58,6 +66,7 @@ impl World {
             // Callers are refused far more often here than anybody may be.
             config.allowances.login_per_address_an_hour = NonZeroU32::MAX;
             config.allowances.login_per_account_an_hour = NonZeroU32::MAX;
+            config.allowances.mail_per_account_an_hour = NonZeroU32::MAX;
             for path in ["/", ASKED] {
                 config.rules.push(any_of_two_scopes(path));
             }
@@ -83,7 +92,7 @@ impl World {
     /// of its own, because limits by address are not what is asked here.
     pub(super) fn respond(&self, request: Request<Bytes>) -> Response<Bytes> {
         let (head, body) = request.into_parts();
-        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let number = self.number();
         let [_, b, c, d] = number.to_be_bytes();
         let mut rng = SeededRng::new(u64::from(number) + 1_000);
         let mut call = |may_block| {
@@ -98,12 +107,11 @@ impl World {
         };
         let outcome = match call(false) {
             Outcome::Miss => call(true),
-            answered @ Outcome::Reply(_) => answered,
+            answered @ (Outcome::Reply(_) | Outcome::Stream(_)) => answered,
         };
-        let Outcome::Reply(response) = outcome else {
+        testing::whole(outcome).unwrap_or_else(|| {
             panic!("{} {}: missed where it may block", head.method, head.uri);
-        };
-        response
+        })
     }
 
     /// Status and body of what the app answers.
@@ -124,51 +132,62 @@ impl World {
     }
 
     /// A tenant with a user of each role, who are logged in.
-    pub(super) fn add_people(&self) -> (String, [Person; 3]) {
-        let now = self.now;
-        let mut rng = self.rng();
+    pub(super) fn add_people(&self) -> Workspace {
         let tenant = Tenant {
-            id: uuid_v7(now.unsigned_ms(), &mut rng),
+            id: uuid_v7(self.now.unsigned_ms(), &mut self.rng()),
             name: "Tenant".to_owned(),
             kind: "workspace".to_owned(),
-            created_at: now,
+            created_at: self.now,
         };
-        let made = ROLES.map(|role| {
-            let user = User {
-                id: uuid_v7(now.unsigned_ms(), &mut rng),
-                tenant_id: tenant.id.clone(),
-                email: None,
-                email_given: None,
-                password_hash: None,
-                role: role.as_str().to_owned(),
-                session_version: 1,
-                created_at: now,
-                is_active: true,
-            };
-            let issuing = &self.app.services().issuing;
-            let opened = sessions::draft(now, &mut rng, issuing, &user).unwrap();
-            let person = Person {
-                id: user.id.clone(),
-                role,
-                session: opened.access_token.clone(),
-            };
-            (person, user, opened)
-        });
         let tenant_id = tenant.id.clone();
-        let origin = machine();
-        let people = self
-            .app
-            .services()
-            .store
-            .write(move |tx| -> Result<_, Error> {
-                tenants::insert(tx, &tenant)?;
-                for (_, user, opened) in &made {
-                    users::insert(tx, user)?;
-                    sessions::open(tx, now, &origin, opened)?;
-                }
-                Ok(made.map(|(person, _, _)| person))
-            });
-        (tenant_id, people.unwrap())
+        let store = &self.app.services().store;
+        let added = store.write(move |tx| tenants::insert(tx, &tenant));
+        added.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        Workspace {
+            people: ROLES.map(|role| self.add_person(&tenant_id, role)),
+            keeper: self.add_person(&tenant_id, Role::Owner),
+            tenant_id,
+        }
+    }
+
+    /// A user of the tenant, who is logged in.
+    pub(super) fn add_person(&self, tenant_id: &str, role: Role) -> Person {
+        let now = self.now;
+        let user = User {
+            id: uuid_v7(now.unsigned_ms(), &mut self.rng()),
+            tenant_id: tenant_id.to_owned(),
+            email: None,
+            email_given: None,
+            email_verified_at: None,
+            password_hash: None,
+            role: role.as_str().to_owned(),
+            session_version: 1,
+            created_at: now,
+            is_active: true,
+        };
+        let id = user.id.clone();
+        let store = &self.app.services().store;
+        let added = store.write(move |tx| users::insert(tx, &user));
+        added.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        Person {
+            session: self.open_session(&id),
+            tenant_id: tenant_id.to_owned(),
+            id,
+            role,
+        }
+    }
+
+    /// An access token of a new session.
+    pub(super) fn open_session(&self, user_id: &str) -> String {
+        let (now, store) = (self.now, &self.app.services().store);
+        let user = store.read(|tx| users::find(tx, user_id)).unwrap().unwrap();
+        let issuing = &self.app.services().issuing;
+        let device = Device::new(None, None);
+        let draft = sessions::draft(now, &mut self.rng(), issuing, &user, device).unwrap();
+        let token = draft.opened.access.token.clone();
+        let opened = store.write(move |tx| sessions::open(tx, now, &machine(), &draft));
+        opened.unwrap();
+        token
     }
 
     pub(super) fn make_key(&self, session: &str, fields: &Value) -> (String, String) {
@@ -191,33 +210,17 @@ impl World {
         &self.operator_key
     }
 
-    /// No route changes a role yet.
-    pub(super) fn demote(&self, user_id: &str) {
-        let id = user_id.to_owned();
-        let sql = "UPDATE users SET role = 'member' WHERE id = ?1";
-        let services = self.app.services();
-        let demoted = services
-            .store
-            .write(move |tx| tx.execute(sql, &[(&id).into()]));
-        demoted.unwrap_or_else(|error: StoreError| panic!("{error}"));
-        services.cache.forget(&Weakened::User(user_id.to_owned()));
-    }
-
-    /// All at once: the route takes one.
-    pub(super) fn end_sessions(&self, user_id: &str) {
-        let user_id = user_id.to_owned();
-        let sql = "DELETE FROM sessions WHERE user_id = ?1";
-        let store = &self.app.services().store;
-        let ended = store.write(move |tx| tx.execute(sql, &[(&user_id).into()]));
-        ended.unwrap_or_else(|error: StoreError| panic!("{error}"));
-    }
-
     pub(super) fn pass_time(&mut self, seconds: i64) {
         self.now = self.now.plus_seconds(seconds);
     }
 
+    /// One that has not been given before.
+    pub(super) fn number(&self) -> u32 {
+        self.calls.fetch_add(1, Ordering::Relaxed)
+    }
+
     fn rng(&self) -> SeededRng {
-        SeededRng::new(u64::from(self.calls.fetch_add(1, Ordering::Relaxed)))
+        SeededRng::new(u64::from(self.number()))
     }
 }
 

@@ -288,6 +288,11 @@ pub(crate) fn delete(tx: &Tx<'_>, id: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Removes every key of a user; answers how many.
+pub(crate) fn delete_of_user(tx: &Tx<'_>, user_id: &str) -> Result<usize, StoreError> {
+    tx.execute("DELETE FROM api_keys WHERE user_id = ?1", &[user_id.into()])
+}
+
 /// Takes `cost` uses; answers how many are left, or `None` when there were fewer.
 pub(crate) fn spend(tx: &Tx<'_>, id: &str, cost: u64) -> Result<Option<u64>, StoreError> {
     tx.optional(

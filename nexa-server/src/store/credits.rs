@@ -57,6 +57,47 @@ pub(crate) fn append(tx: &Tx<'_>, entry: &Entry<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// An entry as it stands in the ledger.
+pub(crate) struct StoredEntry {
+    pub(crate) seq: i64,
+    pub(crate) at: UnixMillis,
+    pub(crate) change: Amounts,
+    /// The balances after it.
+    pub(crate) after: Amounts,
+    pub(crate) cause: String,
+    pub(crate) cause_id: String,
+}
+
+/// The entries of a tenant after that one, oldest first.
+pub(crate) fn list(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    after_seq: i64,
+    limit: u32,
+) -> Result<Vec<StoredEntry>, StoreError> {
+    tx.all(
+        "SELECT seq, at_ms, monthly_mc, topup_mc, monthly_after_mc, topup_after_mc, cause, cause_id FROM credit_entries
+         WHERE tenant_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+        &[tenant_id.into(), after_seq.into(), limit.into()],
+        |row| {
+            Ok(StoredEntry {
+                seq: row.int(0)?,
+                at: UnixMillis::from_ms(row.int(1)?),
+                change: Amounts {
+                    monthly_mc: row.int(2)?,
+                    topup_mc: row.int(3)?,
+                },
+                after: Amounts {
+                    monthly_mc: row.int(4)?,
+                    topup_mc: row.int(5)?,
+                },
+                cause: row.text(6)?,
+                cause_id: row.text(7)?,
+            })
+        },
+    )
+}
+
 /// When the newest entry was made, and the balances after it; none before the first.
 pub(crate) fn newest(
     tx: &Tx<'_>,

@@ -2,8 +2,10 @@
 
 use std::{
     ffi::OsString,
-    path::{self, Path},
+    path::{self, Path, PathBuf},
     sync::Arc,
+    thread,
+    time::Duration,
 };
 
 use rusqlite::Connection;
@@ -28,6 +30,7 @@ pub(crate) struct Store {
 }
 
 struct Inner {
+    database: PathBuf,
     pool: Pool,
     writer: Writer,
     health: Arc<Health>,
@@ -91,9 +94,10 @@ impl Store {
             is_log_old,
             lock: Arc::clone(&lock),
         })?;
-        let pool = Pool::open(database, lock)?;
+        let pool = Pool::open(database.clone(), lock)?;
         Ok(Store {
             inner: Arc::new(Inner {
+                database,
                 pool,
                 writer,
                 health,
@@ -131,6 +135,29 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         self.inner.writer.write(closure)
+    }
+
+    /// Moves the log into the database file and empties it, so that what was deleted is gone from there too.
+    ///
+    /// # Errors
+    /// `Busy` when somebody (a backup) reads the log for longer than a few seconds.
+    pub(crate) fn scrub(&self) -> Result<(), StoreError> {
+        const TRIES: u32 = 50;
+        const PAUSE: Duration = Duration::from_millis(50);
+        let connection = open_writer(&self.inner.database)?;
+        for _ in 0..TRIES {
+            match checkpoint::truncate(&connection) {
+                Ok(true) => return Ok(()),
+                Ok(false) => thread::sleep(PAUSE),
+                Err(error) => {
+                    if checkpoint::is_fatal(&error) {
+                        self.inner.health.fail(&format!("checkpoint: {error}"));
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+        Err(StoreError::Busy)
     }
 
     /// Whether an IO error has ended all writing. The process should stop with a non-zero exit code.

@@ -6,7 +6,8 @@ use crate::time::UnixMillis;
 pub(crate) struct License {
     pub(crate) jti: String,
     pub(crate) tenant_id: String,
-    pub(crate) user_id: String,
+    /// Who issued it; none once they have left.
+    pub(crate) user_id: Option<String>,
     pub(crate) app_id: String,
     /// A digest; the fingerprint itself is never kept.
     pub(crate) device_fingerprint: [u8; 32],
@@ -36,7 +37,7 @@ pub(crate) fn insert(tx: &Tx<'_>, license: &License) -> Result<(), StoreError> {
         &[
             (&license.jti).into(),
             (&license.tenant_id).into(),
-            (&license.user_id).into(),
+            license.user_id.as_deref().into(),
             (&license.app_id).into(),
             license.device_fingerprint.as_slice().into(),
             (&license.device_platform).into(),
@@ -60,19 +61,22 @@ pub(crate) fn find(tx: &Tx<'_>, tenant_id: &str, jti: &str) -> Result<Option<Lic
     )
 }
 
-/// The licences of a tenant, oldest first; of one user only when `user_id` is given.
+/// The licences of a tenant after the one of that id, oldest first; of one user only when `user_id` is given.
 pub(crate) fn list(
     tx: &Tx<'_>,
     tenant_id: &str,
     user_id: Option<&str>,
+    after: Option<&str>,
+    limit: u32,
 ) -> Result<Vec<License>, StoreError> {
     tx.all(
         concat!(
             "SELECT ",
             columns!(),
-            " FROM licenses WHERE tenant_id = ?1 AND (?2 IS NULL OR user_id = ?2) ORDER BY jti"
+            " FROM licenses WHERE tenant_id = ?1 AND (?2 IS NULL OR user_id = ?2) AND (?3 IS NULL OR jti > ?3)
+              ORDER BY jti LIMIT ?4"
         ),
-        &[tenant_id.into(), user_id.into()],
+        &[tenant_id.into(), user_id.into(), after.into(), limit.into()],
         read,
     )
 }
@@ -85,17 +89,46 @@ pub(crate) fn revoke(
     jti: &str,
     reason: Option<&str>,
 ) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE licenses SET revoked_at_ms = ?2, revoked_reason = ?3 WHERE jti = ?1 AND revoked_at_ms IS NULL",
+        &[jti.into(), next_revocation_ms(tx, now)?.into(), reason.into()],
+    )?;
+    Ok(())
+}
+
+/// As [`revoke`] for every licence of a tenant, one millisecond after the other; answers how many.
+pub(crate) fn revoke_all(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    tenant_id: &str,
+) -> Result<usize, StoreError> {
+    tx.execute(
+        "UPDATE licenses SET revoked_at_ms = ?2 + numbered.place FROM
+             (SELECT jti, row_number() OVER (ORDER BY jti) - 1 AS place FROM licenses
+              WHERE tenant_id = ?1 AND revoked_at_ms IS NULL) AS numbered
+         WHERE licenses.jti = numbered.jti",
+        &[tenant_id.into(), next_revocation_ms(tx, now)?.into()],
+    )
+}
+
+/// Removes what tells of devices and people from the licences of a tenant, at most `limit` of them; answers how many. What
+/// the public feed shows stays.
+pub(crate) fn clear(tx: &Tx<'_>, tenant_id: &str, limit: u32) -> Result<usize, StoreError> {
+    tx.execute(
+        "UPDATE licenses SET user_id = NULL, device_fingerprint = NULL, device_platform = NULL, device_name = NULL,
+             revoked_reason = NULL
+         WHERE jti IN (SELECT jti FROM licenses WHERE tenant_id = ?1 AND device_platform IS NOT NULL LIMIT ?2)",
+        &[tenant_id.into(), limit.into()],
+    )
+}
+
+fn next_revocation_ms(tx: &Tx<'_>, now: UnixMillis) -> Result<i64, StoreError> {
     let newest = tx.one("SELECT MAX(revoked_at_ms) FROM licenses", &[], |row| {
         row.optional_int(0)
     })?;
-    let at_ms = newest.map_or(now.ms(), |newest_ms| {
+    Ok(newest.map_or(now.ms(), |newest_ms| {
         now.ms().max(newest_ms.saturating_add(1))
-    });
-    tx.execute(
-        "UPDATE licenses SET revoked_at_ms = ?2, revoked_reason = ?3 WHERE jti = ?1 AND revoked_at_ms IS NULL",
-        &[jti.into(), at_ms.into(), reason.into()],
-    )?;
-    Ok(())
+    }))
 }
 
 /// What was revoked later than `since`, oldest first.
@@ -119,7 +152,7 @@ fn read(row: &Row<'_>) -> Result<License, StoreError> {
     Ok(License {
         jti: row.text(0)?,
         tenant_id: row.text(1)?,
-        user_id: row.text(2)?,
+        user_id: row.optional_text(2)?,
         app_id: row.text(3)?,
         device_fingerprint: row.array(4)?,
         device_platform: row.text(5)?,
@@ -128,4 +161,78 @@ fn read(row: &Row<'_>) -> Result<License, StoreError> {
         expires_at: UnixMillis::from_ms(row.int(8)?),
         revoked_at: row.optional_int(9)?.map(UnixMillis::from_ms),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{MIGRATIONS, Store};
+
+    #[test]
+    fn licenses_of_earlier_versions_live_on_and_their_users_may_leave() {
+        let scratch = tempfile::tempdir().unwrap();
+        let before = Store::open(scratch.path(), &MIGRATIONS[..3]).unwrap();
+        let filled = before.write(|tx| -> Result<(), StoreError> {
+            for sql in [
+                "INSERT INTO tenants VALUES ('t', 'T', 'workspace', 'active', 1)",
+                "INSERT INTO users VALUES ('u', 't', 'a@b.c', 'a@b.c', 'h', 'owner', 'active', 1, 1)",
+                "INSERT INTO sessions VALUES ('s', 'u', x'00', 1, 2)",
+                "INSERT INTO licenses VALUES ('j', 't', 'u', 'app', zeroblob(32), 'linux', NULL, 1, 9, 5, 'lost')",
+                "INSERT INTO licenses VALUES ('k', 't', 'u', 'app', zeroblob(32), 'linux', 'box', 1, 9, NULL, NULL)",
+            ] {
+                tx.execute(sql, &[])?;
+            }
+            Ok(())
+        });
+        filled.unwrap();
+        drop(before);
+        let store = Store::open(scratch.path(), MIGRATIONS).unwrap();
+        let revoked = store
+            .write(|tx| -> Result<usize, StoreError> {
+                crate::store::users::delete(tx, "u")?;
+                revoke_all(tx, UnixMillis::from_ms(3), "t")
+            })
+            .unwrap();
+        assert_eq!(revoked, 1, "the other one was revoked before");
+        let (listed, feed) = store
+            .read(|tx| -> Result<_, StoreError> {
+                Ok((list(tx, "t", None, None, 10)?, revocations(tx, None)?))
+            })
+            .unwrap();
+        let shown: Vec<_> = listed
+            .iter()
+            .map(|license| (license.jti.as_str(), license.user_id.as_deref()))
+            .collect();
+        assert_eq!(shown, [("j", None), ("k", None)]);
+        let times: Vec<_> = feed.iter().map(|item| item.revoked_at.ms()).collect();
+        assert_eq!(
+            times,
+            [5, 6],
+            "later than every earlier one, whatever the clock says"
+        );
+    }
+
+    #[test]
+    fn all_of_a_tenant_are_revoked_one_millisecond_after_the_other() {
+        let scratch = tempfile::tempdir().unwrap();
+        let store = Store::open(scratch.path(), MIGRATIONS).unwrap();
+        let revoked = store.write(|tx| -> Result<usize, StoreError> {
+            for sql in [
+                "INSERT INTO tenants (id, name, kind, state, created_at_ms) VALUES ('t', 'T', 'workspace', 'active', 1)",
+                "INSERT INTO tenants (id, name, kind, state, created_at_ms) VALUES ('o', 'O', 'workspace', 'active', 1)",
+                "INSERT INTO licenses (jti, tenant_id, app_id, issued_at_ms, expires_at_ms)
+                 VALUES ('a', 't', 'app', 1, 9), ('b', 'o', 'app', 1, 9), ('c', 't', 'app', 1, 9)",
+            ] {
+                tx.execute(sql, &[])?;
+            }
+            revoke_all(tx, UnixMillis::from_ms(7), "t")
+        });
+        assert_eq!(revoked, Ok(2));
+        let feed = store.read(|tx| revocations(tx, None)).unwrap();
+        let shown: Vec<_> = feed
+            .iter()
+            .map(|item| (item.jti.as_str(), item.revoked_at.ms()))
+            .collect();
+        assert_eq!(shown, [("a", 7), ("c", 8)]);
+    }
 }

@@ -24,13 +24,17 @@ mod connection;
 pub(crate) mod credits;
 mod digest;
 mod engine;
+pub(crate) mod erasure;
 mod error;
 mod group;
 mod health;
 pub(crate) mod health_probe;
+pub(crate) mod invites;
 pub(crate) mod key_file;
 pub(crate) mod licenses;
 mod lock;
+pub(crate) mod mailed_tokens;
+pub(crate) mod mails;
 mod migrate;
 mod offline;
 pub(crate) mod operator_keys;
@@ -71,5 +75,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 4,
         sql: include_str!("sql/0004_audit.sql"),
+    },
+    Migration {
+        version: 5,
+        sql: include_str!("sql/0005_people.sql"),
     },
 ];

@@ -24,11 +24,11 @@ pub(crate) fn insert(tx: &Tx<'_>, tenant: &Tenant) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes a tenant active or disabled; false when there is none of that id.
+/// Makes a tenant active or disabled; false when there is none of that id, or one that is being erased.
 pub(crate) fn set_active(tx: &Tx<'_>, id: &str, is_active: bool) -> Result<bool, StoreError> {
     let state = if is_active { "active" } else { "disabled" };
     let changed = tx.execute(
-        "UPDATE tenants SET state = ?2 WHERE id = ?1",
+        "UPDATE tenants SET state = ?2 WHERE id = ?1 AND erasing_since_ms IS NULL AND erased_at_ms IS NULL",
         &[id.into(), state.into()],
     )?;
     Ok(changed > 0)
@@ -55,4 +55,39 @@ pub(crate) fn rename(tx: &Tx<'_>, id: &str, name: &str) -> Result<(), StoreError
         &[id.into(), name.into()],
     )?;
     Ok(())
+}
+
+/// Marks a disabled tenant as one whose data is being removed.
+pub(crate) fn begin_erasing(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE tenants SET erasing_since_ms = ?2 WHERE id = ?1 AND erasing_since_ms IS NULL",
+        &[id.into(), now.ms().into()],
+    )?;
+    Ok(())
+}
+
+/// Leaves the bare id of a tenant; false when that has been done. It is being erased until [`end_erasing`].
+pub(crate) fn clear(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE tenants SET name = '', erased_at_ms = ?2 WHERE id = ?1 AND erased_at_ms IS NULL",
+        &[id.into(), now.ms().into()],
+    )?;
+    Ok(changed > 0)
+}
+
+pub(crate) fn end_erasing(tx: &Tx<'_>, id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE tenants SET erasing_since_ms = NULL WHERE id = ?1",
+        &[id.into()],
+    )?;
+    Ok(())
+}
+
+/// The tenants whose erasure is not finished, oldest first.
+pub(crate) fn erasing(tx: &Tx<'_>, limit: u32) -> Result<Vec<String>, StoreError> {
+    tx.all(
+        "SELECT id FROM tenants WHERE erasing_since_ms IS NOT NULL ORDER BY erasing_since_ms LIMIT ?1",
+        &[limit.into()],
+        |row| row.text(0),
+    )
 }

@@ -9,6 +9,8 @@ pub(crate) struct User {
     /// The normal form; unique.
     pub(crate) email: Option<String>,
     pub(crate) email_given: Option<String>,
+    /// Since when somebody is known to read what is mailed there.
+    pub(crate) email_verified_at: Option<UnixMillis>,
     pub(crate) password_hash: Option<String>,
     pub(crate) role: String,
     pub(crate) session_version: i64,
@@ -20,7 +22,7 @@ pub(crate) struct User {
 macro_rules! columns {
     () => {
         "users.id, users.tenant_id, users.email, users.email_given, users.password_hash, users.role,
-    users.session_version, users.created_at_ms, users.state, tenants.state
+    users.session_version, users.created_at_ms, users.state, tenants.state, users.email_verified_at_ms
     FROM users JOIN tenants ON tenants.id = users.tenant_id"
     };
 }
@@ -31,8 +33,8 @@ macro_rules! columns {
 /// `UniqueViolation` when the address is taken.
 pub(crate) fn insert(tx: &Tx<'_>, user: &User) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO users (id, tenant_id, email, email_given, password_hash, role, state, session_version, created_at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7, ?8)",
+        "INSERT INTO users (id, tenant_id, email, email_given, password_hash, role, state, session_version, created_at_ms, email_verified_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7, ?8, ?9)",
         &[
             (&user.id).into(),
             (&user.tenant_id).into(),
@@ -42,6 +44,7 @@ pub(crate) fn insert(tx: &Tx<'_>, user: &User) -> Result<(), StoreError> {
             (&user.role).into(),
             user.session_version.into(),
             user.created_at.ms().into(),
+            user.email_verified_at.map(UnixMillis::ms).into(),
         ],
     )?;
     Ok(())
@@ -75,6 +78,92 @@ pub(crate) fn raise_session_versions(tx: &Tx<'_>, tenant_id: &str) -> Result<(),
     Ok(())
 }
 
+pub(crate) fn set_password(tx: &Tx<'_>, id: &str, password_hash: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE users SET password_hash = ?2 WHERE id = ?1",
+        &[id.into(), password_hash.into()],
+    )?;
+    Ok(())
+}
+
+/// Notes that the user's address has been read; the first time counts.
+pub(crate) fn set_email_verified(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE users SET email_verified_at_ms = ?2 WHERE id = ?1 AND email_verified_at_ms IS NULL",
+        &[id.into(), now.ms().into()],
+    )?;
+    Ok(())
+}
+
+/// Takes address and password from a user, which leaves no way to log in.
+pub(crate) fn clear_log_in(tx: &Tx<'_>, id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE users SET email = NULL, email_given = NULL, email_verified_at_ms = NULL, password_hash = NULL WHERE id = ?1",
+        &[id.into()],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn set_role(tx: &Tx<'_>, id: &str, role: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE users SET role = ?2 WHERE id = ?1",
+        &[id.into(), role.into()],
+    )?;
+    Ok(())
+}
+
+/// Removes a user, and what hangs on nobody else; its keys and sessions have to be gone.
+pub(crate) fn delete(tx: &Tx<'_>, id: &str) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM users WHERE id = ?1", &[id.into()])?;
+    Ok(())
+}
+
+/// The users of a tenant, newest first, older than the one of that id.
+pub(crate) fn list(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    before: Option<&str>,
+    limit: u32,
+) -> Result<Vec<User>, StoreError> {
+    tx.all(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " WHERE users.tenant_id = ?1 AND (?2 IS NULL OR users.id < ?2) ORDER BY users.id DESC LIMIT ?3"
+        ),
+        &[tenant_id.into(), before.into(), limit.into()],
+        read,
+    )
+}
+
+/// How many active users of that role the tenant has beside one.
+pub(crate) fn count_others(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    role: &str,
+    id: &str,
+) -> Result<i64, StoreError> {
+    tx.one(
+        "SELECT count(*) FROM users WHERE tenant_id = ?1 AND role = ?2 AND state = 'active' AND id <> ?3",
+        &[tenant_id.into(), role.into(), id.into()],
+        |row| row.int(0),
+    )
+}
+
+/// The active user who is to follow an owner: of the highest role, and of those the longest-standing.
+pub(crate) fn heir(tx: &Tx<'_>, tenant_id: &str) -> Result<Option<User>, StoreError> {
+    tx.optional(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " WHERE users.tenant_id = ?1 AND users.state = 'active'
+              ORDER BY CASE users.role WHEN 'owner' THEN 0 WHEN 'admin' THEN 1 ELSE 2 END, users.id LIMIT 1"
+        ),
+        &[tenant_id.into()],
+        read,
+    )
+}
+
 pub(crate) fn find(tx: &Tx<'_>, id: &str) -> Result<Option<User>, StoreError> {
     tx.optional(
         concat!("SELECT ", columns!(), " WHERE users.id = ?1"),
@@ -103,5 +192,6 @@ fn read(row: &Row<'_>) -> Result<User, StoreError> {
         session_version: row.int(6)?,
         created_at: UnixMillis::from_ms(row.int(7)?),
         is_active: row.text(8)? == "active" && row.text(9)? == "active",
+        email_verified_at: row.optional_int(10)?.map(UnixMillis::from_ms),
     })
 }

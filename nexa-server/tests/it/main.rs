@@ -11,6 +11,9 @@ mod audit;
 mod cli;
 mod documents;
 mod harness;
+mod mail;
 mod readme;
 mod resources;
+#[allow(dead_code, reason = "unit tests share it, and use the rest")]
+mod smtp;
 mod tidy;

@@ -54,11 +54,12 @@ fn line_matches(line: &str, pattern: &str) -> bool {
 
 #[test]
 fn every_step_of_the_readme_works_as_pasted() {
-    let server = Server::start();
+    let scratch = tempfile::tempdir().unwrap();
+    let mails = format!("file:{}/mails", scratch.path().display());
+    let server = Server::start_with(&["--mail-url", &mails]);
     let readme = readme();
     let blocks = blocks(&readme);
     let binaries = Path::new(env!("CARGO_BIN_EXE_nexa")).parent().unwrap();
-    let scratch = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(server.data(), scratch.path().join("nexa-data")).unwrap();
     // One shell for the whole walk, with a mark after every block whose answer is shown.
     let mut script = String::new();

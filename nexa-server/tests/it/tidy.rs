@@ -13,19 +13,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "serve",
         &[
-            "api", "app", "config", "domain", "http", "job", "store", "time",
+            "api", "app", "config", "domain", "http", "job", "outbound", "store", "time",
         ],
     ),
     (
         "app",
-        &["api", "config", "domain", "gate", "http", "store", "time"],
+        &[
+            "api", "config", "domain", "gate", "http", "outbound", "store", "time",
+        ],
     ),
-    ("config", &["domain", "gate", "http"]),
+    ("config", &["domain", "gate", "http", "outbound"]),
     ("job", &["api", "domain", "outbound", "store", "time"]),
     (
         "api",
         &["domain", "gate", "http", "outbound", "store", "time"],
     ),
+    ("outbound", &["time"]),
     ("gate", &["domain", "http", "store", "time"]),
     ("domain", &["store", "sync", "time"]),
     ("store", &["time"]),
@@ -45,7 +48,12 @@ const LAYERS: &[(&str, &[&str])] = &[
             "api", "app", "config", "domain", "gate", "http", "store", "testing", "time",
         ],
     ),
-    ("testing", &["app", "config", "domain", "store"]),
+    (
+        "testing",
+        &[
+            "app", "config", "domain", "http", "outbound", "store", "time",
+        ],
+    ),
     ("lib", &["cli", "config", "serve"]),
     ("main", &[]),
 ];

@@ -9,7 +9,7 @@ use crate::domain::agent_tokens;
 use crate::domain::agents::{self, AgentChanges, AgentFields, AgentInfo, NewAgent};
 use crate::domain::credits::MILLICENTS_A_UNIT;
 use crate::domain::principal::Principal;
-use crate::domain::{Error, sessions};
+use crate::domain::{Error, access_tokens};
 use crate::gate::{client, credential};
 use crate::http::extract::{Body, FormOrBody};
 use crate::http::reply::{Created, Ok200, Secret, Uncached};
@@ -232,7 +232,7 @@ pub(crate) fn token(
     Ok(Uncached(Ok200(AccessToken {
         access_token: issued.token,
         token_type: "Bearer",
-        expires_in: sessions::ACCESS_TTL_S,
+        expires_in: access_tokens::ACCESS_TTL_S,
         scope: issued.scope,
     })))
 }

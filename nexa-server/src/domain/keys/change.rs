@@ -3,7 +3,7 @@
 use nexa_core::{KeyDigest, KeyFormat, PlainKey};
 use rand_core::CryptoRng;
 
-use super::super::audit::{Act, Origin};
+use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
 use super::super::key_cache::Weakened;
 use super::super::principal::{KeyPower, Member, Role, Via};
@@ -170,6 +170,21 @@ fn remove(
     api_keys::delete(tx, &key.id)?;
     record(tx, now, origin, Act::KeyDeleted, &key)?;
     Ok(values)
+}
+
+/// Deletes every key of a user; its caller drops them from memory.
+pub(crate) fn delete_of_user(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    tenant_id: &str,
+    user_id: &str,
+) -> Result<(), Error> {
+    if api_keys::delete_of_user(tx, user_id)? == 0 {
+        return Ok(());
+    }
+    let (tenant_id, user_id) = (Some(tenant_id), Some(user_id));
+    audit::record(tx, now, origin, Act::KeysDeleted, tenant_id, user_id)
 }
 
 /// One part of many keys that have been deleted.

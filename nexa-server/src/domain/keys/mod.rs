@@ -6,7 +6,8 @@ mod listing;
 mod terms;
 
 pub(crate) use change::{
-    NewValue, delete, delete_part, require_current, revoke_presented, rotate, update,
+    NewValue, delete, delete_of_user, delete_part, require_current, revoke_presented, rotate,
+    update,
 };
 pub(crate) use check::{
     Admission, Ask, KeyRefusal, find_presented, is_limited, judge, matching, power, spend, stands,

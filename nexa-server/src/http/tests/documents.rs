@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::extract::{Body, Extract, OptionalBody, Path, Query};
 use super::super::openapi::{Document, Operation};
-use super::super::reply::{Created, Ok200, RawJson, Respond, Secret, Success};
+use super::super::reply::{Content, Created, Ok200, RawJson, Respond, Secret, Success};
 use super::*;
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
@@ -32,7 +32,11 @@ struct KeyPath {
     id: String,
 }
 
-fn seen(response: Response<Bytes>) -> (u16, Vec<String>, String) {
+fn seen(response: Response<Content>) -> (u16, Vec<String>, String) {
+    let response = response.map(|content| match content {
+        Content::Whole(bytes) => bytes,
+        Content::Stream(_) => panic!("it is all there"),
+    });
     let fields = response.headers().iter();
     let fields = fields
         .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))

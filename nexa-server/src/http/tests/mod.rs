@@ -6,6 +6,7 @@ mod documents;
 mod ends;
 mod inputs;
 mod routes;
+mod streams;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -20,6 +21,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use self::streams::Pulls;
 use super::router::{Found, Router};
 use super::{BodyProblem, Limits, Outcome, Plan, Run, Serve, listen};
 
@@ -30,9 +32,10 @@ const HUGE: usize = 64 << 20;
 struct Sample {
     router: Router,
     doors: Arc<Doors>,
+    pulls: Arc<Pulls>,
 }
 
-const ROWS: [(Option<Method>, &str, Run); 8] = [
+const ROWS: [(Option<Method>, &str, Run); 9] = [
     (Some(Method::GET), "/hello", Run::Inline),
     (Some(Method::PUT), "/hello", Run::Inline),
     (Some(Method::POST), "/echo", Run::Inline),
@@ -41,6 +44,7 @@ const ROWS: [(Option<Method>, &str, Run); 8] = [
     (Some(Method::GET), "/miss", Run::Inline),
     (Some(Method::GET), "/wait", Run::Blocking),
     (Some(Method::GET), "/huge", Run::Inline),
+    (Some(Method::GET), "/stream/{kind}", Run::Inline),
 ];
 
 impl Serve for Sample {
@@ -79,6 +83,11 @@ impl Serve for Sample {
                 text(200, "passed")
             }
             "/huge" => text(200, vec![b'x'; HUGE]),
+            "/stream/{kind}" => {
+                let kind = head.uri.path().trim_start_matches("/stream/");
+                let chunks = streams::chunks(kind, &self.doors, &self.pulls);
+                return Outcome::Stream(Response::new(chunks));
+            }
             path => panic!("{path} panics on purpose"),
         })
     }
@@ -142,6 +151,7 @@ impl Doors {
 struct Server {
     address: SocketAddr,
     doors: Arc<Doors>,
+    pulls: Arc<Pulls>,
     stop: Option<oneshot::Sender<()>>,
     done: Option<JoinHandle<std::io::Result<()>>>,
     runtime: Runtime,
@@ -157,10 +167,12 @@ impl Server {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let doors = Arc::new(Doors::default());
+        let pulls = Arc::new(Pulls::default());
         let router = Router::new(ROWS.iter().map(|row| (row.0.clone(), row.1))).unwrap();
         let sample = Arc::new(Sample {
             router,
             doors: Arc::clone(&doors),
+            pulls: Arc::clone(&pulls),
         });
         let (stop, stopped) = oneshot::channel();
         let done = runtime.spawn(listen(listener, sample, limits, async {
@@ -169,6 +181,7 @@ impl Server {
         Self {
             address,
             doors,
+            pulls,
             stop: Some(stop),
             done: Some(done),
             runtime,

@@ -2,6 +2,7 @@
 
 mod audit;
 mod auth;
+mod auth_mail;
 mod authorize;
 mod base_v1_account;
 mod base_v1_api_keys;

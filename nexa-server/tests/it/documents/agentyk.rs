@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::assert_rfc3339;
 use crate::harness::{Answer, Server, members};
 
-const DOCUMENT: &str = include_str!("../../contracts/agentyk-api.txt");
+pub(super) const DOCUMENT: &str = include_str!("../../contracts/agentyk-api.txt");
 
 #[test]
 fn agentyk_registers_logs_in_and_says_who_is_calling() {
@@ -219,7 +219,7 @@ fn agentyk_tokens_carry_the_documented_claims() {
 }
 
 /// The field names in `body: { a, b?, c: { d } }` after a heading of the agentyk document.
-fn agentyk_fields(route: &str, what: &str) -> Vec<String> {
+pub(super) fn agentyk_fields(route: &str, what: &str) -> Vec<String> {
     let after = &DOCUMENT[DOCUMENT
         .find(&format!("\n{route}\n"))
         .unwrap_or_else(|| panic!("no {route}"))

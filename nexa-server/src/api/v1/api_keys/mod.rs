@@ -15,7 +15,8 @@ use crate::domain::keys::{self, Expiry, KeyChanges, KeyFields, KeyFilter, KeyTer
 use crate::http::extract::{Body, OptionalBody, Path, Query};
 use crate::http::reply::{Created, Ok200, Secret, Success};
 use crate::time::UnixMillis;
-use shapes::{CreatedKey, EnvironmentName, KeyChange, KeyCreation, KeyDetails, ListedKey, encoded};
+pub(crate) use shapes::KeyDetails;
+use shapes::{CreatedKey, EnvironmentName, KeyChange, KeyCreation, ListedKey, encoded};
 
 pub(crate) fn create(
     cx: &mut Cx<'_>,

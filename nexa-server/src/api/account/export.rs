@@ -1,0 +1,175 @@
+//! `/api/account/export`: the caller's data, to take along.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::super::licenses::ListedLicense;
+use super::super::route::Cx;
+use super::super::team::invites::ListedInvite;
+use super::super::team::members::TeamMember;
+use super::super::v1::api_keys::KeyDetails;
+use crate::domain::Error;
+use crate::domain::export::{self, Export};
+use crate::http::json_stream::JsonStream;
+use crate::http::reply::Secret;
+use crate::store::agents::Agent;
+use crate::store::credits::StoredEntry;
+use crate::store::licenses::License;
+use crate::store::sessions::Session;
+use crate::store::tenants::Tenant;
+use crate::time::UnixMillis;
+
+/// Everything of the tenant for owners and admins, one's own for members; no secret and no hash of one. It comes as it is
+/// read, and shows changes that are made meanwhile.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it describes what is streamed")]
+pub(crate) struct AccountExport {
+    exported_at: UnixMillis,
+    tenant: ExportedTenant,
+    users: Vec<TeamMember>,
+    sessions: Vec<ExportedSession>,
+    invites: Vec<ListedInvite>,
+    api_keys: Vec<KeyDetails>,
+    licenses: Vec<ExportedLicense>,
+    credit_entries: Vec<ExportedEntry>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ExportedTenant {
+    id: String,
+    name: String,
+    /// `workspace` or `agent`.
+    kind: String,
+    created_at: UnixMillis,
+    /// What an agent says of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<ExportedAgent>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ExportedAgent {
+    contact_email: Option<String>,
+    webhook_url: Option<String>,
+    description: Option<String>,
+    referral_code: Option<String>,
+    referral_agent: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ExportedSession {
+    id: String,
+    user_id: String,
+    address: Option<String>,
+    user_agent: Option<String>,
+    created_at: UnixMillis,
+    refreshed_at: UnixMillis,
+    expires_at: UnixMillis,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ExportedLicense {
+    #[serde(flatten)]
+    license: ListedLicense,
+    /// Who issued it; null once they have left.
+    user_id: Option<String>,
+}
+
+/// All amounts are millicents: 100000 are 1.00 of the currency.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ExportedEntry {
+    at: UnixMillis,
+    monthly_millicents: i64,
+    topup_millicents: i64,
+    monthly_after_millicents: i64,
+    topup_after_millicents: i64,
+    cause: String,
+    cause_id: String,
+}
+
+pub(crate) fn export(cx: &mut Cx<'_>, (): ()) -> Result<Secret<JsonStream<AccountExport>>, Error> {
+    let export = Export::new(&cx.services.store, cx.member()?);
+    let (tenant, agent) = export.tenant()?;
+    cx.write(export::record)?;
+    let stream = JsonStream::new()
+        .member("exportedAt", &cx.now)
+        .member("tenant", &ExportedTenant::new(tenant, agent))
+        .list("users", shown(export.users(), TeamMember::from))
+        .list("sessions", shown(export.sessions(), ExportedSession::from))
+        .list("invites", shown(export.invites(cx.now), ListedInvite::from))
+        .list("apiKeys", shown(export.keys(), KeyDetails::from))
+        .list("licenses", shown(export.licenses(), ExportedLicense::from))
+        .list(
+            "creditEntries",
+            shown(export.credits(), ExportedEntry::from),
+        );
+    Ok(Secret(stream))
+}
+
+/// Pages of rows as pages of what is shown of them.
+fn shown<R: 'static, T: 'static, E>(
+    pages: impl Iterator<Item = Result<Vec<R>, E>> + Send + 'static,
+    show: fn(R) -> T,
+) -> impl Iterator<Item = Result<Vec<T>, E>> + Send + 'static {
+    pages.map(move |page| page.map(|rows| rows.into_iter().map(show).collect()))
+}
+
+impl ExportedTenant {
+    fn new(tenant: Tenant, agent: Option<Agent>) -> Self {
+        Self {
+            id: tenant.id,
+            name: tenant.name,
+            kind: tenant.kind,
+            created_at: tenant.created_at,
+            agent: agent.map(|agent| ExportedAgent {
+                contact_email: agent.contact_email,
+                webhook_url: agent.webhook_url,
+                description: agent.description,
+                referral_code: agent.referral_code,
+                referral_agent: agent.referral_agent,
+            }),
+        }
+    }
+}
+
+impl From<Session> for ExportedSession {
+    fn from(session: Session) -> Self {
+        Self {
+            id: session.id,
+            user_id: session.user_id,
+            address: session.address,
+            user_agent: session.user_agent,
+            created_at: session.created_at,
+            refreshed_at: session.refreshed_at,
+            expires_at: session.expires_at,
+        }
+    }
+}
+
+impl From<License> for ExportedLicense {
+    fn from(license: License) -> Self {
+        Self {
+            user_id: license.user_id.clone(),
+            license: license.into(),
+        }
+    }
+}
+
+impl From<StoredEntry> for ExportedEntry {
+    fn from(entry: StoredEntry) -> Self {
+        Self {
+            at: entry.at,
+            monthly_millicents: entry.change.monthly_mc,
+            topup_millicents: entry.change.topup_mc,
+            monthly_after_millicents: entry.after.monthly_mc,
+            topup_after_millicents: entry.after.topup_mc,
+            cause: entry.cause,
+            cause_id: entry.cause_id,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What a member may take along: everything that it may see, read page by page.
+
+use super::audit::{self, Act, Origin};
+use super::error::Error;
+use super::principal::Member;
+use crate::store::agents::{self, Agent};
+use crate::store::api_keys::{self, ApiKey, Selection};
+use crate::store::credits::{self, StoredEntry};
+use crate::store::invites::{self, Invite};
+use crate::store::licenses::{self, License};
+use crate::store::sessions::{self, Session};
+use crate::store::tenants::{self, Tenant};
+use crate::store::users::{self, User};
+use crate::store::{Store, StoreError, Tx};
+use crate::time::UnixMillis;
+
+/// Rows in one transaction.
+const PAGE: u32 = 200;
+
+/// An export of what the member may see: with a role that manages the tenant everything in it, else its own. Every page
+/// shows the store as it is when the page is read.
+pub(crate) struct Export {
+    store: Store,
+    tenant_id: String,
+    /// The only user that it is about, if it is not about all of them.
+    only: Option<String>,
+}
+
+/// Notes the export in the trail.
+pub(crate) fn record(tx: &Tx<'_>, now: UnixMillis, origin: &Origin) -> Result<(), Error> {
+    let member = origin.principal.member()?;
+    let (tenant_id, user_id) = (member.tenant_id.as_str(), member.user_id.as_str());
+    audit::record(
+        tx,
+        now,
+        origin,
+        Act::AccountExported,
+        Some(tenant_id),
+        Some(user_id),
+    )
+}
+
+impl Export {
+    pub(crate) fn new(store: &Store, member: &Member) -> Self {
+        Self {
+            store: store.clone(),
+            tenant_id: member.tenant_id.clone(),
+            only: member.sees_only().map(str::to_owned),
+        }
+    }
+
+    /// The tenant, and what it has as an agent.
+    pub(crate) fn tenant(&self) -> Result<(Tenant, Option<Agent>), Error> {
+        self.store.read(|tx| {
+            let tenant = tenants::find(tx, &self.tenant_id)?.ok_or(StoreError::NoRow)?;
+            let agent = match self.only {
+                Some(_) => None,
+                None => agents::find(tx, &self.tenant_id)?,
+            };
+            Ok((tenant, agent))
+        })
+    }
+
+    pub(crate) fn users(&self) -> impl Iterator<Item = Page<User>> + Send + 'static {
+        let (tenant_id, only) = (self.tenant_id.clone(), self.only.clone());
+        self.pages(
+            move |tx, last: Option<&String>| match (&only, last) {
+                (Some(id), None) => Ok(users::find(tx, id)?.into_iter().collect()),
+                (Some(_), Some(_)) => Ok(Vec::new()),
+                (None, last) => users::list(tx, &tenant_id, last.map(String::as_str), PAGE),
+            },
+            |user| user.id.clone(),
+        )
+    }
+
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = Page<Session>> + Send + 'static {
+        let (tenant_id, only) = (self.tenant_id.clone(), self.only.clone());
+        self.pages(
+            move |tx, last: Option<&String>| {
+                sessions::list_of_tenant(
+                    tx,
+                    &tenant_id,
+                    only.as_deref(),
+                    last.map(String::as_str),
+                    PAGE,
+                )
+            },
+            |session| session.id.clone(),
+        )
+    }
+
+    /// None for whoever does not manage the tenant.
+    pub(crate) fn invites(
+        &self,
+        now: UnixMillis,
+    ) -> impl Iterator<Item = Page<Invite>> + Send + 'static {
+        let (tenant_id, is_whole) = (self.tenant_id.clone(), self.only.is_none());
+        self.pages(
+            move |tx, last: Option<&String>| match is_whole {
+                true => invites::list(tx, now, &tenant_id, last.map(String::as_str), PAGE),
+                false => Ok(Vec::new()),
+            },
+            |invite| invite.id.clone(),
+        )
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Page<ApiKey>> + Send + 'static {
+        let (tenant_id, only) = (self.tenant_id.clone(), self.only.clone());
+        self.pages(
+            move |tx, last: Option<&String>| {
+                let selection = Selection {
+                    tenant_id: &tenant_id,
+                    user_id: only.as_deref(),
+                    pattern: None,
+                    environment: None,
+                    is_enabled: None,
+                    unused_since: None,
+                    before: last.map(String::as_str),
+                };
+                api_keys::list(tx, &selection, PAGE)
+            },
+            |key| key.id.clone(),
+        )
+    }
+
+    pub(crate) fn licenses(&self) -> impl Iterator<Item = Page<License>> + Send + 'static {
+        let (tenant_id, only) = (self.tenant_id.clone(), self.only.clone());
+        self.pages(
+            move |tx, last: Option<&String>| {
+                let last = last.map(String::as_str);
+                licenses::list(tx, &tenant_id, only.as_deref(), last, PAGE)
+            },
+            |license| license.jti.clone(),
+        )
+    }
+
+    /// The ledger, oldest first; nothing for whoever does not manage the tenant.
+    pub(crate) fn credits(&self) -> impl Iterator<Item = Page<StoredEntry>> + Send + 'static {
+        let (tenant_id, is_whole) = (self.tenant_id.clone(), self.only.is_none());
+        self.pages(
+            move |tx, last: Option<&i64>| match is_whole {
+                true => credits::list(tx, &tenant_id, last.copied().unwrap_or(0), PAGE),
+                false => Ok(Vec::new()),
+            },
+            |entry| entry.seq,
+        )
+    }
+
+    /// Reads until a page is not full, each in a transaction of its own; `cursor` says where the next one begins.
+    fn pages<T, C: Send + 'static>(
+        &self,
+        read: impl Fn(&Tx<'_>, Option<&C>) -> Result<Vec<T>, StoreError> + Send + 'static,
+        cursor: impl Fn(&T) -> C + Send + 'static,
+    ) -> impl Iterator<Item = Page<T>> + Send + 'static {
+        let store = self.store.clone();
+        let (mut last, mut has_ended) = (None, false);
+        std::iter::from_fn(move || {
+            if has_ended {
+                return None;
+            }
+            let page = store.read(|tx| read(tx, last.as_ref()));
+            match page.as_ref().map(|page| page.last()) {
+                Ok(Some(item)) => last = Some(cursor(item)),
+                Ok(None) | Err(_) => has_ended = true,
+            }
+            Some(page)
+        })
+    }
+}
+
+/// Some rows, or why there are none.
+type Page<T> = Result<Vec<T>, StoreError>;

@@ -1,0 +1,150 @@
+//! Passwords of accounts: changed by their owner, forgotten, reset.
+
+use nexa_core::KeyDigest;
+
+use super::audit::{self, Act, Origin};
+use super::email::EmailAddress;
+use super::error::Error;
+use super::key_cache::Weakened;
+use super::keys;
+use super::mailed_tokens::{self, Purpose};
+use super::mails::{self, Addressee, MailKind};
+use super::password;
+use super::principal::Member;
+use super::sessions::{self, Draft};
+use crate::store::users::{self, User};
+use crate::store::{StoreError, Tx};
+use crate::time::UnixMillis;
+
+/// The calling user, if the password is its own: the slow part.
+///
+/// # Errors
+/// `PasswordWrong`.
+pub(crate) fn check_own(user: User, presented: &str) -> Result<User, Error> {
+    match password::verify(presented, user.password_hash.as_deref())? {
+        true => Ok(user),
+        false => Err(Error::PasswordWrong),
+    }
+}
+
+/// The calling user with its password's hash.
+pub(crate) fn caller(tx: &Tx<'_>, member: &Member) -> Result<User, Error> {
+    Ok(users::find(tx, &member.user_id)?.ok_or(StoreError::NoRow)?)
+}
+
+/// Replaces the calling user's password. All its sessions end, and the one that was drafted takes their place.
+///
+/// # Errors
+/// `Forbidden` when the caller is not there in person.
+pub(crate) fn change(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    password_hash: &str,
+    draft: &Draft,
+    mail_id: &str,
+) -> Result<(), Error> {
+    let member = origin.principal.member()?;
+    member.require_person()?;
+    replace(tx, &member.user_id, password_hash)?;
+    record(
+        tx,
+        now,
+        origin,
+        Act::PasswordChanged,
+        &member.tenant_id,
+        &member.user_id,
+    )?;
+    notify(tx, now, origin, mail_id, &member.user_id)?;
+    sessions::open(tx, now, origin, draft)
+}
+
+/// Queues a mail with a token that resets the password; for an unknown address one to nobody.
+pub(crate) fn forgot(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    mail_id: &str,
+    email: &EmailAddress,
+) -> Result<(), Error> {
+    let user = users::find_by_email(tx, &email.normal)?.filter(|user| user.is_active);
+    let to = user
+        .as_ref()
+        .map_or(Addressee::Nobody, |user| Addressee::User(&user.id));
+    mails::enqueue(tx, now, origin, mail_id, MailKind::ResetPassword, to)
+}
+
+/// Whether the token would reset a password: asked before the new one is hashed.
+///
+/// # Errors
+/// `MailedTokenInvalid`.
+pub(crate) fn require_reset_token(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    token: &KeyDigest,
+) -> Result<(), Error> {
+    mailed_tokens::user_of(tx, now, Purpose::ResetPassword, token).map(drop)
+}
+
+/// Sets the password of the user that the token was mailed to. All its sessions end. Who has the token reads the address:
+/// if nobody had shown that before, whatever was done in its name ends too, keys included.
+///
+/// # Errors
+/// `MailedTokenInvalid`, also for a user who has been disabled.
+pub(crate) fn reset(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    token: &KeyDigest,
+    password_hash: &str,
+    mail_id: &str,
+) -> Result<((), Weakened), Error> {
+    let user_id = mailed_tokens::redeem(tx, now, Purpose::ResetPassword, token)?;
+    let user = users::find(tx, &user_id)?
+        .filter(|user| user.is_active)
+        .ok_or(Error::MailedTokenInvalid)?;
+    replace(tx, &user.id, password_hash)?;
+    if user.email_verified_at.is_none() {
+        keys::delete_of_user(tx, now, origin, &user.tenant_id, &user.id)?;
+        users::set_email_verified(tx, now, &user.id)?;
+    }
+    record(
+        tx,
+        now,
+        origin,
+        Act::PasswordReset,
+        &user.tenant_id,
+        &user.id,
+    )?;
+    notify(tx, now, origin, mail_id, &user.id)?;
+    Ok(((), Weakened::User(user.id)))
+}
+
+/// What was mailed for the old password is dead with it.
+fn replace(tx: &Tx<'_>, user_id: &str, password_hash: &str) -> Result<(), Error> {
+    users::set_password(tx, user_id, password_hash)?;
+    mailed_tokens::forget(tx, user_id)?;
+    sessions::end_all(tx, user_id)
+}
+
+fn notify(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    mail_id: &str,
+    user_id: &str,
+) -> Result<(), Error> {
+    let to = Addressee::User(user_id);
+    mails::enqueue(tx, now, origin, mail_id, MailKind::PasswordChanged, to)
+}
+
+fn record(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    act: Act,
+    tenant_id: &str,
+    user_id: &str,
+) -> Result<(), Error> {
+    audit::record(tx, now, origin, act, Some(tenant_id), Some(user_id))
+}

@@ -1,0 +1,92 @@
+//! Sends the mails that are due, one after the other.
+
+use nexa_core::PlainKey;
+use rand_core::CryptoRng;
+
+use crate::api::Services;
+use crate::domain::mails::{self, Begun, MailKind};
+use crate::domain::{Error, mailed_tokens};
+use crate::outbound::mail::{Letter, MailError};
+use crate::time::UnixMillis;
+
+/// How often to look for mails to be tried again, in seconds; new ones wake the job at once.
+pub(crate) const TICK_S: u64 = 5;
+
+/// Sends the mail that has been due longest; false when none is. A mail that could not be sent is due again later.
+///
+/// # Errors
+/// `Store`: then it is better to wait before the next one.
+pub(crate) fn send_next(
+    services: &Services,
+    now: UnixMillis,
+    rng: &mut dyn CryptoRng,
+) -> Result<bool, Error> {
+    let store = &services.store;
+    let Some(mail) = store.read(|tx| mails::next(tx, now))? else {
+        return Ok(false);
+    };
+    let token = mailed_tokens::new(rng);
+    let (id, digest) = (mail.id.clone(), token.digest());
+    let begun = store.write(move |tx| mails::begin(tx, now, &mail, &digest))?;
+    let is_done = match begun {
+        Begun::Letter(letter) => match send(services, now, &id, &letter, &token) {
+            Ok(()) => true,
+            Err(MailError::NotNow(problem)) => {
+                tracing::warn!(
+                    mail = id,
+                    problem,
+                    "a mail could not be sent; it is tried again"
+                );
+                false
+            }
+            Err(MailError::Refused(problem)) => {
+                tracing::error!(mail = id, problem, "a mail was refused for good");
+                true
+            }
+        },
+        Begun::Nothing => true,
+        Begun::GivenUp => {
+            tracing::error!(
+                mail = id,
+                "a mail could not be sent within a day and is dropped"
+            );
+            true
+        }
+    };
+    if is_done {
+        store.write(move |tx| mails::done(tx, &id))?;
+    }
+    Ok(true)
+}
+
+fn send(
+    services: &Services,
+    now: UnixMillis,
+    id: &str,
+    letter: &mails::Letter,
+    token: &PlainKey,
+) -> Result<(), MailError> {
+    let token = token.expose();
+    let occasion = match letter.kind {
+        MailKind::VerifyEmail => Letter::VerifyEmail {
+            token,
+            valid_hours: mailed_tokens::VERIFICATION_HOURS,
+        },
+        MailKind::ResetPassword => Letter::ResetPassword {
+            token,
+            valid_minutes: mailed_tokens::RESET_MINUTES,
+            asked_from: letter.asked_from,
+        },
+        MailKind::Invite => Letter::Invite {
+            token,
+            valid_days: mailed_tokens::INVITE_DAYS,
+            tenant: &letter.tenant_name,
+            inviter: letter.inviter.as_deref().unwrap_or_default(),
+            role: &letter.role,
+        },
+        MailKind::AlreadyRegistered => Letter::AlreadyRegistered,
+        MailKind::PasswordChanged => Letter::PasswordChanged,
+    };
+    let message = services.letters.write(id, &letter.to, &occasion)?;
+    services.mailer.send(now, &message)
+}
