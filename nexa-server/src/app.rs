@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::api::dialect::Dialect;
 use crate::api::error::Fault;
 use crate::api::rate_limit;
-use crate::api::{self, Cx, Lane, Route, Services};
+use crate::api::{self, Cx, IssuerKeys, Lane, Route, Services};
 use crate::config::Config;
 use crate::domain::Error;
 use crate::domain::audit::Origin;
@@ -23,6 +23,7 @@ use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::KeyCache;
 use crate::domain::principal::Principal;
 use crate::domain::rules::ScopeRules;
+use crate::domain::trust::TrustedIssuers;
 use crate::gate::access;
 use crate::gate::limit::Limiter;
 use crate::gate::permits::Permits;
@@ -67,6 +68,8 @@ impl App {
         mailer: Arc<dyn Mailer>,
         letters: Letters,
     ) -> Result<Self, Error> {
+        let trusted = config.trusted_issuers.iter();
+        let trusted = TrustedIssuers::new(trusted.map(|(issuer, _)| issuer.clone()).collect());
         let routes = api::routes();
         let rows = routes
             .iter()
@@ -76,7 +79,7 @@ impl App {
                 .map_err(|error| Error::Fault(format!("route table: {error}")))?,
             services: Services {
                 store,
-                issuing,
+                issuing: Issuing { trusted, ..issuing },
                 audit_key,
                 mailer,
                 letters,
@@ -89,6 +92,9 @@ impl App {
                 limiter: Limiter::new(&config.allowances),
                 slow: Permits::new(2, 64),
                 mail_due: Notify::new(),
+                issuer_keys: (config.trusted_issuers.iter())
+                    .map(|(_, source)| IssuerKeys::new(source.clone()))
+                    .collect(),
                 openapi: api::openapi_document(&routes),
             },
             routes,

@@ -17,6 +17,9 @@ use crate::outbound::mail::{MailError, Mailer, Message};
 use crate::store::{MIGRATIONS, Store};
 use crate::time::UnixMillis;
 
+#[path = "../tests/it/issuer.rs"]
+pub(crate) mod issuer;
+
 /// An app on a fresh data folder, with the sample configuration as `change` leaves it: no socket, no clock.
 pub(crate) fn app(change: impl FnOnce(&mut Config)) -> (App, tempfile::TempDir) {
     let (app, folder, _) = app_with_mail(change);
@@ -29,6 +32,15 @@ pub(crate) fn app_with_mail(
 ) -> (App, tempfile::TempDir, Arc<RecordingMailer>) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), MIGRATIONS).unwrap();
+    let (app, mailer) = app_on(store, change);
+    (app, folder, mailer)
+}
+
+/// As [`app_with_mail`], on a store that is open.
+pub(crate) fn app_on(
+    store: Store,
+    change: impl FnOnce(&mut Config),
+) -> (App, Arc<RecordingMailer>) {
     let signing_key = SigningKey::generate(&mut SeededRng::new(7));
     let issuing = Issuing::new(&signing_key, "https://auth.example.com").unwrap();
     let audit_key = audit_key(&issuing);
@@ -45,7 +57,7 @@ pub(crate) fn app_with_mail(
         letters,
     )
     .unwrap();
-    (app, folder, mailer)
+    (app, mailer)
 }
 
 /// A key for checkpoints beside the issuing one.

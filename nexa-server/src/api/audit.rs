@@ -80,10 +80,10 @@ pub(crate) struct ListedEvent {
 
 #[derive(Serialize, JsonSchema)]
 struct Actor {
-    /// `user`, `key`, `secret` (an agent's), `operator`, `machine` (the server itself), `anyone` (who had no
-    /// credential), or what later versions know.
+    /// `user`, `key`, `secret` (an agent's), `issuer` (a trusted one), `operator`, `machine` (the server itself), `anyone`
+    /// (who had no credential), or what later versions know.
     kind: String,
-    /// Of the user or of the key; the operator's is not shown.
+    /// Of the user or of the key, or who the issuer says it is; the operator's is not shown.
     id: Option<String>,
 }
 

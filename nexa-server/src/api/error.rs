@@ -238,8 +238,19 @@ fn refused(error: Error, dialect: Dialect) -> Shown {
         Error::GrantUnsupported => Shown::new(
             S::BAD_REQUEST,
             "unsupported_grant_type",
-            "The grant type must be client_credentials",
+            "The grant type must be client_credentials or urn:ietf:params:oauth:grant-type:token-exchange",
         ),
+        Error::TargetRefused { field } => Shown::new(
+            S::BAD_REQUEST,
+            "invalid_target",
+            format!("{field}: tokens are for this server alone; leave it out"),
+        ),
+        Error::IssuerSilent { retry_after_s } => Shown::new(
+            S::SERVICE_UNAVAILABLE,
+            "issuer_unavailable",
+            "The keys of the token's issuer cannot be read now; try again",
+        )
+        .retry_after(retry_after_s),
         Error::TokenTypeUnsupported => Shown::new(
             S::BAD_REQUEST,
             "unsupported_token_type",

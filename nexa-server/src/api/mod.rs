@@ -9,6 +9,7 @@ mod blame;
 pub(crate) mod dialect;
 pub(crate) mod error;
 mod healthz;
+mod issuer_keys;
 mod key_questions;
 mod keys;
 mod licenses;
@@ -24,6 +25,7 @@ mod v1;
 mod well_known;
 mod wire;
 
+pub(crate) use issuer_keys::IssuerKeys;
 pub(crate) use openapi::document as openapi_document;
 pub(crate) use operator::audit::SignedCheckpoint;
 pub(crate) use route::{Cx, Lane, Route, Services};
@@ -141,7 +143,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route { method: post(), path: "/v1/account/rotate-secret", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Nexalayer,
             summary: "Give the calling agent another secret", handler: handler(base_v1::account::rotate_secret) },
         Route { method: post(), path: "/v1/account/token", access: Public, limits: &[], lane: Lane::Store, dialect: Dialect::Oauth,
-            summary: "Get an access token for an agent's key and secret", handler: handler(base_v1::account::token) },
+            summary: "Get an access token for an agent's key and secret, or for an identity token of a trusted issuer", handler: handler(base_v1::account::token) },
 
         Route { method: post(), path: "/api/oauth/introspect", access: OauthChecker, limits: &[], lane: Lane::Store, dialect: Dialect::Oauth,
             summary: "Whether a key or an access token is active, and what it may do", handler: handler(oauth::introspect) },

@@ -58,7 +58,8 @@ pub(super) fn respond(
 const INVALID_TOKEN: &str = "invalid_token";
 const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
 
-/// The standard's word for a code of ours: RFC 6749 §5.2 and §4.1.2.1, RFC 6750 §3.1, RFC 7009 §2.2.1.
+/// The standard's word for a code of ours: RFC 6749 §5.2 and §4.1.2.1, RFC 6750 §3.1, RFC 7009
+/// §2.2.1, RFC 8693 §2.2.2.
 fn oauth_code(status: StatusCode, code: &'static str) -> &'static str {
     match code {
         "invalid_client"
@@ -66,6 +67,7 @@ fn oauth_code(status: StatusCode, code: &'static str) -> &'static str {
         | "unsupported_grant_type"
         | "unsupported_token_type"
         | "invalid_scope"
+        | "invalid_target"
         | INVALID_TOKEN => code,
         "invalid_api_key" => INVALID_TOKEN,
         "scope_missing" => INSUFFICIENT_SCOPE,

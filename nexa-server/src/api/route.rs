@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::dialect::Dialect;
 use super::error::Fault;
+use super::issuer_keys::IssuerKeys;
 use crate::domain::Error;
 use crate::domain::agents::AgentPolicy;
 use crate::domain::apps::App;
@@ -76,6 +77,8 @@ pub(crate) struct Services {
     pub(crate) letters: Letters,
     /// Wakes whoever sends mails.
     pub(crate) mail_due: Notify,
+    /// Of the trusted issuers, in their order.
+    pub(crate) issuer_keys: Vec<IssuerKeys>,
     /// The OpenAPI document, rendered once.
     pub(crate) openapi: Bytes,
 }

@@ -2,6 +2,7 @@
 
 mod agents;
 mod erasure;
+mod exchange;
 mod people;
 mod races;
 mod sessions;

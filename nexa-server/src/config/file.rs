@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::agents::{FileAgents, FileCredits};
 use super::mail::FileMail;
+use super::trusted_issuers::FileTrustedIssuer;
 use crate::domain::apps::{App, TtlDays};
 use crate::domain::keys::{Environments, KeyPolicy};
 use crate::domain::rules::{Demand, Rule};
@@ -43,6 +44,8 @@ pub(super) struct File {
     pub(super) apps: Vec<FileApp>,
     #[serde(default)]
     pub(super) rules: Vec<FileRule>,
+    #[serde(default)]
+    pub(super) trusted_issuers: Vec<FileTrustedIssuer>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,6 +3,7 @@
 mod agents;
 mod file;
 mod mail;
+mod trusted_issuers;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,10 +15,13 @@ use crate::domain::agents::AgentPolicy;
 use crate::domain::apps::App;
 use crate::domain::keys::KeyPolicy;
 use crate::domain::rules::{Rule, ScopeRules};
+use crate::domain::trust::TrustedIssuer;
 use crate::gate::limit::Allowances;
 use crate::http::Limits;
+use crate::outbound::jwks::Source;
 use crate::outbound::mail::MailSettings;
 use file::{File, apps};
+use trusted_issuers::trusted_issuers;
 
 /// The sample configuration: what a server without a configuration file runs on.
 pub const SAMPLE: &str = include_str!("../../../examples/nexa.toml");
@@ -45,6 +49,8 @@ pub struct Config {
     pub(crate) currency: String,
     pub(crate) mail: MailSettings,
     pub(crate) rules: Vec<Rule>,
+    /// Each with the place of its keys.
+    pub(crate) trusted_issuers: Vec<(TrustedIssuer, Source)>,
 }
 
 /// Settings that flags and the environment put before the file's.
@@ -160,6 +166,7 @@ impl Config {
             currency: file.credits.checked().map_err(refuse)?,
             mail: file.mail.checked(mail_url, &links_begin).map_err(refuse)?,
             rules: Vec::new(),
+            trusted_issuers: Vec::new(),
         };
         let rules = file
             .rules
@@ -168,7 +175,13 @@ impl Config {
             .collect::<Result<Vec<_>, _>>()
             .map_err(refuse)?;
         ScopeRules::new(rules.clone()).map_err(|error| refuse(error.to_string()))?;
-        Ok(Self { rules, ..config })
+        let trusted_issuers =
+            trusted_issuers(file.trusted_issuers, &config.key_policy).map_err(refuse)?;
+        Ok(Self {
+            rules,
+            trusted_issuers,
+            ..config
+        })
     }
 }
 

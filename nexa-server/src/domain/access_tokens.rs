@@ -5,6 +5,7 @@ use rand_core::CryptoRng;
 
 use super::agent_tokens;
 use super::error::Error;
+use super::exchange;
 use super::issuing::Issuing;
 use super::principal::{Member, Via};
 use super::standing;
@@ -74,8 +75,8 @@ pub(crate) fn member(
     Ok(open.member)
 }
 
-/// Reads an access token: the signature and the claims hold, and so does all that the token hangs on (session or secret and
-/// its version, user, tenant).
+/// Reads an access token: the signature and the claims hold, and so does all that the token hangs on (session, secret or
+/// trusted issuer, version, user, tenant).
 ///
 /// # Errors
 /// `TokenInvalid` with the reason for the log.
@@ -99,8 +100,13 @@ pub(crate) fn open_token(
     let claims = claims.claims();
     let (tenant_id, user_id) = (claims.tenant().to_owned(), claims.subject().to_owned());
     let version = i64::try_from(claims.session_version()).unwrap_or(i64::MAX);
-    let via = agent_tokens::via(claims.session(), version)?.unwrap_or_else(|| Via::Session {
-        id: claims.session().to_owned(),
+    let (session, scope) = (claims.session(), claims.scope());
+    let via = match agent_tokens::via(session, version)? {
+        Some(via) => Some(via),
+        None => exchange::via(&issuing.trusted, session, version, &tenant_id, scope)?,
+    };
+    let via = via.unwrap_or_else(|| Via::Session {
+        id: session.to_owned(),
         version,
     });
     let role = standing::role(tx, now, &tenant_id, &user_id, &via)?;

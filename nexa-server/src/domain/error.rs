@@ -55,6 +55,12 @@ pub(crate) enum Error {
     /// A grant type that is not served.
     #[error("grant type not served")]
     GrantUnsupported,
+    /// A token for another service than this one.
+    #[error("target refused: {field}")]
+    TargetRefused { field: &'static str },
+    /// The keys of a trusted issuer could not be read.
+    #[error("issuer's keys not readable for {retry_after_s} s")]
+    IssuerSilent { retry_after_s: u64 },
     /// Scopes that a client asked for and cannot have.
     #[error("scope refused: {problem}")]
     ScopeRefused { problem: String },

@@ -3,6 +3,7 @@
 use nexa_core::{AccessIssuer, KeySet, LicenseIssuer, SigningKey, VerificationKey, public_jwks};
 
 use super::error::Error;
+use super::trust::TrustedIssuers;
 
 /// Issuers over the current signing key, and the public keys that verify what they issued.
 pub(crate) struct Issuing {
@@ -13,6 +14,8 @@ pub(crate) struct Issuing {
     pub(crate) keys: KeySet,
     /// The published JWK set, current key first.
     pub(crate) jwks: String,
+    /// Those whose identity tokens are exchanged here.
+    pub(crate) trusted: TrustedIssuers,
 }
 
 impl Issuing {
@@ -28,6 +31,7 @@ impl Issuing {
             access: AccessIssuer::new(key.clone(), public_url).map_err(|e| refused(&e))?,
             jwks: public_jwks(&verification_keys),
             keys: KeySet::from_keys(&verification_keys).map_err(|e| refused(&e))?,
+            trusted: TrustedIssuers::default(),
         })
     }
 }

@@ -10,9 +10,12 @@ pub(crate) mod credits;
 pub(crate) mod email;
 pub(crate) mod erasure;
 pub(crate) mod error;
+pub(crate) mod exchange;
 pub(crate) mod export;
 mod fields;
+pub(crate) mod identity;
 pub(crate) mod issuing;
+mod jws_keys;
 pub(crate) mod key_cache;
 #[cfg(all(test, shuttle))]
 mod key_cache_model;
@@ -31,6 +34,7 @@ pub(crate) mod rules;
 pub(crate) mod sessions;
 pub(crate) mod standing;
 pub(crate) mod team;
+pub(crate) mod trust;
 mod web_url;
 
 pub(crate) use error::Error;

@@ -47,6 +47,13 @@ pub(crate) enum Via {
         /// Of the agent's secret, when the token was issued.
         version: i64,
     },
+    /// An access token that was got for an identity token of a trusted issuer. The user is the owner it acts for.
+    Issuer {
+        /// The issuer and the subject.
+        identity: String,
+        /// Of the owner's sessions, when the token was issued.
+        version: i64,
+    },
 }
 
 /// How far a key may manage keys: never further than it goes itself.
@@ -108,18 +115,19 @@ impl Via {
     /// The key that the credential is, or hangs on.
     pub(crate) fn key_id(&self) -> Option<&str> {
         match self {
-            Self::Session { .. } => None,
+            Self::Session { .. } | Self::Issuer { .. } => None,
             Self::Key { id, .. } => Some(id),
             Self::Secret { key_id, .. } => Some(key_id),
         }
     }
 
     /// How far the credential may manage keys: a person's session, and a secret that a whole key came with, as far as
-    /// their user may.
+    /// their user may. A key would outlive the trust in an issuer.
     pub(crate) const fn key_power(&self) -> KeyPower {
         match self {
             Self::Session { .. } | Self::Secret { .. } => KeyPower::Whole,
             Self::Key { power, .. } => *power,
+            Self::Issuer { .. } => KeyPower::Limited,
         }
     }
 }
@@ -137,7 +145,7 @@ impl Member {
     pub(crate) fn require_person(&self) -> Result<(), Error> {
         match self.via {
             Via::Session { .. } => Ok(()),
-            Via::Key { .. } | Via::Secret { .. } => Err(Error::Forbidden {
+            Via::Key { .. } | Via::Secret { .. } | Via::Issuer { .. } => Err(Error::Forbidden {
                 rule: "This needs a session, not an API key",
             }),
         }

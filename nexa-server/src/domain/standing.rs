@@ -57,6 +57,10 @@ pub(super) fn role(
                     && keys::stands_for_its_owner(now, &found.key)
             })
         }
+        // That the issuer is still trusted was asked when the token was read: it cannot change while the server runs.
+        Via::Issuer { version, .. } => {
+            user.session_version == *version && user.role == Role::Owner.as_str()
+        }
         Via::Secret {
             key_id,
             value,
@@ -83,7 +87,7 @@ pub(super) fn role(
 
 fn refused(via: &Via, reason: &str) -> Error {
     match via {
-        Via::Session { .. } | Via::Secret { .. } => Error::TokenInvalid {
+        Via::Session { .. } | Via::Secret { .. } | Via::Issuer { .. } => Error::TokenInvalid {
             reason: reason.to_owned(),
         },
         Via::Key { .. } => Error::KeyInvalid,

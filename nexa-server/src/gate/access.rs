@@ -327,19 +327,29 @@ impl Authority<'_> {
         matched
     }
 
+    /// Counts a refusal of whatever stands in for a log-in.
+    ///
+    /// # Errors
+    /// `Limited` once there have been too many.
+    pub(crate) fn count_refused_address(
+        &self,
+        now: UnixMillis,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        match origin.address.map(address::limit_key) {
+            Some(address) => self.limiter.check(now, Limit::LoginPerAddress, &address),
+            // Those that nobody can tell apart share one count.
+            None => self.limiter.check(now, Limit::LoginPerAddress, &"unknown"),
+        }
+    }
+
     fn count_refusal(
         &self,
         now: UnixMillis,
         origin: &Origin,
         client_id: &KeyDigest,
     ) -> Result<(), Error> {
-        match origin.address.map(address::limit_key) {
-            Some(address) => self.limiter.check(now, Limit::LoginPerAddress, &address)?,
-            // Those that nobody can tell apart share one count.
-            None => self
-                .limiter
-                .check(now, Limit::LoginPerAddress, &"unknown")?,
-        }
+        self.count_refused_address(now, origin)?;
         let client_id = client_id.to_bytes();
         self.limiter.check(now, Limit::LoginPerAccount, &client_id)
     }

@@ -5,5 +5,6 @@ pub(crate) mod address;
 pub(crate) mod client;
 pub(crate) mod cors;
 pub(crate) mod credential;
+pub(crate) mod identity_token;
 pub(crate) mod limit;
 pub(crate) mod permits;

@@ -1,7 +1,7 @@
-//! What leaves the server for other machines, at the operator's word: one small trait for each kind, a real
-//! implementation of it, and a null one for tests.
+//! What goes to other machines at the operator's word: mail, and questions for the keys of issuers.
 //!
-//! This layer knows none of ours but the notion of an instant. Only `api` and `job` send; `config` reads the settings
-//! into its types, and the shell opens what they name.
+//! This layer knows none of ours but the notion of an instant. Only `api` and `job` send and ask; `config` reads the
+//! settings into its types, and the shell opens what they name.
 
+pub(crate) mod jwks;
 pub(crate) mod mail;

@@ -181,6 +181,23 @@ pub(crate) fn find_by_email(tx: &Tx<'_>, email: &str) -> Result<Option<User>, St
     )
 }
 
+/// Of the active owners of an active tenant the one who was added first.
+pub(crate) fn oldest_active_owner(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+) -> Result<Option<User>, StoreError> {
+    tx.optional(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " WHERE users.tenant_id = ?1 AND users.role = 'owner' AND users.state = 'active' AND tenants.state = 'active'
+             ORDER BY users.created_at_ms, users.id LIMIT 1"
+        ),
+        &[tenant_id.into()],
+        read,
+    )
+}
+
 fn read(row: &Row<'_>) -> Result<User, StoreError> {
     Ok(User {
         id: row.text(0)?,

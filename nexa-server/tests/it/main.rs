@@ -11,6 +11,7 @@ mod audit;
 mod cli;
 mod documents;
 mod harness;
+mod issuer;
 mod mail;
 mod readme;
 mod resources;

@@ -30,6 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("outbound", &["time"]),
     ("gate", &["domain", "http", "store", "time"]),
+    ("outbound", &["domain", "http", "time"]),
     ("domain", &["store", "sync", "time"]),
     ("store", &["time"]),
     ("http", &[]),
@@ -38,7 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "app_tests",
         &[
-            "app", "config", "domain", "http", "job", "store", "testing", "time",
+            "app", "config", "domain", "http", "job", "outbound", "store", "testing", "time",
         ],
     ),
     ("audit_tests", &["domain", "store", "testing", "time"]),

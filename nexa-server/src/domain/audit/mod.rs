@@ -26,6 +26,7 @@ pub(crate) enum Act {
     AgentSecretRotated,
     AgentSecretRefused,
     AgentTokenIssued,
+    IdentityExchanged,
     SessionOpened,
     SessionEnded,
     LoginFailed,
@@ -86,6 +87,7 @@ pub(crate) fn record(
             Via::Session { .. } => ("user", Some(member.user_id.as_str())),
             Via::Key { id, .. } => ("key", Some(id.as_str())),
             Via::Secret { key_id, .. } => ("secret", Some(key_id.as_str())),
+            Via::Issuer { identity, .. } => ("issuer", Some(identity.as_str())),
         },
     };
     let user_id = match &origin.principal {
@@ -147,6 +149,7 @@ impl Act {
             Self::AgentSecretRotated => "agent.secret_rotated",
             Self::AgentSecretRefused => "agent.secret_refused",
             Self::AgentTokenIssued => "agent.token_issued",
+            Self::IdentityExchanged => "identity.exchanged",
             Self::SessionOpened => "session.opened",
             Self::SessionEnded => "session.ended",
             Self::LoginFailed => "login.failed",

@@ -224,12 +224,12 @@ pub(crate) fn delete_part(
 
 /// A key makes and changes keys only if it carries no limit: what it makes would not carry it.
 pub(super) fn require_whole(member: &Member) -> Result<(), Error> {
-    match member.via.key_power() {
-        KeyPower::Whole => Ok(()),
-        KeyPower::Limited | KeyPower::Replaced => Err(Error::Forbidden {
-            rule: "A limited key makes and changes no keys",
-        }),
-    }
+    let rule = match (member.via.key_power(), &member.via) {
+        (KeyPower::Whole, _) => return Ok(()),
+        (_, Via::Issuer { .. }) => "The token of an identity makes and changes no keys",
+        (KeyPower::Limited | KeyPower::Replaced, _) => "A limited key makes and changes no keys",
+    };
+    Err(Error::Forbidden { rule })
 }
 
 /// A value that has been replaced decides nothing about credentials any more: it may be the one that leaked.

@@ -5,6 +5,7 @@ mod auth;
 mod auth_mail;
 mod authorize;
 mod base_v1_account;
+mod base_v1_account_exchange;
 mod base_v1_api_keys;
 mod edge;
 mod licenses;
