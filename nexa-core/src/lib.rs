@@ -58,7 +58,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | none | checking licences and access tokens, keys, devices, revocation feeds: `no_std`, no heap |
+//! | none | checking licences, access tokens and audit checkpoints, keys, devices, revocation feeds: `no_std`, no heap |
 //! | `keys` | API keys and scopes (needs `alloc`) |
 //! | `issue` | signing keys; issuing licences, access and refresh tokens (needs `alloc`) |
 //! | `std` | default: `keys` and `issue` |
@@ -69,6 +69,7 @@ extern crate alloc;
 
 mod access;
 mod base64url;
+mod checkpoint;
 mod claims;
 #[cfg(feature = "issue")]
 mod issue;
@@ -90,12 +91,13 @@ mod time;
 // The public interface is:
 pub use access::{AccessClaims, check_access};
 pub use base64url::Base64Fault;
+pub use checkpoint::AuditCheckpoint;
 pub use claims::Verified;
 #[cfg(feature = "issue")]
 pub use issue::{
     AccessIssuer, IssueError, IssuedAccess, IssuedLicense, LicenseIssuer, NewAccess, NewDevice,
     NewLicense, NewTerms, RefreshToken, SigningKey, SigningKeyError, check_issuer, public_jwks,
-    uuid_v7,
+    uuid_v7, uuid_v7_from,
 };
 pub use json::JsonFault;
 pub use jwk::{KeyError, KeyProblem, KeySet, SignatureError, VerificationKey};

@@ -18,6 +18,7 @@ use crate::api::{self, Cx, IssuerKeys, Lane, Route, Services};
 use crate::config::Config;
 use crate::domain::Error;
 use crate::domain::audit::Origin;
+use crate::domain::audit::checkpoint::AuditKey;
 use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::KeyCache;
 use crate::domain::principal::Principal;
@@ -63,6 +64,7 @@ impl App {
         config: &Config,
         store: Store,
         issuing: Issuing,
+        audit_key: AuditKey,
         mailer: Arc<dyn Mailer>,
         letters: Letters,
     ) -> Result<Self, Error> {
@@ -78,6 +80,7 @@ impl App {
             services: Services {
                 store,
                 issuing: Issuing { trusted, ..issuing },
+                audit_key,
                 mailer,
                 letters,
                 cache: KeyCache::new(config.cached_keys),

@@ -25,6 +25,8 @@ mod api;
 mod app;
 #[cfg(test)]
 mod app_tests;
+#[cfg(test)]
+mod audit_tests;
 mod cli;
 mod config;
 mod domain;

@@ -1,6 +1,7 @@
 //! The shell around the app: data folder, clock, randomness, sockets, signals.
 
-use std::env::VarError;
+pub(crate) mod keys;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -13,15 +14,15 @@ use getrandom::SysRng;
 use hyper::Response;
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
-use nexa_core::{PlainKey, SigningKey};
+use nexa_core::PlainKey;
 use rand_core::{CryptoRng, UnwrapErr};
 use tokio::net::TcpListener;
-use zeroize::Zeroizing;
 
 use crate::app::{App, Call};
 use crate::config::Config;
 use crate::domain::Error;
-use crate::domain::audit::Origin;
+use crate::domain::audit::checkpoint::{self, AuditKey};
+use crate::domain::audit::{self, Origin};
 use crate::domain::issuing::Issuing;
 use crate::domain::operators::{self, NewOperatorKey};
 use crate::domain::principal::Principal;
@@ -40,6 +41,9 @@ pub enum ServeError {
     /// The signing key could not be read or made.
     #[error("signing key: {0}")]
     SigningKey(String),
+    /// The audit key could not be read or made.
+    #[error("audit key: {0}")]
+    AuditKey(String),
     /// The address could not be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -76,8 +80,8 @@ struct Shell {
 }
 
 impl Server {
-    /// Opens the data folder and binds the address. On an empty folder this makes the signing key
-    /// and an operator key.
+    /// Opens the data folder and binds the address. On an empty folder this makes the signing key, the audit key and
+    /// an operator key.
     ///
     /// # Errors
     /// [`ServeError`]; nothing is left half-open.
@@ -119,9 +123,11 @@ impl Server {
         let setting = |error: Error| ServeError::Setting(error.to_string());
         let store = open_store(&config.data)?;
         let is_first_start = store.read(operators::list).map_err(setting)?.is_empty();
-        let signing_key = signing_key(&config.data, is_first_start)?;
+        let signing_key = keys::signing_key(&config.data, is_first_start)?;
         let issuing = Issuing::new(&signing_key, &public_url).map_err(setting)?;
-        let app = App::new(&config, store, issuing, mailer, letters).map_err(setting)?;
+        let audit_key = AuditKey::new(keys::audit_key(&config.data)?, &issuing).map_err(setting)?;
+        warn_of_other_audit_key(&store, &audit_key).map_err(setting)?;
+        let app = App::new(&config, store, issuing, audit_key, mailer, letters).map_err(setting)?;
         // Last: a key that is made and never shown would be lost.
         let first_operator_key = match is_first_start {
             true => Some(new_operator_key(&app.services().store).map_err(setting)?),
@@ -174,7 +180,7 @@ impl Server {
         ticker.abort();
         post.abort();
         let last = Arc::clone(&shell);
-        tokio::task::spawn_blocking(move || job::tick(last.app.services(), now()))
+        tokio::task::spawn_blocking(move || job::last_tick(last.app.services(), now()))
             .await
             .map_err(io::Error::other)?;
         if store.failed() {
@@ -249,59 +255,36 @@ async fn send_mails(shell: Arc<Shell>) {
     }
 }
 
-/// Opens the store of a data folder; the error carries every cause.
+/// Opens the store of a data folder and chains what an earlier version has recorded; the error carries every cause.
 pub(crate) fn open_store(data: &Path) -> Result<Store, ServeError> {
-    Store::open(data, store::MIGRATIONS).map_err(|error| {
-        let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |cause| {
-            cause.source()
-        });
-        ServeError::Open(
-            causes
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(": "),
-        )
-    })
+    let store =
+        Store::open(data, store::MIGRATIONS).map_err(|error| ServeError::Open(causes(&error)))?;
+    audit::adopt(&store).map_err(|error| ServeError::Open(causes(&error)))?;
+    Ok(store)
 }
 
-/// The signing key: from the environment, else from the data folder, where the first start puts one. Later a
-/// missing file is an error: another key would put an end to everything that was issued.
-fn signing_key(data: &Path, is_first_start: bool) -> Result<SigningKey, ServeError> {
-    if let Some(key) = signing_key_of_environment()? {
-        return Ok(key);
-    }
-    let refuse = |error: &dyn std::fmt::Display| ServeError::SigningKey(error.to_string());
-    let pem = match store::signing_key::load(data).map_err(|error| refuse(&error))? {
-        Some(pem) => pem,
-        None if is_first_start => {
-            let pem = SigningKey::generate(&mut rng())
-                .to_pkcs8_pem()
-                .map_err(|error| refuse(&error))?;
-            store::signing_key::keep(data, &pem).map_err(|error| refuse(&error))?;
-            pem
-        }
-        None => {
-            let path = store::signing_key::path(data);
-            return Err(refuse(&format!(
-                "{} is missing; put it back, since a new key would invalidate all that was issued",
-                path.display()
-            )));
-        }
-    };
-    SigningKey::from_pkcs8_pem(&pem).map_err(|error| refuse(&error))
+/// An error and all that caused it.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |cause| cause.source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
-/// The key in `NEXA_SIGNING_KEY` (PKCS#8 PEM), if it is set.
-pub(crate) fn signing_key_of_environment() -> Result<Option<SigningKey>, ServeError> {
-    match std::env::var("NEXA_SIGNING_KEY").map(Zeroizing::new) {
-        Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => Err(ServeError::SigningKey(
-            "NEXA_SIGNING_KEY is not UTF-8".to_owned(),
-        )),
-        Ok(pem) => SigningKey::from_pkcs8_pem(&pem)
-            .map(Some)
-            .map_err(|error| ServeError::SigningKey(format!("NEXA_SIGNING_KEY: {error}"))),
+/// Says so when the newest checkpoint is another key's: it was replaced, or lost, or these are not the folders of one
+/// server.
+fn warn_of_other_audit_key(store: &Store, key: &AuditKey) -> Result<(), Error> {
+    let own_kid = key.verification_key();
+    if let Some(kid) = store.read(checkpoint::newest_kid)?
+        && kid != own_kid.kid()
+    {
+        tracing::warn!(
+            kid,
+            "the newest checkpoint of the audit trail is signed by another key; give both to nexa audit verify"
+        );
     }
+    Ok(())
 }
 
 /// Adds an operator key on the command line's behalf.

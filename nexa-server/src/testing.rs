@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::config::{Config, Overrides};
+use crate::domain::audit::checkpoint::AuditKey;
 use crate::domain::issuing::Issuing;
 use crate::http::Outcome;
 use crate::outbound::mail::{MailError, Mailer, Message};
@@ -42,12 +43,26 @@ pub(crate) fn app_on(
 ) -> (App, Arc<RecordingMailer>) {
     let signing_key = SigningKey::generate(&mut SeededRng::new(7));
     let issuing = Issuing::new(&signing_key, "https://auth.example.com").unwrap();
+    let audit_key = audit_key(&issuing);
     let mut config = Config::load(None, Overrides::default()).unwrap();
     change(&mut config);
     let letters = config.mail.letters("https://auth.example.com").unwrap();
     let mailer = Arc::new(RecordingMailer::default());
-    let app = App::new(&config, store, issuing, Arc::clone(&mailer) as _, letters).unwrap();
+    let app = App::new(
+        &config,
+        store,
+        issuing,
+        audit_key,
+        Arc::clone(&mailer) as _,
+        letters,
+    )
+    .unwrap();
     (app, mailer)
+}
+
+/// A key for checkpoints beside the issuing one.
+pub(crate) fn audit_key(issuing: &Issuing) -> AuditKey {
+    AuditKey::new(SigningKey::generate(&mut SeededRng::new(8)), issuing).unwrap()
 }
 
 /// Keeps what it is given, or refuses it.

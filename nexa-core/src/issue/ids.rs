@@ -21,14 +21,20 @@ const MAX_UNIX_MS: u64 = (1 << 48) - 1;
 pub fn uuid_v7<R: CryptoRng + ?Sized>(unix_ms: u64, rng: &mut R) -> String {
     let mut random = [0; 16];
     rng.fill_bytes(&mut random);
-    let random = u128::from_be_bytes(random);
+    uuid_v7_from(unix_ms, random)
+}
 
+/// As [`uuid_v7`], with the 74 bits taken from `bits`: for something that has bits of its own already, such as a hash,
+/// and is to have the same id whenever it is asked for.
+#[must_use]
+pub fn uuid_v7_from(unix_ms: u64, bits: [u8; 16]) -> String {
+    let bits = u128::from_be_bytes(bits);
     let time = u128::from(unix_ms.min(MAX_UNIX_MS)) << 80;
     let version = 0x7 << 76;
     let variant = 0b10 << 62;
-    let random_a = random & (0xfff << 64);
-    let random_b = random & ((1 << 62) - 1);
-    hyphenated(time | version | random_a | variant | random_b)
+    let bits_a = bits & (0xfff << 64);
+    let bits_b = bits & ((1 << 62) - 1);
+    hyphenated(time | version | bits_a | variant | bits_b)
 }
 
 fn hyphenated(value: u128) -> String {

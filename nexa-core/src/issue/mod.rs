@@ -10,7 +10,8 @@ mod signing_key;
 
 pub use access::{AccessIssuer, IssuedAccess, NewAccess};
 pub use error::{IssueError, check_issuer};
-pub use ids::uuid_v7;
+pub use ids::{uuid_v7, uuid_v7_from};
 pub use license::{IssuedLicense, LicenseIssuer, NewDevice, NewLicense, NewTerms};
 pub use refresh::RefreshToken;
+pub(crate) use signing_key::Purpose;
 pub use signing_key::{SigningKey, SigningKeyError, public_jwks};

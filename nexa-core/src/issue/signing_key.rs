@@ -113,7 +113,7 @@ impl SigningKey {
         match purpose {
             // RFC 7515 fixes what is signed: base64url, a dot, base64url. What another purpose signs starts with
             // a prefix that holds a byte outside of that alphabet, so neither ever passes as the other.
-            Purpose::CompactJws => self.key.sign(message).to_bytes(),
+            Purpose::CompactJws | Purpose::AuditCheckpoint => self.key.sign(message).to_bytes(),
         }
     }
 
@@ -137,6 +137,8 @@ impl fmt::Debug for SigningKey {
 pub(crate) enum Purpose {
     /// A compact JWS: access tokens and licences, kept apart by their `typ`.
     CompactJws,
+    /// A checkpoint of an audit trail, which begins with a prefix of its own.
+    AuditCheckpoint,
 }
 
 /// The document is not a PKCS#8 Ed25519 private key in PEM, or its halves do not belong together.

@@ -16,6 +16,8 @@ mod wycheproof;
 #[cfg(feature = "issue")]
 mod access;
 #[cfg(feature = "issue")]
+mod checkpoint;
+#[cfg(feature = "issue")]
 mod forge;
 #[cfg(feature = "issue")]
 mod issue;

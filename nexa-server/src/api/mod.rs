@@ -1,6 +1,7 @@
 //! The endpoints: wire shapes and error texts live here and nowhere else. A file's path mirrors its URL.
 
 mod account;
+mod audit;
 mod auth;
 mod authorize;
 mod base_v1;
@@ -27,6 +28,7 @@ mod wire;
 
 pub(crate) use issuer_keys::IssuerKeys;
 pub(crate) use openapi::document as openapi_document;
+pub(crate) use operator::audit::SignedCheckpoint;
 pub(crate) use route::{Cx, Lane, Route, Services};
 
 use dialect::Dialect;
@@ -165,6 +167,9 @@ pub(crate) fn routes() -> Vec<Route> {
         Route { method: post(), path: "/api/licenses/{jti}/revoke", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "Revoke a licence", handler: handler(licenses::revoke) },
 
+        Route { method: get(), path: "/api/audit/events", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "The audit trail, newest first", handler: handler(audit::events) },
+
         Route { method: post(), path: "/api/operator/keys", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "Create an operator key", handler: handler(operator::keys::create) },
         Route { method: get(), path: "/api/operator/keys", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
@@ -178,6 +183,8 @@ pub(crate) fn routes() -> Vec<Route> {
             summary: "Erase a tenant and everything personal in it", handler: handler(operator::tenants::erase) },
         Route { method: patch(), path: "/api/operator/users/{id}", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "Enable or disable a user", handler: handler(operator::users::update) },
+        Route { method: get(), path: "/api/operator/audit/checkpoint", access: Operator, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "How far the audit trail has come, signed", handler: handler(operator::audit::checkpoint) },
 
         Route { method: get(), path: "/.well-known/jwks.json", access: Public, limits: &[], lane: Lane::Memory, dialect: Dialect::Agentyk,
             summary: "The public keys that verify tokens", handler: handler(well_known::jwks) },

@@ -16,6 +16,7 @@ use crate::domain::Error;
 use crate::domain::agents::AgentPolicy;
 use crate::domain::apps::App;
 use crate::domain::audit::Origin;
+use crate::domain::audit::checkpoint::AuditKey;
 use crate::domain::erasure::Progress;
 use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::{KeyCache, Weakened};
@@ -64,6 +65,7 @@ pub(crate) struct Services {
     pub(crate) store: Store,
     pub(crate) cache: KeyCache,
     pub(crate) issuing: Issuing,
+    pub(crate) audit_key: AuditKey,
     pub(crate) apps: Vec<App>,
     pub(crate) agents: AgentPolicy,
     /// Of all amounts of money; ISO 4217.

@@ -85,11 +85,17 @@ impl JsonSchema for ListedId {
     }
 }
 
+impl From<ListedId> for String {
+    fn from(ListedId(id): ListedId) -> Self {
+        id
+    }
+}
+
 /// What a list's query says of pages.
-pub(super) fn page(limit: Option<PageLimit>, before: Option<ListedId>) -> Page {
+pub(super) fn page<B>(limit: Option<PageLimit>, before: Option<impl Into<B>>) -> Page<B> {
     Page {
         limit: limit.unwrap_or_default().0,
-        before: before.map(|ListedId(id)| id),
+        before: before.map(Into::into),
     }
 }
 

@@ -3,6 +3,7 @@
 mod agents;
 mod erasure;
 mod exchange;
+mod export;
 mod people;
 mod races;
 mod sessions;

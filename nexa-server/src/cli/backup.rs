@@ -7,6 +7,7 @@ use clap::Args;
 use super::data_folder::DataFolder;
 use super::exit::{Exit, Failure};
 use super::output::{print_line, remark};
+use crate::store::key_file::KeyFile;
 use crate::store::{self, BackupError};
 
 #[derive(Args)]
@@ -32,8 +33,9 @@ impl Backup {
             report.bytes
         ))?;
         remark(&format!(
-            "nexa: the signing key is not in the copy; keep {} safe too",
-            store::signing_key::path(&data).display()
+            "nexa: the keys are not in the copy; keep {} and {} safe too",
+            KeyFile::Signing.path(&data).display(),
+            KeyFile::Audit.path(&data).display()
         ));
         Ok(Exit::Success)
     }

@@ -9,8 +9,8 @@ use super::data_folder::DataFolder;
 use super::exit::{Exit, Failure};
 use super::input::read_signing_key;
 use super::output::print_line;
-use crate::serve::signing_key_of_environment;
-use crate::store;
+use crate::serve::keys;
+use crate::store::key_file::KeyFile;
 
 #[derive(Args)]
 pub(super) struct Jwks {
@@ -25,9 +25,9 @@ impl Jwks {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let key = match self.signing_key {
             Some(file) => read_signing_key(&file)?,
-            None => match signing_key_of_environment().map_err(Failure::usage)? {
+            None => match keys::of_environment(KeyFile::Signing).map_err(Failure::usage)? {
                 Some(key) => key,
-                None => read_signing_key(&store::signing_key::path(&self.data.path()?))?,
+                None => read_signing_key(&KeyFile::Signing.path(&self.data.path()?))?,
             },
         };
         print_line(&public_jwks(&[key.verification_key()]))?;

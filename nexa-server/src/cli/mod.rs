@@ -1,5 +1,7 @@
 //! The command line: one file per subcommand.
 
+mod audit;
+mod audit_verify;
 mod backup;
 mod check_config;
 mod data_folder;
@@ -13,6 +15,7 @@ mod license_verify;
 mod openapi;
 mod operator_key;
 mod output;
+mod running_server;
 mod serve;
 
 use std::process::ExitCode;
@@ -47,6 +50,8 @@ enum Command {
     Backup(backup::Backup),
     /// Make another operator key.
     OperatorKey(operator_key::OperatorKey),
+    /// Checkpoint and verify the audit trail.
+    Audit(audit::Audit),
 }
 
 /// Runs the program with the arguments of this process.
@@ -79,5 +84,6 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::CheckConfig(check_config) => check_config.run(),
         Command::Backup(backup) => backup.run(),
         Command::OperatorKey(operator_key) => operator_key.run(),
+        Command::Audit(audit) => audit.run(),
     }
 }

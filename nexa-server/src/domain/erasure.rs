@@ -81,19 +81,19 @@ pub(crate) fn finish(store: &Store, now: UnixMillis, tenant_id: &str) -> Result<
 pub(crate) fn finish_all(store: &Store, now: UnixMillis) -> Result<(), Error> {
     const TENANTS: u32 = 100;
     let found = store.read(|tx| tenants::erasing(tx, TENANTS))?;
-    let Some((_, oldest)) = found.first() else {
+    let Some(oldest) = found.first() else {
         return Ok(());
     };
-    for (tenant_id, _) in &found {
-        remove(store, now, tenant_id)?;
+    for tenant in found.iter().filter(|tenant| !tenant.is_cleared) {
+        remove(store, now, &tenant.id)?;
     }
-    let is_due = oldest.plus_seconds(TRACES_MAX_S) <= now;
+    let is_due = oldest.since.plus_seconds(TRACES_MAX_S) <= now;
     if !is_due && store.size_bytes()? > REWRITTEN_AT_ONCE_BYTES {
         return Ok(());
     }
     store.scrub()?;
-    for (tenant_id, _) in &found {
-        end(store, tenant_id)?;
+    for tenant in &found {
+        end(store, &tenant.id)?;
     }
     Ok(())
 }
@@ -114,10 +114,12 @@ fn remove(store: &Store, now: UnixMillis, tenant_id: &str) -> Result<(), Error> 
             break;
         }
     }
+    audit::erase_tenant(store, tenant_id)?;
     let id = tenant_id.to_owned();
     store.write(move |tx| clear(tx, now, &id))
 }
 
+/// Leaves the bare tenant; the event that says so names nobody.
 fn clear(tx: &Tx<'_>, now: UnixMillis, tenant_id: &str) -> Result<(), Error> {
     if !tenants::clear(tx, now, tenant_id)? {
         return Ok(());

@@ -1,12 +1,12 @@
 //! Lists in pages, newest first.
 
-/// Which part of a list is wanted.
+/// Which part of a list is wanted; `B` says where it begins, as a rule with what is older than the item of an id.
 #[derive(Clone, Debug)]
-pub(crate) struct Page {
+pub(crate) struct Page<B = String> {
     /// At least 1.
     pub(crate) limit: u32,
-    /// Only what is older than the item of this id.
-    pub(crate) before: Option<String>,
+    /// Only what is older than this.
+    pub(crate) before: Option<B>,
 }
 
 /// One part of a list.
@@ -19,7 +19,7 @@ pub(crate) struct Paged<T> {
 
 impl<T> Paged<T> {
     /// Of items that were read with [`Page::probe`].
-    pub(crate) fn new(mut items: Vec<T>, page: &Page, id: impl FnOnce(&T) -> &str) -> Self {
+    pub(crate) fn new<B>(mut items: Vec<T>, page: &Page<B>, id: impl FnOnce(&T) -> &str) -> Self {
         let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
         let has_more = items.len() > limit;
         items.truncate(limit);
@@ -31,7 +31,7 @@ impl<T> Paged<T> {
     }
 }
 
-impl Page {
+impl<B> Page<B> {
     /// How many items to read: one more than wanted tells whether there is a next page.
     pub(crate) const fn probe(&self) -> u32 {
         self.limit.saturating_add(1)
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn a_page_names_the_next_one_only_when_there_is_more() {
-        let page = Page {
+        let page: Page = Page {
             limit: 2,
             before: None,
         };

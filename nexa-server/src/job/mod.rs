@@ -3,6 +3,7 @@
 pub(crate) mod mail;
 
 use crate::api::Services;
+use crate::domain::audit::checkpoint;
 use crate::domain::{credits, erasure, keys, licenses, sweep};
 use crate::time::UnixMillis;
 
@@ -37,6 +38,17 @@ pub(crate) fn tick(services: &Services, now: UnixMillis) {
     if let Err(error) = erasure::finish_all(&services.store, now) {
         tracing::warn!(%error, "an erasure is not finished; it goes on in the next round");
     }
+    if let Err(error) = checkpoint::keep_when_due(&services.store, now, &services.audit_key) {
+        tracing::warn!(%error, "no checkpoint of the audit trail could be kept; the next round tries again");
+    }
     services.cache.sweep(now);
     services.limiter.sweep(now);
+}
+
+/// The round after the last request: as [`tick`], and a checkpoint of all that was recorded.
+pub(crate) fn last_tick(services: &Services, now: UnixMillis) {
+    tick(services, now);
+    if let Err(error) = checkpoint::keep_last(&services.store, now, &services.audit_key) {
+        tracing::warn!(%error, "no checkpoint of the end of the audit trail could be kept");
+    }
 }

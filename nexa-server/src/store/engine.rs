@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use rusqlite::Connection;
+
 use super::{
     checkpoint::{self, Checkpointer},
     connection::{DATABASE_FILE, open_reader, open_writer},
@@ -61,6 +63,7 @@ impl Store {
             .last()
             .is_none_or(|newest| newest.version == found);
         let connection = open_writer(&database)?;
+        seed(&connection)?;
         let is_log_old = match checkpoint::truncate(&connection) {
             Ok(is_emptied) => !is_emptied,
             Err(error) if checkpoint::is_fatal(&error) => {
@@ -215,6 +218,18 @@ impl Store {
     pub(crate) fn close(self) {
         self.inner.close();
     }
+}
+
+/// Seeds SQLite's generator, which [`Tx::salt`] draws from, while there surely are file handles. It does not tell where
+/// its seed comes from, and takes the clock where it cannot have better.
+fn seed(connection: &Connection) -> Result<(), OpenError> {
+    #[cfg(unix)]
+    {
+        let source = Path::new("/dev/urandom");
+        std::fs::File::open(source).map_err(at(source))?;
+    }
+    Tx::new(connection).salt()?;
+    Ok(())
 }
 
 impl Inner {

@@ -104,6 +104,16 @@ pub(crate) enum OpenError {
         /// Newest version this program knows.
         known: u32,
     },
+    /// The file was written by an older version of this program, and is not to be changed.
+    #[error(
+        "the store has schema version {found}, and {known} is needed: a start of the server brings it there"
+    )]
+    Older {
+        /// Version of the file.
+        found: u32,
+        /// Newest version this program knows.
+        known: u32,
+    },
     /// There is a database, but not one of ours.
     #[error("{} is not a Nexa store", path.display())]
     Foreign {

@@ -30,15 +30,16 @@ mod group;
 mod health;
 pub(crate) mod health_probe;
 pub(crate) mod invites;
+pub(crate) mod key_file;
 pub(crate) mod licenses;
 mod lock;
 pub(crate) mod mailed_tokens;
 pub(crate) mod mails;
 mod migrate;
+mod offline;
 pub(crate) mod operator_keys;
 mod pool;
 pub(crate) mod sessions;
-pub(crate) mod signing_key;
 pub(crate) mod sweep;
 pub(crate) mod tenants;
 mod tx;
@@ -55,6 +56,7 @@ pub(crate) use connection::DATABASE_FILE;
 pub(crate) use engine::Store;
 pub(crate) use error::StoreError;
 use migrate::Migration;
+pub(crate) use offline::ReadOnly;
 pub(crate) use tx::{Row, Tx};
 
 /// The schema, step by step.
@@ -73,6 +75,10 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         version: 4,
+        sql: include_str!("sql/0004_audit.sql"),
+    },
+    Migration {
+        version: 5,
         sql: include_str!("sql/0005_people.sql"),
     },
 ];

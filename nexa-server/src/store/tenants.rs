@@ -109,11 +109,26 @@ pub(crate) fn end_erasing(tx: &Tx<'_>, id: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The tenants whose erasure is not finished, oldest first, each with its beginning.
-pub(crate) fn erasing(tx: &Tx<'_>, limit: u32) -> Result<Vec<(String, UnixMillis)>, StoreError> {
+/// A tenant whose erasure is not finished.
+pub(crate) struct Erasing {
+    pub(crate) id: String,
+    pub(crate) since: UnixMillis,
+    /// Whether its rows are gone.
+    pub(crate) is_cleared: bool,
+}
+
+/// The tenants whose erasure is not finished, oldest first.
+pub(crate) fn erasing(tx: &Tx<'_>, limit: u32) -> Result<Vec<Erasing>, StoreError> {
     tx.all(
-        "SELECT id, erasing_since_ms FROM tenants WHERE erasing_since_ms IS NOT NULL ORDER BY erasing_since_ms LIMIT ?1",
+        "SELECT id, erasing_since_ms, erased_at_ms FROM tenants WHERE erasing_since_ms IS NOT NULL
+         ORDER BY erasing_since_ms LIMIT ?1",
         &[limit.into()],
-        |row| Ok((row.text(0)?, UnixMillis::from_ms(row.int(1)?))),
+        |row| {
+            Ok(Erasing {
+                id: row.text(0)?,
+                since: UnixMillis::from_ms(row.int(1)?),
+                is_cleared: row.optional_int(2)?.is_some(),
+            })
+        },
     )
 }

@@ -101,6 +101,22 @@ impl<'a> Tx<'a> {
         Ok(found)
     }
 
+    /// Sixteen bytes that nobody can guess, from the engine's own generator: closures on the writer's thread have no
+    /// other.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    ///
+    /// # Security
+    /// For salts, never for secrets. SQLite's generator is ChaCha20 (since 3.41), seeded once in a process from
+    /// /dev/urandom; that it could be is seen to when the store is opened, since SQLite would go on with the clock
+    /// instead. A salt needs no more than to be unique and unknown to whoever sees only the file. A secret has to
+    /// withstand whoever sees the memory too: the generator's state, which is never stirred again, gives away every
+    /// byte since the start of the process.
+    pub(crate) fn salt(&self) -> Result<[u8; 16], StoreError> {
+        self.one("SELECT randomblob(16)", &[], |row| row.array(0))
+    }
+
     /// Runs the statement to its end, which `RETURNING` needs as much as a query does.
     fn each(
         &self,
@@ -186,14 +202,25 @@ impl Row<'_> {
         &self,
         column: usize,
     ) -> Result<Option<[u8; N]>, StoreError> {
-        let Some(bytes) = self.bytes(column)? else {
+        let Some(bytes) = self.blob(column)? else {
             return Ok(None);
         };
         let array = bytes.try_into().map_err(|_| StoreError::Shape { column })?;
         Ok(Some(array))
     }
 
-    fn bytes(&self, column: usize) -> Result<Option<&[u8]>, StoreError> {
+    /// Bytes, however many.
+    pub(crate) fn bytes(&self, column: usize) -> Result<Vec<u8>, StoreError> {
+        self.optional_bytes(column)?
+            .ok_or(StoreError::Shape { column })
+    }
+
+    /// Bytes, however many, or NULL.
+    pub(crate) fn optional_bytes(&self, column: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.blob(column)?.map(<[u8]>::to_vec))
+    }
+
+    fn blob(&self, column: usize) -> Result<Option<&[u8]>, StoreError> {
         match self.value(column)? {
             ValueRef::Null => Ok(None),
             ValueRef::Blob(bytes) => Ok(Some(bytes)),
@@ -378,7 +405,21 @@ mod tests {
             assert!(shape(tx, "SELECT CAST(x'ff' AS TEXT)", |row| row.text(0)));
             assert!(shape(tx, "SELECT 'a'", |row| row.array::<1>(0)));
             assert!(shape(tx, "SELECT x'0102'", |row| row.array::<3>(0)));
+            assert!(shape(tx, "SELECT NULL", |row| row.bytes(0)));
+            assert!(shape(tx, "SELECT 'a'", |row| row.optional_bytes(0)));
             assert!(!shape(tx, "SELECT x'010203'", |row| row.array::<3>(0)));
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn no_salt_comes_twice() -> Result<(), StoreError> {
+        with_table(|tx| {
+            let salts = (0..1_000)
+                .map(|_| tx.salt())
+                .collect::<Result<Vec<_>, _>>()?;
+            let distinct: std::collections::BTreeSet<_> = salts.iter().collect();
+            assert_eq!(distinct.len(), salts.len());
             Ok(())
         })
     }

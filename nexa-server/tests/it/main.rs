@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests stand outside the shell")]
 
 mod api;
+mod audit;
 mod cli;
 mod documents;
 mod harness;

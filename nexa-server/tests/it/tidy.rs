@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 /// Which layer may use which: every arrow points down, `http` and `time` know none of ours.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("cli", &["api", "config", "serve", "store", "time"]),
+    (
+        "cli",
+        &["api", "config", "domain", "serve", "store", "time"],
+    ),
     (
         "serve",
         &[
@@ -38,6 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "app", "config", "domain", "http", "job", "outbound", "store", "testing", "time",
         ],
     ),
+    ("audit_tests", &["domain", "store", "testing", "time"]),
     (
         "matrix_tests",
         &[

@@ -1,5 +1,6 @@
 //! `/api/operator/*`: for whoever runs this server.
 
+pub(super) mod audit;
 pub(super) mod keys;
 pub(super) mod tenants;
 pub(super) mod users;

@@ -1,5 +1,6 @@
 //! Endpoints beyond their documents: limits, strictness, tenants, carriers. Files mirror URLs.
 
+mod audit;
 mod auth;
 mod auth_mail;
 mod authorize;

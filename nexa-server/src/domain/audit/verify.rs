@@ -1,0 +1,316 @@
+//! Proves a trail from its file alone: the chain, what is personal beside it, and every checkpoint.
+
+use std::collections::BTreeMap;
+
+use nexa_core::{AuditCheckpoint, KeySet};
+
+use super::super::error::Error;
+use super::chain;
+use super::checkpoint::{Checkpoint, CheckpointProblem};
+use crate::store::audit::{self, Personal, StoredEvent};
+use crate::store::{ReadOnly, StoreError};
+
+/// Events in memory at once.
+const PIECE: u32 = 1_000;
+
+/// What a trail proves.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Verification {
+    /// Events that hold.
+    pub(crate) events: u64,
+    /// Those of them whose personal part is erased, so that only the chain speaks for them.
+    pub(crate) erased: u64,
+    /// The newest checkpoint of those that were kept elsewhere and that the trail agrees with: nothing up to its event
+    /// has been changed.
+    pub(crate) exported: Option<Checkpoint>,
+    /// The same of the checkpoints in the file, which proves it against whoever lacks the audit key.
+    pub(crate) stored: Option<Checkpoint>,
+    /// What does not hold first.
+    pub(crate) fault: Option<Fault>,
+}
+
+/// Where a trail does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("event {seq}: {problem}")]
+pub(crate) struct Fault {
+    pub(crate) seq: i64,
+    pub(crate) problem: Problem,
+}
+
+/// Why it does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("it was changed, or put in the place of another one")]
+    Changed,
+    #[error("it was moved: it stands as event {found}")]
+    Moved { found: i64 },
+    #[error("it was removed")]
+    Removed,
+    #[error("what is personal in it was changed")]
+    PersonalChanged,
+    #[error("what is personal in it was erased in part")]
+    HalfErased,
+    #[error("a column of it is not of its type")]
+    Malformed,
+    #[error(
+        "it is not chained: it was changed, or an upgrade was cut off before the server had started"
+    )]
+    NotChained,
+    #[error("it is not the event that its checkpoint of {} names: something up to it was changed, removed or reordered, and all that follows was chained anew", at(.point))]
+    Rewritten { point: AuditCheckpoint },
+    #[error("it has a checkpoint of {}, and the trail ends before it: the end was removed, or this is an older copy", at(.point))]
+    Truncated { point: AuditCheckpoint },
+    #[error("it has a checkpoint in the file, and is not there: it was removed")]
+    CheckpointOfNothing,
+    #[error("its checkpoint proves nothing: {0}")]
+    Checkpoint(#[from] CheckpointProblem),
+    #[error("its checkpoint in the file is not of its form")]
+    CheckpointMalformed,
+}
+
+fn at(point: &AuditCheckpoint) -> String {
+    crate::time::UnixMillis::from_ms(point.at_ms).to_rfc3339()
+}
+
+/// Goes through the whole trail, in pieces; a server may be writing meanwhile. `exported` are checkpoints that were kept
+/// elsewhere.
+///
+/// # Errors
+/// The file cannot be read.
+pub(crate) fn verify(
+    trail: &ReadOnly,
+    keys: &[KeySet],
+    exported: &[Checkpoint],
+) -> Result<Verification, Error> {
+    for checkpoint in exported {
+        if let Err(problem) = checkpoint.check(keys) {
+            return Ok(Verification {
+                fault: Some(Fault {
+                    seq: seq_of(&checkpoint.point),
+                    problem: problem.into(),
+                }),
+                ..Verification::default()
+            });
+        }
+    }
+    let mut walk = Walk {
+        trail,
+        keys,
+        exported: BTreeMap::new(),
+        next_seq: 1,
+        before: chain::START,
+        proven: Verification::default(),
+    };
+    for checkpoint in exported {
+        let of_one_event: &mut Vec<_> = walk.exported.entry(seq_of(&checkpoint.point)).or_default();
+        of_one_event.push(checkpoint);
+    }
+    let fault = match walk.run() {
+        Ok(()) => None,
+        Err(Stop::Fault(fault)) => Some(fault),
+        Err(Stop::Unreadable(error)) => return Err(error.into()),
+    };
+    Ok(Verification {
+        fault,
+        ..walk.proven
+    })
+}
+
+/// A number that no event can have counts as the last one.
+fn seq_of(point: &AuditCheckpoint) -> i64 {
+    i64::try_from(point.seq).unwrap_or(i64::MAX)
+}
+
+/// Why a walk ends early.
+enum Stop {
+    Fault(Fault),
+    Unreadable(StoreError),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+fn stop(seq: i64, problem: Problem) -> Stop {
+    Stop::Fault(Fault { seq, problem })
+}
+
+struct Walk<'a> {
+    trail: &'a ReadOnly,
+    keys: &'a [KeySet],
+    /// Those whose event has not been met, by its number.
+    exported: BTreeMap<i64, Vec<&'a Checkpoint>>,
+    /// The number that the next event has, unless some are missing.
+    next_seq: i64,
+    /// The hash before the next event.
+    before: [u8; 32],
+    proven: Verification,
+}
+
+impl Walk<'_> {
+    fn run(&mut self) -> Result<(), Stop> {
+        // From the smallest number there is: nothing may hide before the first event.
+        let mut from_seq = Some(i64::MIN);
+        while let Some(from) = from_seq {
+            let page = self.page(from)?;
+            from_seq = match page.last() {
+                Some((last, _)) => last.seq.checked_add(1),
+                None => None,
+            };
+            for (event, stored) in page {
+                self.step(&event, stored)?;
+            }
+        }
+        if let Some((seq, checkpoint)) = self.exported.first_key_value()
+            && let Some(checkpoint) = checkpoint.first()
+        {
+            let point = checkpoint.point;
+            return Err(stop(*seq, Problem::Truncated { point }));
+        }
+        match self.trail.read(audit::checkpoint_of_nothing)? {
+            Some(seq) => Err(stop(seq, Problem::CheckpointOfNothing)),
+            None => Ok(()),
+        }
+    }
+
+    /// The events from that number on. What is not even of its type is found by going one by one.
+    fn page(&self, from: i64) -> Result<Vec<(StoredEvent, Option<audit::Checkpoint>)>, Stop> {
+        let read = |limit| self.trail.read(|tx| audit::page(tx, from, limit));
+        match read(PIECE) {
+            Err(StoreError::Shape { .. }) => {}
+            answer => return Ok(answer?),
+        }
+        match read(1) {
+            Err(StoreError::Shape { .. }) => {
+                let seq = self.trail.read(|tx| audit::next_seq(tx, from))?;
+                Err(stop(seq.unwrap_or(from), Problem::Malformed))
+            }
+            answer => Ok(answer?),
+        }
+    }
+
+    fn step(&mut self, event: &StoredEvent, stored: Option<audit::Checkpoint>) -> Result<(), Stop> {
+        let seq = event.seq;
+        self.refuse_missing(seq)?;
+        let (Some(commitment), Some(hash)) = (&event.commitment, &event.hash) else {
+            return Err(stop(seq, Problem::NotChained));
+        };
+        let expected = chain::hash(&event.event(), commitment, &self.before);
+        if expected.as_slice() != hash.as_slice() {
+            return Err(self.explain(event)?);
+        }
+        let personal = event.event().personal;
+        let is_erased = match &event.salt {
+            Some(salt) if chain::commitment(salt, &personal).as_slice() == commitment => false,
+            Some(_) => return Err(stop(seq, Problem::PersonalChanged)),
+            None if is_empty(&personal) => true,
+            None => return Err(stop(seq, Problem::HalfErased)),
+        };
+        self.agree(seq, &expected, stored)?;
+        self.before = expected;
+        self.next_seq = seq.saturating_add(1);
+        self.proven.events += 1;
+        self.proven.erased += u64::from(is_erased);
+        Ok(())
+    }
+
+    /// An exported checkpoint of an event that the walk has passed by.
+    fn refuse_missing(&self, seq: i64) -> Result<(), Stop> {
+        match self.exported.first_key_value() {
+            Some((missing, _)) if *missing < seq => Err(stop(self.next_seq, Problem::Removed)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Compares the event with the checkpoints of it, if it has any.
+    fn agree(
+        &mut self,
+        seq: i64,
+        hash: &[u8; 32],
+        stored: Option<audit::Checkpoint>,
+    ) -> Result<(), Stop> {
+        if let Some(stored) = stored {
+            let checkpoint =
+                read(&stored).ok_or_else(|| stop(seq, Problem::CheckpointMalformed))?;
+            checkpoint
+                .check(self.keys)
+                .map_err(|problem| stop(seq, problem.into()))?;
+            require_same(seq, hash, &checkpoint)?;
+            self.proven.stored = Some(checkpoint);
+        }
+        for exported in self.exported.remove(&seq).unwrap_or_default() {
+            require_same(seq, hash, exported)?;
+            self.proven.exported = Some(exported.clone());
+        }
+        Ok(())
+    }
+
+    /// What became of the event that belongs here, since the one that stands here is another.
+    fn explain(&self, event: &StoredEvent) -> Result<Stop, Stop> {
+        let seq = self.next_seq;
+        if event.seq < seq {
+            return Ok(stop(event.seq, Problem::Changed));
+        }
+        let mut from_seq = Some(event.seq);
+        while let Some(from) = from_seq {
+            let page = self.page(from)?;
+            for (candidate, _) in &page {
+                let in_place = audit::Event {
+                    seq,
+                    ..candidate.event()
+                };
+                if let (Some(commitment), Some(hash)) = (&candidate.commitment, &candidate.hash)
+                    && chain::hash(&in_place, commitment, &self.before).as_slice() == hash
+                {
+                    let found = candidate.seq;
+                    return Ok(stop(seq, Problem::Moved { found }));
+                }
+            }
+            from_seq = match page.last() {
+                Some((last, _)) => last.seq.checked_add(1),
+                None => None,
+            };
+        }
+        Ok(match event.seq > seq {
+            true => stop(seq, Problem::Removed),
+            false => stop(seq, Problem::Changed),
+        })
+    }
+}
+
+fn require_same(seq: i64, hash: &[u8; 32], checkpoint: &Checkpoint) -> Result<(), Stop> {
+    match checkpoint.point.hash == *hash {
+        true => Ok(()),
+        false => Err(stop(
+            seq,
+            Problem::Rewritten {
+                point: checkpoint.point,
+            },
+        )),
+    }
+}
+
+const fn is_empty(personal: &Personal<'_>) -> bool {
+    let Personal {
+        actor_id,
+        user_id,
+        subject_id,
+        address,
+    } = personal;
+    actor_id.is_none() && user_id.is_none() && subject_id.is_none() && address.is_none()
+}
+
+/// A checkpoint of the file as what it should be.
+fn read(stored: &audit::Checkpoint) -> Option<Checkpoint> {
+    Some(Checkpoint {
+        point: AuditCheckpoint {
+            seq: u64::try_from(stored.seq).ok()?,
+            hash: stored.hash.as_slice().try_into().ok()?,
+            at_ms: stored.at.ms(),
+        },
+        kid: stored.kid.clone(),
+        signature: stored.signature.as_slice().try_into().ok()?,
+    })
+}

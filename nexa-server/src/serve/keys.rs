@@ -1,0 +1,75 @@
+//! The private keys of a server: from the environment, else from files in its data folder.
+
+use std::env::VarError;
+use std::path::Path;
+
+use nexa_core::SigningKey;
+use zeroize::Zeroizing;
+
+use super::{ServeError, rng};
+use crate::store::key_file::KeyFile;
+
+/// The signing key. The first start puts one into the data folder; later a missing file is an error: another key would
+/// put an end to everything that was issued.
+pub(super) fn signing_key(data: &Path, is_first_start: bool) -> Result<SigningKey, ServeError> {
+    match key(KeyFile::Signing, data)? {
+        Some(key) => Ok(key),
+        None if is_first_start => new_key(KeyFile::Signing, data),
+        None => Err(ServeError::SigningKey(format!(
+            "{} is missing; put it back, since a new key would invalidate all that was issued",
+            KeyFile::Signing.path(data).display()
+        ))),
+    }
+}
+
+/// The audit key. Where it is missing, a new one is made: folders of earlier versions have none, and what a lost one
+/// has signed stays valid under its public half.
+pub(super) fn audit_key(data: &Path) -> Result<SigningKey, ServeError> {
+    match key(KeyFile::Audit, data)? {
+        Some(key) => Ok(key),
+        None => new_key(KeyFile::Audit, data),
+    }
+}
+
+/// The key in the environment, else in the data folder, if there is one.
+pub(crate) fn key(file: KeyFile, data: &Path) -> Result<Option<SigningKey>, ServeError> {
+    if let Some(key) = of_environment(file)? {
+        return Ok(Some(key));
+    }
+    match file.load(data).map_err(|error| refused(file, &error))? {
+        Some(pem) => SigningKey::from_pkcs8_pem(&pem)
+            .map(Some)
+            .map_err(|error| refused(file, &error)),
+        None => Ok(None),
+    }
+}
+
+/// The key in `NEXA_SIGNING_KEY` or `NEXA_AUDIT_KEY` (PKCS#8 PEM), if it is set.
+pub(crate) fn of_environment(file: KeyFile) -> Result<Option<SigningKey>, ServeError> {
+    let name = match file {
+        KeyFile::Signing => "NEXA_SIGNING_KEY",
+        KeyFile::Audit => "NEXA_AUDIT_KEY",
+    };
+    match std::env::var(name).map(Zeroizing::new) {
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(refused(file, &format!("{name} is not UTF-8"))),
+        Ok(pem) => SigningKey::from_pkcs8_pem(&pem)
+            .map(Some)
+            .map_err(|error| refused(file, &format!("{name}: {error}"))),
+    }
+}
+
+fn new_key(file: KeyFile, data: &Path) -> Result<SigningKey, ServeError> {
+    let key = SigningKey::generate(&mut rng());
+    let pem = key.to_pkcs8_pem().map_err(|error| refused(file, &error))?;
+    file.keep(data, &pem)
+        .map_err(|error| refused(file, &error))?;
+    Ok(key)
+}
+
+fn refused(file: KeyFile, problem: &dyn std::fmt::Display) -> ServeError {
+    match file {
+        KeyFile::Signing => ServeError::SigningKey(problem.to_string()),
+        KeyFile::Audit => ServeError::AuditKey(problem.to_string()),
+    }
+}
