@@ -1,7 +1,9 @@
 //! What a member may take along: everything that it may see, read page by page.
 
+use super::audit::listing::{self, EventsBefore, SeenEvent};
 use super::audit::{self, Act, Origin};
 use super::error::Error;
+use super::paging;
 use super::principal::Member;
 use crate::store::agents::{self, Agent};
 use crate::store::api_keys::{self, ApiKey, Selection};
@@ -21,6 +23,7 @@ const PAGE: u32 = 200;
 /// shows the store as it is when the page is read.
 pub(crate) struct Export {
     store: Store,
+    member: Member,
     tenant_id: String,
     /// The only user that it is about, if it is not about all of them.
     only: Option<String>,
@@ -44,6 +47,7 @@ impl Export {
     pub(crate) fn new(store: &Store, member: &Member) -> Self {
         Self {
             store: store.clone(),
+            member: member.clone(),
             tenant_id: member.tenant_id.clone(),
             only: member.sees_only().map(str::to_owned),
         }
@@ -146,12 +150,29 @@ impl Export {
         )
     }
 
-    /// Reads until a page is not full, each in a transaction of its own; `cursor` says where the next one begins.
-    fn pages<T, C: Send + 'static>(
+    /// The trail as the member sees it, newest first.
+    pub(crate) fn events(
         &self,
-        read: impl Fn(&Tx<'_>, Option<&C>) -> Result<Vec<T>, StoreError> + Send + 'static,
+    ) -> impl Iterator<Item = Result<Vec<SeenEvent>, Error>> + Send + 'static {
+        let member = self.member.clone();
+        self.pages(
+            move |tx, last: Option<&String>| {
+                let page = paging::Page {
+                    limit: PAGE,
+                    before: last.cloned().map(EventsBefore::Event),
+                };
+                Ok(listing::list(tx, &member, &page)?.items)
+            },
+            |event| event.id.clone(),
+        )
+    }
+
+    /// Reads until a page is empty, each in a transaction of its own; `cursor` says where the next one begins.
+    fn pages<T, C: Send + 'static, E: From<StoreError>>(
+        &self,
+        read: impl Fn(&Tx<'_>, Option<&C>) -> Result<Vec<T>, E> + Send + 'static,
         cursor: impl Fn(&T) -> C + Send + 'static,
-    ) -> impl Iterator<Item = Page<T>> + Send + 'static {
+    ) -> impl Iterator<Item = Result<Vec<T>, E>> + Send + 'static {
         let store = self.store.clone();
         let (mut last, mut has_ended) = (None, false);
         std::iter::from_fn(move || {

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::super::audit::ListedEvent;
 use super::super::licenses::ListedLicense;
 use super::super::route::Cx;
 use super::super::team::invites::ListedInvite;
@@ -33,6 +34,7 @@ pub(crate) struct AccountExport {
     api_keys: Vec<KeyDetails>,
     licenses: Vec<ExportedLicense>,
     credit_entries: Vec<ExportedEntry>,
+    audit_events: Vec<ListedEvent>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -108,7 +110,8 @@ pub(crate) fn export(cx: &mut Cx<'_>, (): ()) -> Result<Secret<JsonStream<Accoun
         .list(
             "creditEntries",
             shown(export.credits(), ExportedEntry::from),
-        );
+        )
+        .list("auditEvents", shown(export.events(), ListedEvent::from));
     Ok(Secret(stream))
 }
 

@@ -303,6 +303,25 @@ fn account(client: &mut Client<'_>) {
     assert_eq!(export.json["apiKeys"][0]["scopes"], json!(["signals"]));
     assert!(members(&export.json).contains(&"licenses"));
 
+    let events = client.ask(
+        "GET/api/audit/events?limit=N&before=ISO",
+        &ada,
+        "",
+        &Value::Null,
+    );
+    assert_eq!(
+        events.json[0]["act"], "account.exported",
+        "newest first: {}",
+        events.text
+    );
+    assert_rfc3339(&events.json[0]["at"]);
+    let before = text(&events.json[0]["at"]);
+    let older = client
+        .server
+        .get(&format!("/api/audit/events?limit=2&before={before}"));
+    let older = older.bearer(&ada).send();
+    assert_eq!(older.json, json!([events.json[1], events.json[2]]));
+
     let wrong = client.ask(
         "DELETE/api/account",
         &ada,
