@@ -77,6 +77,7 @@ fn every_step_of_the_readme_works_as_pasted() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     let script = script
         .replace("http://127.0.0.1:8080", &server.url)
+        .replace("$OPERATOR_KEY", &server.operator_key())
         .replace(
             "PATH=$PWD/target/release:$PATH",
             &format!("PATH={}:$PATH", binaries.display()),
