@@ -1,5 +1,6 @@
 //! The shell around the app: data folder, clock, randomness, sockets, signals.
 
+mod background;
 pub(crate) mod keys;
 
 use std::future::Future;
@@ -7,8 +8,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
 
 use getrandom::SysRng;
 use hyper::Response;
@@ -31,6 +32,7 @@ use crate::job;
 use crate::outbound::mail::MailUrl;
 use crate::store::{self, Store};
 use crate::time::UnixMillis;
+use background::Background;
 
 /// Why a server did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -164,8 +166,7 @@ impl Server {
             Arc::clone(&self.shell),
             self.shell.app.services().store.clone(),
         );
-        let ticker = tokio::spawn(tick(Arc::clone(&shell)));
-        let post = tokio::spawn(send_mails(Arc::clone(&shell)));
+        let background = Background::start(&shell);
         let failed = Arc::new(tokio::sync::Notify::new());
         let failure = Arc::clone(&failed);
         store.on_failure(move || failure.notify_one());
@@ -176,9 +177,7 @@ impl Server {
             }
         };
         listen(self.listener, Arc::clone(&shell), self.limits, stop).await?;
-        shell.is_stopping.store(true, Ordering::Relaxed);
-        ticker.abort();
-        post.abort();
+        background.stop(&shell);
         let last = Arc::clone(&shell);
         tokio::task::spawn_blocking(move || job::last_tick(last.app.services(), now()))
             .await
@@ -212,46 +211,6 @@ impl Serve for Shell {
 
     fn refuse(&self, head: Option<&Parts>, problem: BodyProblem) -> Response<Bytes> {
         self.app.refuse(head, problem)
-    }
-}
-
-/// Runs the jobs until it is aborted.
-async fn tick(shell: Arc<Shell>) {
-    let mut interval = tokio::time::interval(Duration::from_secs(job::TICK_S));
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        interval.tick().await;
-        let shell = Arc::clone(&shell);
-        // A tick that panics is reported by the runtime; the next one comes anyway.
-        let _ = tokio::task::spawn_blocking(move || job::tick(shell.app.services(), now())).await;
-    }
-}
-
-/// Sends mails as they become due, until it is aborted.
-async fn send_mails(shell: Arc<Shell>) {
-    let mut interval = tokio::time::interval(Duration::from_secs(job::mail::TICK_S));
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = interval.tick() => {}
-            () = shell.app.services().mail_due.notified() => {}
-        }
-        let shell = Arc::clone(&shell);
-        let sent = tokio::task::spawn_blocking(move || {
-            let mut rng = rng();
-            while !shell.is_stopping.load(Ordering::Relaxed) {
-                match job::mail::send_next(shell.app.services(), now(), &mut rng) {
-                    Ok(true) => {}
-                    Ok(false) => break,
-                    Err(error) => {
-                        tracing::warn!(%error, "mails wait: the store does not answer");
-                        break;
-                    }
-                }
-            }
-        });
-        // One that panics is reported by the runtime; the mail is due again later.
-        let _ = sent.await;
     }
 }
 

@@ -203,7 +203,7 @@ fn an_erasure_says_when_somebody_still_reads_what_is_erased() {
     );
     drop(reading);
     reader.join().unwrap();
-    job::tick(fixture.app.services(), START);
+    job::errands::go_on(fixture.app.services(), START);
     assert_eq!(fixture.files_with(&mark(1)), [""; 0]);
 }
 
@@ -313,7 +313,7 @@ fn an_erasure_that_was_cut_off_is_finished_by_the_job() {
         "nobody gets in meanwhile"
     );
     assert!(!fixture.files_with(&mark(1)).is_empty());
-    job::tick(fixture.app.services(), START);
+    job::errands::go_on(fixture.app.services(), START);
     assert_eq!(fixture.files_with(&mark(1)), [""; 0]);
     assert_eq!(
         fixture.number("SELECT count(*) FROM tenants WHERE erasing_since_ms IS NOT NULL"),

@@ -37,7 +37,7 @@ pub(super) enum Addressee<'a> {
     User(&'a str),
     /// The address that an invitation names.
     Invite(&'a str),
-    /// Nobody has the address: what is done for a known one is done for this one too.
+    /// Nobody has the address: what is done for a known one is done for this one too, for a user who does not exist.
     Nobody,
 }
 
@@ -53,7 +53,7 @@ pub(super) fn enqueue(
     let (user_id, invite_id) = match to {
         Addressee::User(id) => (Some(id.to_owned()), None),
         Addressee::Invite(id) => (None, Some(id.to_owned())),
-        Addressee::Nobody => (None, None),
+        Addressee::Nobody => (Some(id.to_owned()), None),
     };
     let mail = Mail {
         id: id.to_owned(),

@@ -8,7 +8,7 @@ use super::audit::{self, Act, Origin};
 use super::email::EmailAddress;
 use super::error::Error;
 use super::key_cache::Weakened;
-use super::mailed_tokens::INVITE_DAYS;
+use super::mailed_tokens::{self, INVITE_DAYS};
 use super::mails::{self, Addressee, Letter, MailKind};
 use super::paging::{Page, Paged};
 use super::principal::{Member, Role};
@@ -91,6 +91,7 @@ pub(crate) fn remove(
     require_other_owner(tx, &user)?;
     keys::delete_of_user(tx, now, origin, &user.tenant_id, &user.id)?;
     sessions::end_all(tx, &user.id)?;
+    mailed_tokens::forget(tx, &user.id)?;
     users::delete(tx, &user.id)?;
     record(tx, now, origin, Act::MemberRemoved, &user.id)?;
     Ok(((), Weakened::User(user.id)))

@@ -9,9 +9,6 @@ use crate::domain::{Error, mailed_tokens};
 use crate::outbound::mail::{Letter, MailError};
 use crate::time::UnixMillis;
 
-/// How often to look for mails to be tried again, in seconds; new ones wake the job at once.
-pub(crate) const TICK_S: u64 = 5;
-
 /// Sends the mail that has been due longest; false when none is. A mail that could not be sent is due again later.
 ///
 /// # Errors

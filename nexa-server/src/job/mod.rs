@@ -1,17 +1,18 @@
 //! What happens by the clock instead of by a request.
 
+pub(crate) mod errands;
 pub(crate) mod mail;
 
 use crate::api::Services;
 use crate::domain::audit::checkpoint;
-use crate::domain::{credits, erasure, keys, licenses, sweep};
+use crate::domain::{credits, keys, sweep};
 use crate::time::UnixMillis;
 
-/// How often [`tick`] is due, in seconds: also the bound on how late `last_used_at` reaches the store.
+/// How often [`tick`] and the other jobs are due, in seconds: also the bound on how late `last_used_at` reaches the store.
 pub(crate) const TICK_S: u64 = 5;
 
-/// One round: writes collected uses of keys and ends of credit periods, removes what has run out, goes on with erasures, and
-/// lets go of limits that are whole again.
+/// One round: writes collected uses of keys and ends of credit periods, removes what has run out, and lets go of limits that
+/// are whole again.
 pub(crate) fn tick(services: &Services, now: UnixMillis) {
     if let Err(error) = keys::flush_uses(&services.store, &services.cache) {
         tracing::warn!(%error, "uses of keys could not be written; they are kept for the next round");
@@ -31,12 +32,6 @@ pub(crate) fn tick(services: &Services, now: UnixMillis) {
     }
     if let Err(error) = sweep::expired(&services.store, now) {
         tracing::warn!(%error, "what has run out could not be removed; it is dead all the same");
-    }
-    if let Err(error) = licenses::finish_revoking(&services.store, now) {
-        tracing::warn!(%error, "licences of a disabled tenant are not all revoked; it goes on in the next round");
-    }
-    if let Err(error) = erasure::finish_all(&services.store, now) {
-        tracing::warn!(%error, "an erasure is not finished; it goes on in the next round");
     }
     if let Err(error) = checkpoint::keep_when_due(&services.store, now, &services.audit_key) {
         tracing::warn!(%error, "no checkpoint of the audit trail could be kept; the next round tries again");

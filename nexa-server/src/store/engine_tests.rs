@@ -1,7 +1,11 @@
 //! The engine as its callers see it.
 
 use std::{
-    sync::{Barrier, mpsc},
+    sync::{
+        Barrier,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
 };
 
@@ -350,4 +354,71 @@ fn a_long_queue_is_answered_with_busy() {
         })
     });
     assert_eq!(ids(&store).len() + refused, writes + extra);
+}
+
+#[test]
+fn what_is_written_beside_a_rewriting_of_the_file_is_kept() {
+    let (scratch, store) = open();
+    let filling = vec![7; 4_000];
+    let filled = store.write(move |tx| {
+        for id in 1..=2_000 {
+            insert(tx, id)?;
+            tx.execute(
+                "UPDATE thing SET body = ?2 WHERE id = ?1",
+                &[id.into(), filling.as_slice().into()],
+            )?;
+        }
+        Ok::<(), StoreError>(())
+    });
+    filled.unwrap();
+    let removed = store.write(|tx| tx.execute("DELETE FROM thing WHERE id > 100", &[]));
+    assert_eq!(removed, Ok::<usize, StoreError>(1_900));
+    let is_over = AtomicBool::new(false);
+    let count = AtomicUsize::new(0);
+    let written: Vec<i64> = thread::scope(|scope| {
+        let writers: Vec<_> = (0..4)
+            .map(|writer| {
+                let (store, is_over, count) = (&store, &is_over, &count);
+                scope.spawn(move || {
+                    let mut written = Vec::new();
+                    for n in 0.. {
+                        if is_over.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        count.fetch_add(1, Ordering::Relaxed);
+                        let id = 10_000 + writer * 100_000 + n;
+                        match store.write(move |tx| insert(tx, id)) {
+                            Ok(()) => written.push(id),
+                            // It may have to come back later, and is told so.
+                            Err(error) => assert!(error.is_temporary(), "{error}"),
+                        }
+                    }
+                    written
+                })
+            })
+            .collect();
+        for round in 1..=5 {
+            while count.load(Ordering::Relaxed) < round * 20 {
+                thread::yield_now();
+            }
+            match store.scrub() {
+                Ok(()) | Err(StoreError::Busy) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        writers
+            .into_iter()
+            .flat_map(|writer| writer.join().unwrap())
+            .collect()
+    });
+    assert!(written.len() > 80, "{} were written", written.len());
+    store.scrub().unwrap();
+    // Eight megabytes were in it.
+    assert!(store.size_bytes().unwrap() < 1_000_000, "it is rewritten");
+    drop(store);
+    let store = Store::open(scratch.path(), SCHEMA).unwrap();
+    let mut expected: Vec<i64> = (1..=100).chain(written).collect();
+    expected.sort_unstable();
+    assert_eq!(ids(&store), expected);
 }

@@ -14,12 +14,14 @@ pub(crate) fn remove_part(tx: &Tx<'_>, tenant_id: &str, limit: u32) -> Result<us
     Ok(0)
 }
 
-const PARTS: [&str; 5] = [
+const PARTS: [&str; 6] = [
     "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM sessions WHERE id IN (SELECT sessions.id FROM sessions JOIN users ON users.id = sessions.user_id
         WHERE users.tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM agents WHERE tenant_id IN (SELECT tenant_id FROM agents WHERE tenant_id = ?1 LIMIT ?2)",
-    // Tokens and mails go with their user.
+    "DELETE FROM mails WHERE id IN (SELECT mails.id FROM mails JOIN users ON users.id = mails.user_id
+        WHERE users.tenant_id = ?1 LIMIT ?2)",
+    // Tokens go with their user.
     "DELETE FROM users WHERE id IN (SELECT id FROM users WHERE tenant_id = ?1 LIMIT ?2)",
 ];

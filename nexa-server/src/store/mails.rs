@@ -6,7 +6,7 @@ use crate::time::UnixMillis;
 pub(crate) struct Mail {
     pub(crate) id: String,
     pub(crate) kind: String,
-    /// Who it goes to; neither this nor an invitation for a mail to nobody.
+    /// Who it goes to, if not to the address of an invitation; for a mail to nobody there is no such user.
     pub(crate) user_id: Option<String>,
     pub(crate) invite_id: Option<String>,
     /// The client that asked for it.

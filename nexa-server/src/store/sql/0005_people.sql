@@ -56,18 +56,19 @@ CREATE TABLE invites (
 CREATE INDEX invites_by_inviter ON invites (invited_by);
 CREATE INDEX invites_by_expiry ON invites (expires_at_ms);
 
--- Mails that are due. No token stands here: each try draws one of its own. A mail to nobody is one for an address that is
--- not known, so that asking for it takes the same work.
+-- Mails that are due. No token stands here: each try draws one of its own. user_id is no foreign key: a mail for an address
+-- that nobody has names a user that does not exist, so that asking for it takes the same work.
 CREATE TABLE mails (
     id            TEXT    NOT NULL PRIMARY KEY,
     kind          TEXT    NOT NULL CHECK (kind IN
         ('verify_email', 'reset_password', 'invite', 'already_registered', 'password_changed')),
-    user_id       TEXT    REFERENCES users (id) ON DELETE CASCADE,
+    user_id       TEXT,
     invite_id     TEXT    REFERENCES invites (id) ON DELETE CASCADE,
     address       TEXT,              -- of the client that asked for it
     attempts      INTEGER NOT NULL,
     created_at_ms INTEGER NOT NULL,
     due_at_ms     INTEGER NOT NULL,
+    CHECK ((user_id IS NULL) <> (invite_id IS NULL)),
     UNIQUE (user_id, kind),
     UNIQUE (invite_id)
 ) STRICT;
