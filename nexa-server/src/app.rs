@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::domain::Error;
 use crate::domain::audit::Origin;
 use crate::domain::audit::checkpoint::AuditKey;
+use crate::domain::erasure::Pace;
 use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::KeyCache;
 use crate::domain::principal::Principal;
@@ -91,6 +92,7 @@ impl App {
                 rules: ScopeRules::new(config.rules.clone())?,
                 limiter: Limiter::new(&config.allowances),
                 slow: Permits::new(2, 64),
+                erasing: Pace::default(),
                 mail_due: Notify::new(),
                 issuer_keys: (config.trusted_issuers.iter())
                     .map(|(_, source)| IssuerKeys::new(source.clone()))

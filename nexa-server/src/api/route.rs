@@ -24,7 +24,7 @@ use crate::domain::key_usage::RateState;
 use crate::domain::keys::KeyPolicy;
 use crate::domain::principal::Member;
 use crate::domain::rules::ScopeRules;
-use crate::domain::{erasure, keys, licenses, standing};
+use crate::domain::{erasure, licenses, standing};
 use crate::gate::access::{Access, Authority};
 use crate::gate::limit::{Limit, Limiter};
 use crate::gate::permits::{Permit, Permits};
@@ -76,6 +76,8 @@ pub(crate) struct Services {
     pub(crate) slow: Permits,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) letters: Letters,
+    /// When the next erasure may rewrite the file.
+    pub(crate) erasing: erasure::Pace,
     /// Wakes whoever sends mails.
     pub(crate) mail_due: Notify,
     /// Of the trusted issuers, in their order.
@@ -150,7 +152,8 @@ impl<'a> Cx<'a> {
 
     /// Does what is left of an erasure that has begun; if the store stands in the way, the job goes on with it.
     pub(crate) fn finish_erasure(&self, tenant_id: &str) -> Completion {
-        match erasure::finish(&self.services.store, self.now, tenant_id) {
+        let Services { store, erasing, .. } = self.services;
+        match erasure::finish(store, erasing, self.now, tenant_id) {
             Ok(Progress::Over) => Completion::Done,
             Ok(Progress::TracesLeft) => Completion::Accepted,
             Err(error) => {
@@ -169,16 +172,6 @@ impl<'a> Cx<'a> {
         let (done, weakened) = self.services.store.write(move |tx| f(tx, now, &origin))?;
         self.services.cache.forget(&weakened);
         Ok(done)
-    }
-
-    /// Deletes the keys of a user, in parts that keep nobody waiting for long; their caller holds what ends the user.
-    pub(crate) fn delete_keys_of(&self, user_id: &str) -> Result<(), Error> {
-        loop {
-            let id = user_id.to_owned();
-            if !self.go_on(move |tx, _, _| keys::delete_part_of_user(tx, &id))? {
-                return Ok(());
-            }
-        }
     }
 
     /// As [`Cx::write`], for what weakens a credential: it is dropped from memory after the COMMIT and before the

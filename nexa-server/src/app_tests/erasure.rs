@@ -96,6 +96,7 @@ fn erasure_leaves_nothing_personal_in_database_log_or_free_pages() {
     let events = fixture.number("SELECT count(*) FROM audit_events");
     // Not in the order in which they came, so that pages are shared by those who stay and those who go.
     for (place, number) in (0..24).map(|n| (n * 7) % 24).enumerate() {
+        fixture.now = fixture.now.plus_seconds(60);
         let body = json!({ "password": "correct horse" });
         let erased = fixture.send("DELETE", "/api/account", &sessions[number], &body);
         assert_eq!(erased, (200, json!({ "success": true })));
@@ -163,6 +164,7 @@ fn erasure_reaches_what_rows_have_left_on_other_pages() {
             assert_eq!(fixture.send("POST", path, session, &body).0, 201);
         }
         while !people.is_empty() {
+            fixture.now = fixture.now.plus_seconds(60);
             let (mark, session) =
                 people.swap_remove(draw(u32::try_from(people.len()).unwrap()) as usize);
             let body = json!({ "password": "correct horse" });
@@ -196,6 +198,19 @@ fn an_erasure_says_when_somebody_still_reads_what_is_erased() {
     let body = json!({ "password": "correct horse" });
     let answer = fixture.send("DELETE", "/api/account", &session, &body);
     assert_eq!(answer, (202, json!({ "success": true })));
+    let log_bytes = |fixture: &Fixture| {
+        std::fs::metadata(fixture.folder.path().join("nexa.db-wal")).map_or(0, |log| log.len())
+    };
+    let before = log_bytes(&fixture);
+    for minute in 1..=3 {
+        let now = START.plus_seconds(minute * 60);
+        job::errands::go_on(fixture.app.services(), now);
+    }
+    let grown = log_bytes(&fixture) - before;
+    assert!(
+        grown < 100_000,
+        "tries that cannot succeed leave nothing: {grown}"
+    );
     let registered = json!({ "email": format!("Owner.{}@example.com", mark(1)), "password": "correct horse", "tenantName": "T" });
     assert_eq!(
         fixture.send("POST", "/api/auth/login", "", &registered).0,
@@ -203,7 +218,7 @@ fn an_erasure_says_when_somebody_still_reads_what_is_erased() {
     );
     drop(reading);
     reader.join().unwrap();
-    job::errands::go_on(fixture.app.services(), START);
+    job::errands::go_on(fixture.app.services(), START.plus_seconds(300));
     assert_eq!(fixture.files_with(&mark(1)), [""; 0]);
 }
 
@@ -319,4 +334,24 @@ fn an_erasure_that_was_cut_off_is_finished_by_the_job() {
         fixture.number("SELECT count(*) FROM tenants WHERE erasing_since_ms IS NOT NULL"),
         0
     );
+}
+
+#[test]
+fn many_erasures_rewrite_the_file_once_a_minute() {
+    let mut fixture = crowd();
+    let sessions: Vec<String> = (0..3).map(|number| fixture.furnish(number)).collect();
+    let body = json!({ "password": "correct horse" });
+    let statuses: Vec<u16> = sessions
+        .iter()
+        .map(|session| fixture.send("DELETE", "/api/account", session, &body).0)
+        .collect();
+    assert_eq!(statuses, [200, 202, 202]);
+    job::errands::go_on(fixture.app.services(), START.plus_seconds(59));
+    let erasing = "SELECT count(*) FROM tenants WHERE erasing_since_ms IS NOT NULL";
+    assert_eq!(fixture.number(erasing), 2);
+    job::errands::go_on(fixture.app.services(), START.plus_seconds(60));
+    assert_eq!(fixture.number(erasing), 0);
+    for number in 0..3 {
+        assert_eq!(fixture.files_with(&mark(number)), [""; 0]);
+    }
 }

@@ -328,6 +328,17 @@ fn a_new_password_ends_every_session_and_opens_one() {
 }
 
 #[test]
+fn an_access_token_is_checked_without_a_write() {
+    let mut fixture = Fixture::new();
+    let (access, _) = fixture.log_in();
+    let before = fixture.app.services().store.commits();
+    for _ in 0..10 {
+        assert!(fixture.stands(&access));
+    }
+    assert_eq!(fixture.app.services().store.commits(), before);
+}
+
+#[test]
 fn a_log_in_that_is_on_its_way_does_not_outlive_a_new_password() {
     let mut fixture = Fixture::new();
     let (access, _) = fixture.log_in();

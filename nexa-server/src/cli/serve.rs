@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -74,7 +75,10 @@ impl Serve {
             .enable_all()
             .build()
             .map_err(|error| Failure::failed(format!("runtime: {error}")))?;
-        runtime.block_on(serve(config))
+        let ended = runtime.block_on(serve(config));
+        // A mail server that does not answer or a rewriting of the file is not waited for: neither loses anything.
+        runtime.shutdown_timeout(Duration::from_secs(5));
+        ended
     }
 }
 

@@ -1,5 +1,7 @@
 //! Erasure: what a tenant leaves is its id, its sums in the ledger, and its place in the audit trail.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use super::accounts;
 use super::audit::{self, Act, Origin};
 use super::error::Error;
@@ -9,10 +11,12 @@ use super::principal::Principal;
 use crate::store::{Store, Tx, erasure, licenses as license_rows, tenants, users};
 use crate::time::UnixMillis;
 
-/// Up to this size the file is rewritten for each erasure, which takes a moment; beyond it, for all of an hour at once.
+/// Up to this size the file is rewritten for an erasure at once, which takes a moment; beyond it, for all of an hour.
 const REWRITTEN_AT_ONCE_BYTES: u64 = 64 << 20;
 /// How long rows that are gone may leave traces in a large file, in seconds.
 const TRACES_MAX_S: i64 = 3600;
+/// Between two rewritings, or tries of one, in seconds: nobody is to keep the server busy by erasing.
+const REWRITING_PAUSE_S: i64 = 60;
 /// Rows of a table in one turn of the writer.
 const PART: u32 = 500;
 
@@ -50,6 +54,25 @@ pub(crate) fn begin(
     Ok(disabled)
 }
 
+/// When the file may be rewritten again.
+#[derive(Default)]
+pub(crate) struct Pace {
+    next_at_ms: AtomicI64,
+}
+
+impl Pace {
+    /// Whether it may be now; if so, not again for a while.
+    fn begin(&self, now: UnixMillis) -> bool {
+        let next_ms = now.plus_seconds(REWRITING_PAUSE_S).ms();
+        let begun = self
+            .next_at_ms
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |at_ms| {
+                (at_ms <= now.ms() || at_ms > next_ms).then_some(next_ms)
+            });
+        begun.is_ok()
+    }
+}
+
 /// Whether an erasure is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
@@ -60,13 +83,18 @@ pub(crate) enum Progress {
 }
 
 /// Removes everything of a tenant that is being erased, in turns of the writer that keep nobody waiting for long, and then,
-/// unless the file is large, what the rows have left in it. Doing it again changes nothing.
+/// unless the file is large or was rewritten just now, what the rows have left in it. Doing it again changes nothing.
 ///
 /// # Errors
 /// `Store`; what is left is removed by [`finish_all`].
-pub(crate) fn finish(store: &Store, now: UnixMillis, tenant_id: &str) -> Result<Progress, Error> {
+pub(crate) fn finish(
+    store: &Store,
+    pace: &Pace,
+    now: UnixMillis,
+    tenant_id: &str,
+) -> Result<Progress, Error> {
     remove(store, now, tenant_id)?;
-    if store.size_bytes()? > REWRITTEN_AT_ONCE_BYTES {
+    if store.size_bytes()? > REWRITTEN_AT_ONCE_BYTES || !pace.begin(now) {
         return Ok(Progress::TracesLeft);
     }
     store.scrub()?;
@@ -74,28 +102,41 @@ pub(crate) fn finish(store: &Store, now: UnixMillis, tenant_id: &str) -> Result<
     Ok(Progress::Over)
 }
 
-/// Finishes what a crash, a reader of the log or the size of the file has left unfinished.
+/// Finishes what a crash, a reader of the log or the size of the file has left unfinished; answers the tenants whose rows
+/// could not be removed, and why.
 ///
 /// # Errors
-/// As [`finish`].
-pub(crate) fn finish_all(store: &Store, now: UnixMillis) -> Result<(), Error> {
+/// `Store`; what is left is removed by the next call.
+pub(crate) fn finish_all(
+    store: &Store,
+    pace: &Pace,
+    now: UnixMillis,
+) -> Result<Vec<(String, Error)>, Error> {
     const TENANTS: u32 = 100;
-    let found = store.read(|tx| tenants::erasing(tx, TENANTS))?;
-    let Some(oldest) = found.first() else {
-        return Ok(());
+    let mut failed = Vec::new();
+    let mut cleared = Vec::new();
+    for tenant in store.read(|tx| tenants::erasing(tx, TENANTS))? {
+        let removed = match tenant.is_cleared {
+            true => Ok(()),
+            false => remove(store, now, &tenant.id),
+        };
+        match removed {
+            Ok(()) => cleared.push(tenant),
+            Err(error) => failed.push((tenant.id, error)),
+        }
+    }
+    let Some(oldest) = cleared.first() else {
+        return Ok(failed);
     };
-    for tenant in found.iter().filter(|tenant| !tenant.is_cleared) {
-        remove(store, now, &tenant.id)?;
+    let is_due = oldest.since.plus_seconds(TRACES_MAX_S) <= now
+        || store.size_bytes()? <= REWRITTEN_AT_ONCE_BYTES;
+    if is_due && pace.begin(now) {
+        store.scrub()?;
+        for tenant in &cleared {
+            end(store, &tenant.id)?;
+        }
     }
-    let is_due = oldest.since.plus_seconds(TRACES_MAX_S) <= now;
-    if !is_due && store.size_bytes()? > REWRITTEN_AT_ONCE_BYTES {
-        return Ok(());
-    }
-    store.scrub()?;
-    for tenant in &found {
-        end(store, &tenant.id)?;
-    }
-    Ok(())
+    Ok(failed)
 }
 
 fn remove(store: &Store, now: UnixMillis, tenant_id: &str) -> Result<(), Error> {

@@ -183,16 +183,21 @@ pub(crate) fn finish_revoking(store: &Store, now: UnixMillis) -> Result<(), Erro
     const PART: u32 = 1_000;
     loop {
         let found = store.read(|tx| tenants::revoking(tx, TENANTS))?;
-        for tenant_id in &found {
+        for (tenant_id, since) in &found {
+            let mut last: Option<String> = None;
             loop {
-                let id = tenant_id.clone();
-                let revoke = move |tx: &Tx<'_>| licenses::revoke_part(tx, now, &id, PART);
-                if store.write(revoke)? == 0 {
+                let (id, since) = (tenant_id.clone(), *since);
+                last = store.write(move |tx| -> Result<_, Error> {
+                    let last = licenses::revoke_part(tx, now, &id, since, last.as_deref(), PART)?;
+                    if last.is_none() {
+                        tenants::end_revoking(tx, since, &id)?;
+                    }
+                    Ok(last)
+                })?;
+                if last.is_none() {
                     break;
                 }
             }
-            let id = tenant_id.clone();
-            store.write(move |tx| tenants::end_revoking(tx, &id))?;
         }
         if found.is_empty() {
             return Ok(());

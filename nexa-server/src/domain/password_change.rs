@@ -10,7 +10,7 @@ use super::keys;
 use super::mailed_tokens::{self, Purpose};
 use super::mails::{self, Addressee, MailKind};
 use super::password;
-use super::principal::Member;
+use super::principal::{Member, Role};
 use super::sessions::{self, Draft};
 use crate::store::users::{self, User};
 use crate::store::{StoreError, Tx, invites};
@@ -85,6 +85,23 @@ pub(crate) fn whose_reset(tx: &Tx<'_>, now: UnixMillis, token: &KeyDigest) -> Re
         .ok_or(Error::MailedTokenInvalid)
 }
 
+/// Deletes some keys of the user whose password the token would reset, if nobody has shown that the address is theirs;
+/// answers whether there are more. So that [`reset`] has few left.
+///
+/// # Errors
+/// `MailedTokenInvalid`.
+pub(crate) fn clear_for_reset(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    token: &KeyDigest,
+) -> Result<(bool, Weakened), Error> {
+    let user = whose_reset(tx, now, token)?;
+    match user.email_verified_at {
+        Some(_) => Ok((false, Weakened::Values(Vec::new()))),
+        None => keys::delete_part_of_user(tx, &user.id),
+    }
+}
+
 /// Sets the password of the user that the token was mailed to. All its sessions end. Who has the token reads the address:
 /// if nobody had shown that before, what was done in its name ends too: keys, invitations, and what others became by it.
 ///
@@ -106,7 +123,9 @@ pub(crate) fn reset(
     if user.email_verified_at.is_none() {
         keys::delete_of_user(tx, now, origin, &user.tenant_id, &user.id)?;
         invites::delete_of_inviter(tx, &user.id)?;
-        if users::demote_others(tx, &user.tenant_id, &user.id)? > 0 {
+        // An owner in somebody else's name made others what they are; whoever is less made nobody anything.
+        let has_ranked = user.role == Role::Owner.as_str();
+        if has_ranked && users::demote_others(tx, &user.tenant_id, &user.id)? > 0 {
             record(
                 tx,
                 now,

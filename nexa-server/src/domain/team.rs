@@ -214,17 +214,28 @@ pub(super) fn letter(
     }))
 }
 
-/// The user who would lose the address to whoever accepts, if there is one: asked before a password is hashed.
+/// Whether the token would let somebody in: asked before a password is hashed.
 ///
 /// # Errors
 /// `MailedTokenInvalid`, and `Conflict` where the address stays with its user.
-pub(crate) fn who_gives_way(
+pub(crate) fn require_invite(tx: &Tx<'_>, now: UnixMillis, token: &KeyDigest) -> Result<(), Error> {
+    holder(tx, &standing(tx, now, token)?).map(drop)
+}
+
+/// Deletes some keys of the user who loses the address to whoever accepts, if there is one; answers whether there are more.
+/// So that [`accept`] has few left.
+///
+/// # Errors
+/// As [`require_invite`].
+pub(crate) fn clear_for_acceptance(
     tx: &Tx<'_>,
     now: UnixMillis,
     token: &KeyDigest,
-) -> Result<Option<String>, Error> {
-    let invite = standing(tx, now, token)?;
-    Ok(holder(tx, &invite)?.map(|user| user.id))
+) -> Result<(bool, Weakened), Error> {
+    match holder(tx, &standing(tx, now, token)?)? {
+        Some(holder) => keys::delete_part_of_user(tx, &holder.id),
+        None => Ok((false, Weakened::Values(Vec::new()))),
+    }
 }
 
 /// Makes whoever holds the token a user of the tenant that invited. Who has it reads the address, so a user who has the

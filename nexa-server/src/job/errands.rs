@@ -10,7 +10,14 @@ pub(crate) fn go_on(services: &Services, now: UnixMillis) {
     if let Err(error) = licenses::finish_revoking(&services.store, now) {
         tracing::warn!(%error, "licences of a disabled tenant are not all revoked; it goes on in the next round");
     }
-    if let Err(error) = erasure::finish_all(&services.store, now) {
-        tracing::warn!(%error, "an erasure is not finished; it goes on in the next round");
+    match erasure::finish_all(&services.store, &services.erasing, now) {
+        Ok(failed) => {
+            for (tenant_id, error) in failed {
+                tracing::error!(tenant_id, %error, "a tenant that is being erased could not be removed; the next round tries again");
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "erasures have left traces in the file; it is rewritten in a minute");
+        }
     }
 }

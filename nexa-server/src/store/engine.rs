@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 
 use super::{
     checkpoint::{self, Checkpointer},
@@ -138,35 +138,43 @@ impl Store {
         self.inner.writer.write(closure)
     }
 
-    /// Size of the database file, the log not counted.
+    /// Size of the database, with the log that has to go into it.
     ///
     /// # Errors
-    /// When the file cannot be asked.
+    /// When the files cannot be asked.
     pub(crate) fn size_bytes(&self) -> Result<u64, StoreError> {
-        match fs::metadata(&self.inner.database) {
-            Ok(database) => Ok(database.len()),
-            Err(_) => Err(StoreError::Unavailable),
-        }
+        let mut log = OsString::from(&self.inner.database);
+        log.push("-wal");
+        let database = fs::metadata(&self.inner.database).map_err(|_| StoreError::Unavailable)?;
+        Ok(database.len() + fs::metadata(log).map_or(0, |log| log.len()))
     }
 
     /// Writes the whole file anew and empties the log, so that nothing of what was deleted is left in either:
     /// `secure_delete` does not reach what a page keeps beside its rows when they move to another page. Writes wait
-    /// meanwhile, and are told to come back later if it takes longer than five seconds.
+    /// meanwhile, and are told to come back later if it takes longer than five seconds. It takes as much room on the disk
+    /// again as the file has, and in memory or, beyond 256 MB, in the system's folder for temporary files.
     ///
     /// # Errors
-    /// `Busy` when others write all the time, or somebody (a backup) reads the log for longer than a few seconds.
+    /// `Busy` when others write all the time, or somebody (a backup) reads the log for longer than a moment; what else is in
+    /// the way, such as too little room. The file is then as it was.
     pub(crate) fn scrub(&self) -> Result<(), StoreError> {
         /// Above it the copy that SQLite makes goes to a nameless file instead of memory.
         const IN_MEMORY_BYTES: u64 = 256 << 20;
-        const TRIES: u32 = 50;
-        const PAUSE: Duration = Duration::from_millis(50);
         let connection = open_writer(&self.inner.database)?;
+        // First, since whoever reads the log keeps it from being emptied, and then every rewriting would add to it.
+        self.empty_log(&connection)?;
         if self.size_bytes()? > IN_MEMORY_BYTES {
             connection.execute_batch("PRAGMA temp_store=FILE")?;
         }
         self.noted(connection.execute_batch("VACUUM"))?;
+        self.empty_log(&connection)
+    }
+
+    fn empty_log(&self, connection: &Connection) -> Result<(), StoreError> {
+        const TRIES: u32 = 10;
+        const PAUSE: Duration = Duration::from_millis(50);
         for _ in 0..TRIES {
-            if self.noted(checkpoint::truncate(&connection))? {
+            if self.noted(checkpoint::truncate(connection))? {
                 return Ok(());
             }
             thread::sleep(PAUSE);
@@ -174,10 +182,11 @@ impl Store {
         Err(StoreError::Busy)
     }
 
-    /// After an error that leaves the disk in doubt nothing is written any more.
+    /// After a sync that failed nothing is written any more. Other errors undo what was begun, and the writer meets them
+    /// itself if they are its own: a full or missing folder for temporary files is none of its business.
     fn noted<T>(&self, outcome: rusqlite::Result<T>) -> Result<T, StoreError> {
         outcome.map_err(|error| {
-            if checkpoint::is_fatal(&error) {
+            if is_failed_sync(&error) {
                 self.inner.health.fail(&format!("rewriting: {error}"));
             }
             error.into()
@@ -230,6 +239,14 @@ fn seed(connection: &Connection) -> Result<(), OpenError> {
     }
     Tx::new(connection).salt()?;
     Ok(())
+}
+
+fn is_failed_sync(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    matches!(
+        code,
+        Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)
+    )
 }
 
 impl Inner {

@@ -98,25 +98,38 @@ pub(crate) fn revoke(
     Ok(())
 }
 
-/// As [`revoke`] for licences of a tenant, one millisecond after the other, at most `limit` of them; answers how many.
+/// As [`revoke`] for licences of a tenant that were issued until then, after the one of that id, one millisecond after the
+/// other, at most `limit` of them; answers the last one that was looked at.
 pub(crate) fn revoke_part(
     tx: &Tx<'_>,
     now: UnixMillis,
     tenant_id: &str,
+    issued_until: UnixMillis,
+    after: Option<&str>,
     limit: u32,
-) -> Result<usize, StoreError> {
-    // The sign keeps the planner off the index of revocations, where the licences of all tenants stand.
+) -> Result<Option<String>, StoreError> {
+    let last = tx.one(
+        "SELECT max(jti) FROM
+             (SELECT jti FROM licenses WHERE tenant_id = ?1 AND (?2 IS NULL OR jti > ?2) ORDER BY jti LIMIT ?3) AS part",
+        &[tenant_id.into(), after.into(), limit.into()],
+        |row| row.optional_text(0),
+    )?;
+    // The signs keep the planner off the index of revocations, where the licences of all tenants stand.
     tx.execute(
-        "UPDATE licenses SET revoked_at_ms = ?2 + numbered.place FROM
-             (SELECT jti, row_number() OVER (ORDER BY jti) - 1 AS place FROM
-                 (SELECT jti FROM licenses WHERE tenant_id = ?1 AND +revoked_at_ms IS NULL LIMIT ?3) AS part) AS numbered
+        "UPDATE licenses SET revoked_at_ms = ?3 + numbered.place FROM
+             (SELECT jti, row_number() OVER (ORDER BY jti) - 1 AS place FROM licenses
+              WHERE tenant_id = ?1 AND (?2 IS NULL OR jti > ?2) AND jti <= ?4 AND +revoked_at_ms IS NULL
+                  AND issued_at_ms <= ?5) AS numbered
          WHERE licenses.jti = numbered.jti",
         &[
             tenant_id.into(),
+            after.into(),
             next_revocation_ms(tx, now)?.into(),
-            limit.into(),
+            last.as_deref().into(),
+            issued_until.ms().into(),
         ],
-    )
+    )?;
+    Ok(last)
 }
 
 /// Removes what tells of devices and people from licences of a tenant after that one, at most `limit` of them; answers the
@@ -205,12 +218,13 @@ mod tests {
         drop(before);
         let store = Store::open(scratch.path(), MIGRATIONS).unwrap();
         let revoked = store
-            .write(|tx| -> Result<usize, StoreError> {
+            .write(|tx| -> Result<_, StoreError> {
                 crate::store::users::delete(tx, "u")?;
-                revoke_part(tx, UnixMillis::from_ms(3), "t", 10)
+                let now = UnixMillis::from_ms(3);
+                revoke_part(tx, now, "t", now, None, 10)
             })
             .unwrap();
-        assert_eq!(revoked, 1, "the other one was revoked before");
+        assert_eq!(revoked.as_deref(), Some("k"));
         let (listed, feed) = store
             .read(|tx| -> Result<_, StoreError> {
                 Ok((list(tx, "t", None, None, 10)?, revocations(tx, None)?))
@@ -233,19 +247,28 @@ mod tests {
     fn all_of_a_tenant_are_revoked_one_millisecond_after_the_other() {
         let scratch = tempfile::tempdir().unwrap();
         let store = Store::open(scratch.path(), MIGRATIONS).unwrap();
-        let revoked = store.write(|tx| -> Result<usize, StoreError> {
+        let filled = store.write(|tx| -> Result<(), StoreError> {
             for sql in [
                 "INSERT INTO tenants (id, name, kind, state, created_at_ms) VALUES ('t', 'T', 'workspace', 'active', 1)",
                 "INSERT INTO tenants (id, name, kind, state, created_at_ms) VALUES ('o', 'O', 'workspace', 'active', 1)",
                 "INSERT INTO licenses (jti, tenant_id, app_id, issued_at_ms, expires_at_ms)
-                 VALUES ('a', 't', 'app', 1, 9), ('b', 'o', 'app', 1, 9), ('c', 't', 'app', 1, 9)",
+                 VALUES ('a', 't', 'app', 1, 9), ('b', 'o', 'app', 1, 9), ('c', 't', 'app', 2, 9), ('d', 't', 'app', 3, 9)",
             ] {
                 tx.execute(sql, &[])?;
             }
-            let first = revoke_part(tx, UnixMillis::from_ms(7), "t", 1)?;
-            Ok(first + revoke_part(tx, UnixMillis::from_ms(7), "t", 10)?)
+            Ok(())
         });
-        assert_eq!(revoked, Ok(2));
+        filled.unwrap();
+        let mut last = None;
+        for expected in [Some("a"), Some("c"), Some("d"), None] {
+            last = store
+                .write(move |tx| {
+                    let (now, until) = (UnixMillis::from_ms(7), UnixMillis::from_ms(2));
+                    revoke_part(tx, now, "t", until, last.as_deref(), 1)
+                })
+                .unwrap_or_else(|error: StoreError| panic!("{error}"));
+            assert_eq!(last.as_deref(), expected);
+        }
         let feed = store.read(|tx| revocations(tx, None)).unwrap();
         let shown: Vec<_> = feed
             .iter()

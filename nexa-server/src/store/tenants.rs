@@ -57,29 +57,31 @@ pub(crate) fn rename(tx: &Tx<'_>, id: &str, name: &str) -> Result<(), StoreError
     Ok(())
 }
 
-/// Marks a tenant as one whose licences are being revoked.
+/// Marks a tenant as one whose licences, as many as it has now, are being revoked.
 pub(crate) fn begin_revoking(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE tenants SET revoking_since_ms = ?2 WHERE id = ?1 AND revoking_since_ms IS NULL",
+        "UPDATE tenants SET revoking_since_ms = ?2 WHERE id = ?1",
         &[id.into(), now.ms().into()],
     )?;
     Ok(())
 }
 
-pub(crate) fn end_revoking(tx: &Tx<'_>, id: &str) -> Result<(), StoreError> {
+/// Ends what began then; if it has begun again since, it goes on.
+pub(crate) fn end_revoking(tx: &Tx<'_>, since: UnixMillis, id: &str) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE tenants SET revoking_since_ms = NULL WHERE id = ?1",
-        &[id.into()],
+        "UPDATE tenants SET revoking_since_ms = NULL WHERE id = ?1 AND revoking_since_ms = ?2",
+        &[id.into(), since.ms().into()],
     )?;
     Ok(())
 }
 
-/// The tenants whose licences are not all revoked yet.
-pub(crate) fn revoking(tx: &Tx<'_>, limit: u32) -> Result<Vec<String>, StoreError> {
+/// The tenants whose licences are not all revoked yet, each with the beginning.
+pub(crate) fn revoking(tx: &Tx<'_>, limit: u32) -> Result<Vec<(String, UnixMillis)>, StoreError> {
     tx.all(
-        "SELECT id FROM tenants WHERE revoking_since_ms IS NOT NULL ORDER BY revoking_since_ms LIMIT ?1",
+        "SELECT id, revoking_since_ms FROM tenants WHERE revoking_since_ms IS NOT NULL
+         ORDER BY revoking_since_ms LIMIT ?1",
         &[limit.into()],
-        |row| row.text(0),
+        |row| Ok((row.text(0)?, UnixMillis::from_ms(row.int(1)?))),
     )
 }
 

@@ -206,11 +206,11 @@ pub(crate) struct Reset {
 pub(crate) fn reset(cx: &mut Cx<'_>, Body(body): Body<Reset>) -> Result<Ok200<Success>, Error> {
     let password = Password::new("new_password", body.new_password)?;
     let token = mailed_tokens::presented(&body.token);
-    let user = cx.read(|tx| password_change::whose_reset(tx, cx.now, &token))?;
+    cx.read(|tx| password_change::whose_reset(tx, cx.now, &token))?;
     let hash = password.hash(cx.rng)?;
-    if user.email_verified_at.is_none() {
-        cx.delete_keys_of(&user.id)?;
-    }
+    // The slow work is done, and others want to log in.
+    cx.permit = None;
+    while cx.weaken(move |tx, now, _| password_change::clear_for_reset(tx, now, &token))? {}
     let mail_id = uuid_v7(cx.now.unsigned_ms(), cx.rng);
     cx.weaken(move |tx, now, origin| {
         password_change::reset(tx, now, origin, &token, &hash, &mail_id)
@@ -261,11 +261,11 @@ pub(crate) fn accept_invite(
 ) -> Result<Created<Success>, Error> {
     let password = Password::new("password", body.password)?;
     let token = mailed_tokens::presented(&body.token);
-    let holder = cx.read(|tx| team::who_gives_way(tx, cx.now, &token))?;
+    cx.read(|tx| team::require_invite(tx, cx.now, &token))?;
     let hash = password.hash(cx.rng)?;
-    if let Some(user_id) = holder {
-        cx.delete_keys_of(&user_id)?;
-    }
+    // The slow work is done, and others want to log in.
+    cx.permit = None;
+    while cx.weaken(move |tx, now, _| team::clear_for_acceptance(tx, now, &token))? {}
     let user_id = uuid_v7(cx.now.unsigned_ms(), cx.rng);
     cx.weaken(move |tx, now, origin| team::accept(tx, now, origin, &token, user_id, hash))?;
     Ok(Created(Success))

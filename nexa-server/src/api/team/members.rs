@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::super::route::Cx;
 use super::super::wire::{PageOf, PageQuery, page};
 use crate::domain::principal::Role;
-use crate::domain::{Error, team};
+use crate::domain::{Error, keys, team};
 use crate::http::extract::{Body, Path, Query};
 use crate::http::reply::{Ok200, Success};
 use crate::store::users::User;
@@ -94,7 +94,12 @@ pub(crate) fn remove(
 ) -> Result<Ok200<Success>, Error> {
     let id = path.id.clone();
     cx.weaken(move |tx, now, origin| team::begin_removing(tx, now, origin, &id))?;
-    cx.delete_keys_of(&path.id)?;
+    loop {
+        let id = path.id.clone();
+        if !cx.go_on(move |tx, _, _| keys::delete_part_of_user(tx, &id))? {
+            break;
+        }
+    }
     cx.go_on(move |tx, now, origin| team::remove(tx, now, origin, &path.id))?;
     Ok(Ok200(Success))
 }

@@ -267,6 +267,69 @@ fn invitations_of_whoever_is_disabled_are_dead_for_good() {
 }
 
 #[test]
+fn whoever_is_no_owner_demotes_nobody_by_a_reset() {
+    let mut fixture = Fixture::new();
+    let founder = fixture.join("a@example.com", "correct horse");
+    let other = fixture.add_member(&founder, "b@example.com", "admin");
+    let (founder_id, other_id) = (fixture.id(&founder), fixture.id(&other));
+    assert_eq!(fixture.set_role(&founder, &other_id, "owner").0, 200);
+    assert_eq!(fixture.set_role(&other, &founder_id, "member").0, 200);
+    fixture.send_mails();
+    fixture.forgot("a@example.com");
+    let token = fixture.mailed_token();
+    assert_eq!(fixture.reset(&token, "another horse").0, 200);
+    let (_, me) = fixture.send("GET", "/api/auth/me", &other, &Value::Null);
+    assert_eq!(me["user"]["role"], "owner");
+}
+
+#[test]
+fn licences_that_are_issued_after_enabling_again_stand() {
+    let mut fixture = Fixture::new();
+    let session = fixture.join("a@example.com", "correct horse");
+    let device =
+        json!({ "appId": "agentyk-engine", "device": { "fingerprint": "f", "platform": "linux" } });
+    assert_eq!(
+        fixture
+            .send("POST", "/api/licenses/issue", &session, &device)
+            .0,
+        201
+    );
+    let (_, me) = fixture.send("GET", "/api/auth/me", &session, &Value::Null);
+    let tenant_id = me["tenant"]["id"].as_str().unwrap().to_owned();
+    // As after a crash: disabled, and nothing revoked yet.
+    let now = fixture.now;
+    let origin = crate::domain::audit::Origin {
+        principal: crate::domain::principal::Principal::Machine,
+        address: None,
+    };
+    let disabled = fixture.app.services().store.write(move |tx| {
+        for is_enabled in [false, true] {
+            crate::domain::accounts::enable_tenant(tx, now, &origin, &tenant_id, is_enabled)
+                .map(drop)?;
+        }
+        Ok::<(), crate::domain::Error>(())
+    });
+    assert!(disabled.is_ok());
+    fixture.now = fixture.now.plus_seconds(1);
+    let session = fixture.enter("a@example.com", "correct horse").unwrap();
+    assert_eq!(
+        fixture
+            .send("POST", "/api/licenses/issue", &session, &device)
+            .0,
+        201
+    );
+    crate::job::errands::go_on(fixture.app.services(), fixture.now);
+    let (_, licenses) = fixture.send("GET", "/api/licenses", &session, &Value::Null);
+    let revoked: Vec<bool> = licenses
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|license| !license["revokedAt"].is_null())
+        .collect();
+    assert_eq!(revoked, [true, false], "oldest first");
+}
+
+#[test]
 fn a_disabled_tenant_has_its_licences_revoked_in_any_number() {
     let mut fixture = Fixture::new();
     let session = fixture.join("a@example.com", "correct horse");

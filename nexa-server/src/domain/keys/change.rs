@@ -185,11 +185,13 @@ pub(crate) fn delete_of_user(
     audit::record(tx, now, origin, Act::KeysDeleted, tenant_id, user_id)
 }
 
-/// Deletes some keys of a user who is on the way out; answers whether there may be more.
+/// Deletes some keys of a user who is on the way out; answers whether there are more than a few left, which
+/// [`delete_of_user`] can take.
 pub(crate) fn delete_part_of_user(tx: &Tx<'_>, user_id: &str) -> Result<(bool, Weakened), Error> {
     const PART: u32 = 500;
     let deleted = api_keys::delete_of_user(tx, user_id, PART)?;
-    Ok((deleted > 0, Weakened::User(user_id.to_owned())))
+    let is_full = deleted == PART as usize;
+    Ok((is_full, Weakened::User(user_id.to_owned())))
 }
 
 /// One part of many keys that have been deleted.

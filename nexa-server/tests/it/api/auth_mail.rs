@@ -221,12 +221,37 @@ fn what_is_no_address_is_refused_with_its_rule_wherever_one_belongs() {
         .bearer(&token)
         .send();
     assert_eq!(role.status, 400);
-    let password = json!({ "token": "nxm_x", "newPassword": "x".repeat(10_000) }).to_string();
-    let answer = server.post("/api/auth/reset", &password).send();
-    assert_eq!(
-        answer.refusal(),
-        (400, "newPassword: must be 8 to 1024 bytes long")
-    );
+    let long = "x".repeat(10_000);
+    for (path, body, expected) in [
+        (
+            "/api/auth/reset",
+            json!({ "token": "nxm_x", "newPassword": long }),
+            (400, "newPassword: must be 8 to 1024 bytes long"),
+        ),
+        (
+            "/api/auth/accept-invite",
+            json!({ "token": "nxm_x", "password": long }),
+            (400, "password: must be 8 to 1024 bytes long"),
+        ),
+        (
+            "/api/auth/password",
+            json!({ "currentPassword": "correct horse", "newPassword": long }),
+            (400, "newPassword: must be 8 to 1024 bytes long"),
+        ),
+        (
+            "/api/auth/password",
+            json!({ "currentPassword": long, "newPassword": "another horse" }),
+            (403, "Wrong password"),
+        ),
+        (
+            "/api/auth/login",
+            json!({ "email": "ada@example.com", "password": long }),
+            (401, "Invalid email or password"),
+        ),
+    ] {
+        let answer = server.post(path, &body.to_string()).bearer(&token).send();
+        assert_eq!(answer.refusal(), expected, "{path}");
+    }
 }
 
 #[test]
