@@ -8,7 +8,7 @@ use nexa_core::{KeySet, SigningKey};
 use crate::domain::Error;
 use crate::domain::audit::checkpoint::{self, AuditKey, Checkpoint};
 use crate::domain::audit::listing::{self, EventsBefore, SeenEvent};
-use crate::domain::audit::verify::{Verification, verify};
+use crate::domain::audit::verify::{Problem, Verification, verify};
 use crate::domain::audit::{Act, Origin, erase_tenant, record};
 use crate::domain::issuing::Issuing;
 use crate::domain::paging::Page;
@@ -73,6 +73,17 @@ fn store() -> (tempfile::TempDir, Store) {
 }
 
 fn add(store: &Store, ms: i64, origin: &Origin, tenant: Option<&str>, subject: Option<&str>) {
+    add_act(store, ms, origin, Act::KeyCreated, tenant, subject);
+}
+
+fn add_act(
+    store: &Store,
+    ms: i64,
+    origin: &Origin,
+    act: Act,
+    tenant: Option<&str>,
+    subject: Option<&str>,
+) {
     let (origin, tenant, subject) = (
         origin.clone(),
         tenant.map(str::to_owned),
@@ -83,7 +94,7 @@ fn add(store: &Store, ms: i64, origin: &Origin, tenant: Option<&str>, subject: O
             tx,
             at(ms),
             &origin,
-            Act::KeyCreated,
+            act,
             tenant.as_deref(),
             subject.as_deref(),
         )
@@ -265,14 +276,24 @@ fn erasure_keeps_the_proof_and_leaves_nobody_behind() {
     for _ in 0..2 {
         erase_tenant(&store, "tenant-1").unwrap();
     }
-    add(&store, 401, &machine(), Some("tenant-1"), None);
+    let begun = |tenant| add_act(&store, 401, &plain(), Act::ErasureBegun, tenant, None);
+    for another in [None, Some("tenant-2")] {
+        begun(another);
+        let found = verified(folder.path(), std::slice::from_ref(&exported));
+        let fault = found.fault.map(|fault| (fault.seq, fault.problem));
+        assert_eq!(fault, Some((2, Problem::ErasedWithoutErasure)));
+        assert_eq!((found.events, found.exported), (1, None), "{another:?}");
+    }
+    begun(Some("tenant-1"));
+    erase_tenant(&store, "tenant-1").unwrap();
+    add(&store, 402, &machine(), Some("tenant-1"), None);
 
     let found = verified(folder.path(), std::slice::from_ref(&exported));
-    assert_eq!((found.events, found.erased, found.fault), (301, 100, None));
+    assert_eq!((found.events, found.erased, found.fault), (304, 101, None));
     assert_eq!(found.exported, Some(exported));
     assert_eq!(listed("tenant-0"), others, "of others nothing is erased");
     let erased = listed("tenant-1");
-    assert_eq!(erased.len(), 101);
+    assert_eq!(erased.len(), 102);
     assert!(erased.iter().all(|event| event.1.is_none()), "no actor");
 
     store.close();

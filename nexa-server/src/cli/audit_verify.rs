@@ -20,7 +20,8 @@ use crate::store::DATABASE_FILE;
 pub(super) struct Verify {
     #[command(flatten)]
     data: DataFolder,
-    /// A database to read instead of a data folder's: a backup.
+    /// A database to read instead of a data folder's: a backup. One of another version is refused: verify it with that
+    /// version's binary.
     #[arg(long, value_name = "FILE", requires = "audit_key")]
     database: Option<PathBuf>,
     /// A checkpoint that was kept elsewhere; may be given more than once.
@@ -152,6 +153,7 @@ const fn code(fault: &Fault) -> &'static str {
         Problem::Removed => "removed",
         Problem::PersonalChanged => "personal_changed",
         Problem::HalfErased => "half_erased",
+        Problem::ErasedWithoutErasure => "erased_without_erasure",
         Problem::Malformed => "malformed",
         Problem::NotChained => "not_chained",
         Problem::Rewritten { .. } => "rewritten",

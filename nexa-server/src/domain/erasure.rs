@@ -49,6 +49,7 @@ pub(crate) fn begin(
     tenant_id: &str,
 ) -> Result<((), Weakened), Error> {
     let disabled = accounts::enable_tenant(tx, now, origin, tenant_id, false)?;
+    audit::record(tx, now, origin, Act::ErasureBegun, Some(tenant_id), None)?;
     users::clear_log_ins(tx, tenant_id)?;
     tenants::begin_erasing(tx, now, tenant_id)?;
     Ok(disabled)

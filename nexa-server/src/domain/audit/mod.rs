@@ -61,6 +61,8 @@ pub(crate) enum Act {
     MemberRemoved,
     AccountExported,
     AccountErased,
+    /// Events of a tenant may be erased only if its trail has this one.
+    ErasureBegun,
 }
 
 /// Who acted and from where: what every event of one call shares.
@@ -192,6 +194,7 @@ impl Act {
             Self::MemberRemoved => "member.removed",
             Self::AccountExported => "account.exported",
             Self::AccountErased => "account.erased",
+            Self::ErasureBegun => "account.erasure_begun",
         }
     }
 }

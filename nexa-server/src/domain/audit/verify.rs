@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use nexa_core::{AuditCheckpoint, KeySet};
 
 use super::super::error::Error;
+use super::Act;
 use super::chain;
 use super::checkpoint::{Checkpoint, CheckpointProblem};
 use crate::store::audit::{self, Personal, StoredEvent};
@@ -14,9 +15,9 @@ use crate::store::{ReadOnly, StoreError};
 const PIECE: u32 = 1_000;
 
 /// What a trail proves.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verification {
-    /// Events that hold.
+    /// Events that hold: all, or those before the first that does not or whose erasure nothing vouches for.
     pub(crate) events: u64,
     /// Those of them whose personal part is erased, so that only the chain speaks for them.
     pub(crate) erased: u64,
@@ -50,6 +51,10 @@ pub(crate) enum Problem {
     PersonalChanged,
     #[error("what is personal in it was erased in part")]
     HalfErased,
+    #[error(
+        "what is personal in it was erased, and no event says that the erasure of its tenant was begun"
+    )]
+    ErasedWithoutErasure,
     #[error("a column of it is not of its type")]
     Malformed,
     #[error(
@@ -75,6 +80,11 @@ fn at(point: &AuditCheckpoint) -> String {
 /// Goes through the whole trail, in pieces; a server may be writing meanwhile. `exported` are checkpoints that were kept
 /// elsewhere.
 ///
+/// An event may be erased only if the chain itself says that the erasure of its tenant was begun. Whoever can append to
+/// the chain after the last exported checkpoint can append that too, and then erase events of that tenant: this holds.
+/// But the event cannot be taken back once a later checkpoint is exported, and the number of erased events, compared
+/// with what it was at the checkpoint before, shows it.
+///
 /// # Errors
 /// The file cannot be read.
 pub(crate) fn verify(
@@ -99,6 +109,7 @@ pub(crate) fn verify(
         exported: BTreeMap::new(),
         next_seq: 1,
         before: chain::START,
+        erasures: BTreeMap::new(),
         proven: Verification::default(),
     };
     for checkpoint in exported {
@@ -110,10 +121,11 @@ pub(crate) fn verify(
         Err(Stop::Fault(fault)) => Some(fault),
         Err(Stop::Unreadable(error)) => return Err(error.into()),
     };
-    Ok(Verification {
-        fault,
-        ..walk.proven
-    })
+    let proven = match walk.first_unfounded() {
+        Some((_, before)) => before.clone(),
+        None => walk.proven,
+    };
+    Ok(Verification { fault, ..proven })
 }
 
 /// A number that no event can have counts as the last one.
@@ -137,6 +149,19 @@ fn stop(seq: i64, problem: Problem) -> Stop {
     Stop::Fault(Fault { seq, problem })
 }
 
+/// What the walk knows of the erasure of one tenant.
+enum Erasure {
+    /// The chain says that it was begun.
+    Begun,
+    /// An event is erased, and the chain has not said so yet: it does later, in a trail that holds.
+    Unfounded {
+        /// Of the first such event.
+        seq: i64,
+        /// What was proven before it.
+        before: Box<Verification>,
+    },
+}
+
 struct Walk<'a> {
     trail: &'a ReadOnly,
     keys: &'a [KeySet],
@@ -146,6 +171,8 @@ struct Walk<'a> {
     next_seq: i64,
     /// The hash before the next event.
     before: [u8; 32],
+    /// By tenant; events that name none have one entry together, and nothing begins their erasure.
+    erasures: BTreeMap<Option<String>, Erasure>,
     proven: Verification,
 }
 
@@ -169,10 +196,23 @@ impl Walk<'_> {
             let point = checkpoint.point;
             return Err(stop(*seq, Problem::Truncated { point }));
         }
-        match self.trail.read(audit::checkpoint_of_nothing)? {
-            Some(seq) => Err(stop(seq, Problem::CheckpointOfNothing)),
+        if let Some(seq) = self.trail.read(audit::checkpoint_of_nothing)? {
+            return Err(stop(seq, Problem::CheckpointOfNothing));
+        }
+        // Last, since an end that was removed may have said what is missing here.
+        match self.first_unfounded() {
+            Some((seq, _)) => Err(stop(seq, Problem::ErasedWithoutErasure)),
             None => Ok(()),
         }
+    }
+
+    /// The first event that is erased though no erasure was begun, and what was proven before it.
+    fn first_unfounded(&self) -> Option<(i64, &Verification)> {
+        let unfounded = self.erasures.values().filter_map(|erasure| match erasure {
+            Erasure::Begun => None,
+            Erasure::Unfounded { seq, before } => Some((*seq, before.as_ref())),
+        });
+        unfounded.min_by_key(|(seq, _)| *seq)
     }
 
     /// The events from that number on. What is not even of its type is found by going one by one.
@@ -208,12 +248,26 @@ impl Walk<'_> {
             None if is_empty(&personal) => true,
             None => return Err(stop(seq, Problem::HalfErased)),
         };
+        self.note_erasure(event, is_erased);
         self.agree(seq, &expected, stored)?;
         self.before = expected;
         self.next_seq = seq.saturating_add(1);
         self.proven.events += 1;
         self.proven.erased += u64::from(is_erased);
         Ok(())
+    }
+
+    fn note_erasure(&mut self, event: &StoredEvent, is_erased: bool) {
+        let tenant_id = &event.tenant_id;
+        if tenant_id.is_some() && event.act == Act::ErasureBegun.name() {
+            self.erasures.insert(tenant_id.clone(), Erasure::Begun);
+        } else if is_erased && !self.erasures.contains_key(tenant_id) {
+            let unfounded = Erasure::Unfounded {
+                seq: event.seq,
+                before: Box::new(self.proven.clone()),
+            };
+            self.erasures.insert(tenant_id.clone(), unfounded);
+        }
     }
 
     /// An exported checkpoint of an event that the walk has passed by.

@@ -1,5 +1,6 @@
 //! `nexa audit`: what it proves, offline, on a folder, beside its server and on a copy.
 
+mod erasures;
 mod tampering;
 
 use std::path::Path;
