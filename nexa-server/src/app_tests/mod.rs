@@ -259,7 +259,7 @@ fn a_member_manages_its_own_keys_and_no_others() {
         &token,
         &json!({ "name": "the owner's", "scopes": ["signals"] }),
     );
-    // Teams do not exist yet on the wire: a second user is put beside the first, who becomes a member.
+    // As the store has it, without mails: a second user is put beside the first, who becomes a member.
     fixture.execute(
         "INSERT INTO users (id, tenant_id, role, state, session_version, created_at_ms)
          SELECT 'other', tenant_id, 'owner', 'active', 1, 0 FROM users",
