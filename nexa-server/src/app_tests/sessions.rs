@@ -317,6 +317,8 @@ fn a_new_password_ends_every_session_and_opens_one() {
         let (status, problem) = fixture.send("POST", "/api/auth/password", &access, &body);
         assert_eq!((status, problem["error"].as_str().unwrap()), expected);
     }
+    let refused = "SELECT count(*) FROM audit_events WHERE act = 'password.refused'";
+    assert_eq!(fixture.count(refused), 1);
     let body = change("correct horse", "a new horse");
     let (status, tokens) = fixture.send("POST", "/api/auth/password", &access, &body);
     assert_eq!(status, 200, "{tokens}");

@@ -27,6 +27,13 @@ pub(crate) fn check_own(user: User, presented: &str) -> Result<User, Error> {
     }
 }
 
+/// Records that the caller's own password was asked for once more, and was not this one.
+pub(crate) fn record_refusal(tx: &Tx<'_>, now: UnixMillis, origin: &Origin) -> Result<(), Error> {
+    let member = origin.principal.member()?;
+    let act = Act::PasswordRefused;
+    record(tx, now, origin, act, &member.tenant_id, &member.user_id)
+}
+
 /// The calling user with its password's hash.
 pub(crate) fn caller(tx: &Tx<'_>, member: &Member) -> Result<User, Error> {
     Ok(users::find(tx, &member.user_id)?.ok_or(StoreError::NoRow)?)

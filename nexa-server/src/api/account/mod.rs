@@ -5,9 +5,9 @@ pub(crate) mod export;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::auth::password::confirmed;
 use super::route::Cx;
-use crate::domain::{Error, erasure, password_change};
-use crate::gate::limit::Limit;
+use crate::domain::{Error, erasure};
 use crate::http::extract::Body;
 use crate::http::reply::Completion;
 
@@ -20,10 +20,7 @@ pub(crate) struct Erasure {
 /// With 200 nothing personal of the tenant is left in the data folder; with 202 it will be gone without another call: the
 /// file is large, or somebody reads it.
 pub(crate) fn erase(cx: &mut Cx<'_>, Body(body): Body<Erasure>) -> Result<Completion, Error> {
-    let member = cx.member()?;
-    let user = cx.read(|tx| password_change::caller(tx, member))?;
-    cx.limit(Limit::LoginPerAccount, &user.id)?;
-    password_change::check_own(user, &body.password)?;
+    confirmed(cx, &body.password)?;
     // What follows may take long, and others want to log in meanwhile.
     cx.permit = None;
     let tenant_id = cx.weaken(erasure::begin_own)?;

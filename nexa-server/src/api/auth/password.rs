@@ -11,6 +11,7 @@ use crate::domain::{Error, password_change, sessions};
 use crate::gate::limit::Limit;
 use crate::http::extract::Body;
 use crate::http::reply::{Ok200, Secret};
+use crate::store::users::User;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -26,11 +27,7 @@ pub(crate) fn change(
     Body(body): Body<PasswordChange>,
 ) -> Result<Secret<Ok200<Tokens>>, Error> {
     let password = Password::new("new_password", body.new_password)?;
-    let member = cx.member()?;
-    let user = cx.read(|tx| password_change::caller(tx, member))?;
-    // Whoever has got hold of a session must not guess the password by it.
-    cx.limit(Limit::LoginPerAccount, &user.id)?;
-    let mut user = password_change::check_own(user, &body.current_password)?;
+    let mut user = confirmed(cx, &body.current_password)?;
     let hash = password.hash(cx.rng)?;
     // As it will be when the old sessions have ended.
     user.session_version += 1;
@@ -42,4 +39,22 @@ pub(crate) fn change(
     })?;
     cx.wake_mail();
     Ok(Secret(Ok200(draft.opened.into())))
+}
+
+/// The calling user, who has given its password once more: whoever has got hold of a session can neither guess it by that
+/// nor do without it.
+///
+/// # Errors
+/// `PasswordWrong`, which is recorded; `Limited` after too many.
+pub(crate) fn confirmed(cx: &Cx<'_>, password: &str) -> Result<User, Error> {
+    let member = cx.member()?;
+    let user = cx.read(|tx| password_change::caller(tx, member))?;
+    cx.limit(Limit::LoginPerAccount, &user.id)?;
+    match password_change::check_own(user, password) {
+        Err(Error::PasswordWrong) => {
+            cx.write(password_change::record_refusal)?;
+            Err(Error::PasswordWrong)
+        }
+        checked => checked,
+    }
 }
