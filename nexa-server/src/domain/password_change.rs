@@ -66,7 +66,8 @@ pub(crate) fn change(
     sessions::open(tx, now, origin, draft)
 }
 
-/// Queues a mail with a token that resets the password; for an unknown address one to nobody.
+/// Queues a mail with a token that resets the password; for an unknown address one to nobody. Whether the user may still log
+/// in is asked when it is sent.
 pub(crate) fn forgot(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -74,10 +75,10 @@ pub(crate) fn forgot(
     mail_id: &str,
     email: &EmailAddress,
 ) -> Result<(), Error> {
-    let user = users::find_by_email(tx, &email.normal)?.filter(|user| user.is_active);
-    let to = user
-        .as_ref()
-        .map_or(Addressee::Nobody, |user| Addressee::User(&user.id));
+    let user_id = users::id_of_email(tx, &email.normal)?;
+    let to = user_id
+        .as_deref()
+        .map_or(Addressee::Nobody, Addressee::User);
     mails::enqueue(tx, now, origin, mail_id, MailKind::ResetPassword, to)
 }
 
