@@ -123,10 +123,8 @@ pub(crate) fn reset(
     password_hash: &str,
     mail_id: &str,
 ) -> Result<((), Weakened), Error> {
-    let user_id = mailed_tokens::redeem(tx, now, Purpose::ResetPassword, token)?;
-    let user = users::find(tx, &user_id)?
-        .filter(|user| user.is_active)
-        .ok_or(Error::MailedTokenInvalid)?;
+    let user = whose_reset(tx, now, token)?;
+    // The token is used up by this: it was mailed for the old password.
     replace(tx, &user.id, password_hash)?;
     if user.email_verified_at.is_none() {
         keys::delete_of_user(tx, now, origin, &user.tenant_id, &user.id)?;

@@ -18,7 +18,7 @@ pub(crate) struct Erasure {
 }
 
 /// With 200 nothing personal of the tenant is left in the data folder; with 202 it will be gone without another call: the
-/// file is large, or somebody reads it.
+/// file is large or was rewritten just now, or somebody reads it.
 pub(crate) fn erase(cx: &mut Cx<'_>, Body(body): Body<Erasure>) -> Result<Completion, Error> {
     confirmed(cx, &body.password)?;
     // What follows may take long, and others want to log in meanwhile.
