@@ -1,7 +1,7 @@
 //! Opens a compact JWS (RFC 7515 §7.1) signed with Ed25519 (RFC 8037), strictly and in a fixed order.
 use crate::base64url::{self, Base64Fault};
 use crate::json::{self, JsonFault, Node, Object};
-use crate::jwk::{KeySet, SignatureError, VerificationKey};
+use crate::jwk::{KeySet, SignatureError, TrustedKey};
 use crate::refusal::{Refusal, TokenPart};
 
 /// The longest token that is read, in bytes.
@@ -52,7 +52,7 @@ impl core::fmt::Debug for Scratch {
 
 /// A token whose signature holds.
 pub(crate) struct Opened<'k, 'b> {
-    pub(crate) key: &'k VerificationKey,
+    pub(crate) trusted: &'k TrustedKey,
     pub(crate) claims: Object<'b>,
 }
 
@@ -76,8 +76,10 @@ pub(crate) fn open<'k, 'b>(
     let (signature, _) =
         base64url::decode(segments.signature, rest).map_err(undecodable(TokenPart::Signature))?;
 
-    let key = check_header(keys, typ, header, nodes)?;
-    key.verify(segments.signed, signature)
+    let trusted = check_header(keys, typ, header, nodes)?;
+    trusted
+        .key
+        .verify(segments.signed, signature)
         .map_err(|error| match error {
             SignatureError::Length { bytes } => Refusal::SignatureLength { bytes },
             SignatureError::ScalarRange => Refusal::SignatureScalarRange,
@@ -85,7 +87,7 @@ pub(crate) fn open<'k, 'b>(
             SignatureError::Mismatch => Refusal::SignatureWrong,
         })?;
     Ok(Opened {
-        key,
+        trusted,
         claims: read_object(TokenPart::Payload, payload, nodes, MAX_PAYLOAD_MEMBERS)?,
     })
 }
@@ -153,7 +155,7 @@ fn check_header<'k>(
     typ: &str,
     header: &mut [u8],
     nodes: &mut [Node],
-) -> Result<&'k VerificationKey, Refusal> {
+) -> Result<&'k TrustedKey, Refusal> {
     if header.len() > MAX_HEADER_BYTES {
         return Err(Refusal::Json {
             part: TokenPart::Header,
@@ -188,8 +190,12 @@ fn check_header<'k>(
         return Err(Refusal::TypWrong);
     }
     let kid = header.get("kid").ok_or(Refusal::KidMissing)?;
-    keys.find(kid.as_str().ok_or(Refusal::KidType)?)
-        .ok_or(Refusal::KidUnknown)
+    let kid = kid.as_str().ok_or(Refusal::KidType)?;
+    match keys.find_trusted(kid) {
+        Some(trusted) => Ok(trusted),
+        None if keys.is_revoked(kid) => Err(Refusal::KidRevoked),
+        None => Err(Refusal::KidUnknown),
+    }
 }
 
 fn read_object<'b>(

@@ -58,9 +58,9 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | none | checking licences, access tokens and audit checkpoints, keys, devices, revocation feeds: `no_std`, no heap |
+//! | none | checking licences, access tokens, key sets, status shards, revocation feeds and audit checkpoints: `no_std`, no heap |
 //! | `keys` | API keys and scopes (needs `alloc`) |
-//! | `issue` | signing keys; issuing licences, access and refresh tokens (needs `alloc`) |
+//! | `issue` | signing keys; issuing licences, access and refresh tokens, key sets and status shards (needs `alloc`) |
 //! | `std` | default: `keys` and `issue` |
 //! | `tables` | a table per verification key: checks in half the time for 2.1 MB a key; implies `std` |
 #![no_std]
@@ -78,12 +78,15 @@ mod jwk;
 mod jws;
 #[cfg(feature = "keys")]
 mod keys;
+mod keyset;
 mod license;
 mod refusal;
 #[cfg(feature = "keys")]
 mod scopes;
 #[cfg(all(test, any(feature = "keys", feature = "issue")))]
 mod seeded;
+mod statement;
+mod status;
 #[cfg(feature = "tables")]
 mod table;
 mod time;
@@ -96,21 +99,23 @@ pub use claims::Verified;
 #[cfg(feature = "issue")]
 pub use issue::{
     AccessIssuer, IssueError, IssuedAccess, IssuedLicense, LicenseIssuer, NewAccess, NewDevice,
-    NewLicense, NewTerms, RefreshToken, SigningKey, SigningKeyError, check_issuer, public_jwks,
-    uuid_v7, uuid_v7_from,
+    NewKeySet, NewLicense, NewShard, NewTerms, RefreshToken, ShardChanges, SigningKey,
+    SigningKeyError, check_issuer, public_jwks, sign_key_set, uuid_v7, uuid_v7_from,
 };
 pub use json::JsonFault;
 pub use jwk::{KeyError, KeyProblem, KeySet, SignatureError, VerificationKey};
 pub use jws::Scratch;
 #[cfg(feature = "keys")]
 pub use keys::{DigestParseError, KeyDigest, KeyFormat, KeyFormatError, KeyShape, PlainKey};
+pub use keyset::{KeySetContents, KeySetEntry, KeySetError, KeyUse, RevokedKey, SignedKeySet};
 pub use license::{
     Decision, DeviceBinding, DeviceExpectation, DeviceMatch, DevicePolicy, DriftedKinds,
-    Entitlements, FINGERPRINT_KIND, FeedError, FeedProblem, License, LicenseExpectations,
-    LicenseReport, LicenseTerms, Limits, NoRevocations, RevocationFeed, RevocationStatus,
-    Revocations, StalePolicy, StatusRef, Verdict, check_license,
+    Entitlements, FINGERPRINT_KIND, FeedError, FeedProblem, Freshness, License,
+    LicenseExpectations, LicenseReport, LicenseTerms, Limits, NoRevocations, RevocationFeed,
+    RevocationStatus, Revocations, StalePolicy, StatusRef, Verdict, check_license,
 };
 pub use refusal::{Claim, Refusal, TokenPart};
 #[cfg(feature = "keys")]
 pub use scopes::{FULL_ACCESS, Requirement, Scope, ScopeError, ScopeSet};
+pub use status::{ShardError, StatusShard};
 pub use time::UnixSeconds;

@@ -23,6 +23,9 @@ impl UnixSeconds {
     /// The last representable second, 2^53 − 1.
     pub const MAX: Self = Self((1 << 53) - 1);
 
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
     /// Takes a number of seconds; `None` from 2^53 on.
     #[must_use]
     pub const fn new(seconds: u64) -> Option<Self> {

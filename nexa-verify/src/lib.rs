@@ -81,9 +81,10 @@ mod verifier;
 // The public interface is:
 pub use nexa_core::{
     Base64Fault, Claim, Decision, DeviceBinding, DeviceExpectation, DeviceMatch, DevicePolicy,
-    DriftedKinds, Entitlements, FINGERPRINT_KIND, FeedError, FeedProblem, JsonFault, KeyError,
-    KeyProblem, KeySet, License, LicenseReport, LicenseTerms, Limits, NoRevocations, Refusal,
-    RevocationFeed, RevocationStatus, Revocations, Scratch, SignatureError, StalePolicy, StatusRef,
-    TokenPart, UnixSeconds, Verdict, VerificationKey, Verified,
+    DriftedKinds, Entitlements, FINGERPRINT_KIND, FeedError, FeedProblem, Freshness, JsonFault,
+    KeyError, KeyProblem, KeySet, KeySetContents, KeySetEntry, KeySetError, KeyUse, License,
+    LicenseReport, LicenseTerms, Limits, NoRevocations, Refusal, RevocationFeed, RevocationStatus,
+    Revocations, RevokedKey, Scratch, ShardError, SignatureError, SignedKeySet, StalePolicy,
+    StatusRef, StatusShard, TokenPart, UnixSeconds, Verdict, VerificationKey, Verified,
 };
 pub use verifier::Verifier;

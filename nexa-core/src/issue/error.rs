@@ -1,6 +1,7 @@
 //! Why a token was not issued.
 use core::fmt;
 
+use crate::keyset::KeySetError;
 use crate::refusal::Refusal;
 
 /// Why a token was not issued: a field of the request broke a rule.
@@ -32,6 +33,8 @@ pub enum IssueError {
     },
     /// A checker would refuse the token for this reason.
     WouldBeRefused(Refusal),
+    /// A reader would refuse the key set for this reason.
+    KeySetWouldBeRefused(KeySetError),
 }
 
 impl fmt::Display for IssueError {
@@ -51,6 +54,7 @@ impl fmt::Display for IssueError {
                 )
             }
             Self::WouldBeRefused(refusal) => write!(f, "the token would be refused: {refusal}"),
+            Self::KeySetWouldBeRefused(error) => write!(f, "the key set would be refused: {error}"),
         }
     }
 }

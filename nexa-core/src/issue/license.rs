@@ -200,8 +200,7 @@ pub struct NewTerms<'a> {
     pub limits: &'a [(&'a str, u64)],
     /// How long after its end the licence still lets its user go on, in seconds; with `ttl_s` at most 400 days.
     pub grace_s: u64,
-    /// How old revocation data may get before newer should be fetched, in seconds. This and the next two are told to
-    /// the host; no check acts on them.
+    /// How old revocation data may get before newer should be fetched, in seconds.
     pub fresh_s: Option<u64>,
     /// How old revocation data may get before `stale` applies, in seconds.
     pub max_age_s: Option<u64>,

@@ -113,7 +113,10 @@ impl SigningKey {
         match purpose {
             // RFC 7515 fixes what is signed: base64url, a dot, base64url. What another purpose signs starts with
             // a prefix that holds a byte outside of that alphabet, so neither ever passes as the other.
-            Purpose::CompactJws | Purpose::AuditCheckpoint => self.key.sign(message).to_bytes(),
+            Purpose::CompactJws
+            | Purpose::AuditCheckpoint
+            | Purpose::StatusShard
+            | Purpose::KeySet => self.key.sign(message).to_bytes(),
         }
     }
 
@@ -139,6 +142,10 @@ pub(crate) enum Purpose {
     CompactJws,
     /// A checkpoint of an audit trail, which begins with a prefix of its own.
     AuditCheckpoint,
+    /// A status shard, as [`statement`](crate::statement) puts it.
+    StatusShard,
+    /// A key set, as [`statement`](crate::statement) puts it.
+    KeySet,
 }
 
 /// The document is not a PKCS#8 Ed25519 private key in PEM, or its halves do not belong together.

@@ -55,27 +55,31 @@ impl fmt::Display for KeyError {
         if let Some(index) = self.index {
             write!(f, "key {index} of the set: ")?;
         }
-        match self.problem {
-            KeyProblem::TooLong { bytes } => {
+        self.problem.fmt(f)
+    }
+}
+
+impl fmt::Display for KeyProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { bytes } => {
                 write!(f, "the document has {bytes} bytes; at most 8192 are read")
             }
-            KeyProblem::Json(fault) => write!(f, "the document is not strict JSON: {fault}"),
-            KeyProblem::NotAJwk => f.write_str("neither a JWK nor a JWK set"),
-            KeyProblem::SetAndKey => {
-                f.write_str("members keys and kty: a JWK set and a JWK at once")
-            }
-            KeyProblem::Member { name } => write!(
+            Self::Json(fault) => write!(f, "the document is not strict JSON: {fault}"),
+            Self::NotAJwk => f.write_str("neither a JWK nor a JWK set"),
+            Self::SetAndKey => f.write_str("members keys and kty: a JWK set and a JWK at once"),
+            Self::Member { name } => write!(
                 f,
                 "member {name} is missing or not what an Ed25519 verification key has there"
             ),
-            KeyProblem::PrivateKey => f.write_str("member d or k: this is a secret key"),
-            KeyProblem::NotAPoint => f.write_str("the key is not a point of the curve"),
-            KeyProblem::Weak => f.write_str("the key is weak: anybody can sign for it"),
-            KeyProblem::NotCanonical => f.write_str("the key is not in its canonical encoding"),
-            KeyProblem::KidMismatch => f.write_str("member kid is not the key's thumbprint"),
-            KeyProblem::Duplicate => f.write_str("the key is in the set twice"),
-            KeyProblem::TooMany => f.write_str("a set has at most 16 keys"),
-            KeyProblem::Empty => f.write_str("the set holds no Ed25519 key"),
+            Self::PrivateKey => f.write_str("member d or k: this is a secret key"),
+            Self::NotAPoint => f.write_str("the key is not a point of the curve"),
+            Self::Weak => f.write_str("the key is weak: anybody can sign for it"),
+            Self::NotCanonical => f.write_str("the key is not in its canonical encoding"),
+            Self::KidMismatch => f.write_str("member kid is not the key's thumbprint"),
+            Self::Duplicate => f.write_str("the key is in the set twice"),
+            Self::TooMany => f.write_str("a set has at most 16 keys"),
+            Self::Empty => f.write_str("the set holds no Ed25519 key"),
         }
     }
 }

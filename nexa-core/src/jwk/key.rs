@@ -64,6 +64,19 @@ impl VerificationKey {
         self.kid
     }
 
+    /// The key's thumbprint (RFC 7638): the 32 bytes that [`kid`](Self::kid) spells.
+    #[must_use]
+    pub fn thumbprint(&self) -> [u8; 32] {
+        base64url::decode_exact(self.kid()).unwrap_or_default()
+    }
+
+    /// The first eight bytes of the thumbprint: what documents other than tokens name their key by. It only says which key
+    /// to try; the signature decides.
+    pub(crate) fn hint(&self) -> [u8; 8] {
+        let [a, b, c, d, e, f, g, h, ..] = self.thumbprint();
+        [a, b, c, d, e, f, g, h]
+    }
+
     /// The key's 32 bytes.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; 32] {

@@ -6,3 +6,5 @@ mod set;
 pub use error::{KeyError, KeyProblem, SignatureError};
 pub use key::VerificationKey;
 pub use set::KeySet;
+
+pub(crate) use set::TrustedKey;

@@ -4,6 +4,7 @@ use core::fmt;
 use super::{KeyError, KeyProblem, VerificationKey};
 use crate::base64url;
 use crate::json::{self, Node, Object, Value};
+use crate::time::UnixSeconds;
 
 const MAX_VALUES: usize = 512;
 const MAX_MEMBERS: u16 = 64;
@@ -14,12 +15,27 @@ const MAX_MEMBERS: u16 = 64;
 #[derive(Clone)]
 pub struct KeySet {
     // Filled from the front and never empty: an empty set would make "no key matched" the normal case.
-    keys: [Option<VerificationKey>; Self::MAX_KEYS],
+    keys: [Option<TrustedKey>; Self::MAX_KEYS],
+    /// Ids of keys that were trusted once and must not be again.
+    revoked: [Option<[u8; 43]>; Self::MAX_REVOKED],
+}
+
+/// A key of a set, and the licences it is trusted for.
+#[derive(Clone)]
+pub(crate) struct TrustedKey {
+    pub(crate) key: VerificationKey,
+    /// Issued from here on.
+    pub(crate) not_before: UnixSeconds,
+    /// Checked before here; `None` without an end.
+    pub(crate) not_after: Option<UnixSeconds>,
 }
 
 impl KeySet {
     /// The most keys a set holds.
     pub const MAX_KEYS: usize = 16;
+
+    /// The most ids of revoked keys that a set holds.
+    pub const MAX_REVOKED: usize = 16;
 
     /// The longest document [`from_jwks`](Self::from_jwks) reads, in bytes.
     pub const MAX_DOCUMENT_BYTES: usize = 8 * 1024;
@@ -50,10 +66,11 @@ impl KeySet {
     pub fn from_keys(keys: &[VerificationKey]) -> Result<Self, KeyError> {
         let mut set = Self::EMPTY;
         for (index, key) in keys.iter().enumerate() {
-            set.push(key.clone()).map_err(|problem| KeyError {
-                index: Some(index),
-                problem,
-            })?;
+            set.push(TrustedKey::always(key.clone()))
+                .map_err(|problem| KeyError {
+                    index: Some(index),
+                    problem,
+                })?;
         }
         set.check_not_empty()?;
         Ok(set)
@@ -62,17 +79,45 @@ impl KeySet {
     /// The key with this id.
     #[must_use]
     pub fn find(&self, kid: &str) -> Option<&VerificationKey> {
-        self.iter().find(|key| key.kid() == kid)
+        self.find_trusted(kid).map(|trusted| &trusted.key)
     }
 
     /// All keys, in the order of the document.
     pub fn iter(&self) -> impl Iterator<Item = &VerificationKey> {
-        self.keys.iter().flatten()
+        self.keys.iter().flatten().map(|trusted| &trusted.key)
+    }
+
+    pub(crate) fn find_trusted(&self, kid: &str) -> Option<&TrustedKey> {
+        let mut keys = self.keys.iter().flatten();
+        keys.find(|trusted| trusted.key.kid() == kid)
+    }
+
+    /// Whether this is the id of a key that was revoked.
+    pub(crate) fn is_revoked(&self, kid: &str) -> bool {
+        let mut revoked = self.revoked.iter().flatten();
+        revoked.any(|revoked| revoked == kid.as_bytes())
+    }
+
+    /// Fills a set with keys that are trusted for a while, and ids of revoked ones.
+    pub(crate) fn from_trusted(
+        keys: impl Iterator<Item = TrustedKey>,
+        revoked: impl Iterator<Item = [u8; 43]>,
+    ) -> Result<Self, KeyProblem> {
+        let mut set = Self::EMPTY;
+        for key in keys {
+            set.push(key)?;
+        }
+        for (slot, kid) in set.revoked.iter_mut().zip(revoked) {
+            *slot = Some(kid);
+        }
+        set.check_not_empty().map_err(|error| error.problem)?;
+        Ok(set)
     }
 
     /// Where reading starts; never handed out.
     const EMPTY: Self = Self {
         keys: [const { None }; Self::MAX_KEYS],
+        revoked: [None; Self::MAX_REVOKED],
     };
 
     fn fill(&mut self, document: &[u8]) -> Result<(), KeyError> {
@@ -106,13 +151,13 @@ impl KeySet {
 
     fn push_jwk(&mut self, jwk: Value<'_>) -> Result<(), KeyProblem> {
         match read_jwk(jwk.as_object().ok_or(KeyProblem::NotAJwk)?)? {
-            Some(key) => self.push(key),
+            Some(key) => self.push(TrustedKey::always(key)),
             None => Ok(()),
         }
     }
 
-    fn push(&mut self, key: VerificationKey) -> Result<(), KeyProblem> {
-        if self.iter().any(|earlier| *earlier == key) {
+    fn push(&mut self, key: TrustedKey) -> Result<(), KeyProblem> {
+        if self.iter().any(|earlier| *earlier == key.key) {
             return Err(KeyProblem::Duplicate);
         }
         let free = self.keys.iter_mut().find(|slot| slot.is_none());
@@ -125,6 +170,22 @@ impl KeySet {
             Some(_) => Ok(()),
             None => Err(in_document(KeyProblem::Empty)),
         }
+    }
+}
+
+impl TrustedKey {
+    /// Trusted for whatever it signs.
+    const fn always(key: VerificationKey) -> Self {
+        Self {
+            key,
+            not_before: UnixSeconds::EPOCH,
+            not_after: None,
+        }
+    }
+
+    /// Whether it is trusted at `now` for a token that was issued then.
+    pub(crate) fn is_in_force(&self, issued_at: UnixSeconds, now: UnixSeconds) -> bool {
+        self.not_before <= issued_at && self.not_after.is_none_or(|end| now < end)
     }
 }
 

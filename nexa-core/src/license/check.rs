@@ -6,7 +6,7 @@ use crate::claims::Verified;
 use crate::jwk::KeySet;
 use crate::jws::{self, Scratch};
 use crate::license::{
-    DeviceExpectation, DeviceMatch, LICENSE_TYP, License, LicenseReport, NoRevocations,
+    DeviceExpectation, DeviceMatch, Freshness, LICENSE_TYP, License, LicenseReport, NoRevocations,
     RevocationStatus, Revocations, Verdict,
 };
 use crate::refusal::Refusal;
@@ -56,6 +56,7 @@ pub fn check_license<'b>(
             license: None,
             device: DeviceMatch::NotChecked,
             revocation: RevocationStatus::NotChecked,
+            freshness: Freshness::Unknown,
         },
     }
 }
@@ -123,7 +124,12 @@ fn verify<'b>(
     scratch: &'b mut Scratch,
 ) -> Result<License<'b>, Refusal> {
     let opened = jws::open(keys, LICENSE_TYP, token, scratch)?;
-    read_claims(&opened.claims, opened.key.kid_bytes(), expect, now)
+    let trusted = opened.trusted;
+    let license = read_claims(&opened.claims, trusted.key.kid_bytes(), expect, now)?;
+    match trusted.is_in_force(license.issued_at(), now) {
+        true => Ok(license),
+        false => Err(Refusal::KidNotInForce),
+    }
 }
 
 /// Judges a licence that broke no rule.
@@ -136,6 +142,7 @@ fn judge<'b>(
         .revocations
         .lookup(license.jti(), license.status().as_ref());
     let device = license.device().compare(expect.device);
+    let freshness = Freshness::of(data_age_s(&license, revocation, now), license.terms());
     let verdict = if let RevocationStatus::Revoked { at } = revocation {
         Verdict::Revoked { at }
     } else if now < license.not_before() {
@@ -159,7 +166,14 @@ fn judge<'b>(
                 required,
                 total,
             },
-            DeviceMatch::Checked { .. } | DeviceMatch::NotChecked => Verdict::Valid,
+            DeviceMatch::Checked { .. } | DeviceMatch::NotChecked => match freshness {
+                Freshness::TooOld {
+                    age_s, max_age_s, ..
+                } => Verdict::RevocationDataOld { age_s, max_age_s },
+                Freshness::Unknown | Freshness::Fresh { .. } | Freshness::Aging { .. } => {
+                    Verdict::Valid
+                }
+            },
         }
     };
     LicenseReport {
@@ -167,7 +181,24 @@ fn judge<'b>(
         license: Some(Verified::new(license)),
         device,
         revocation,
+        freshness,
     }
+}
+
+/// How old what is known of revocations is. A licence was not revoked when it was issued, so that much is always known.
+fn data_age_s(
+    license: &License<'_>,
+    revocation: RevocationStatus,
+    now: UnixSeconds,
+) -> Option<u64> {
+    let as_of = match revocation {
+        RevocationStatus::NoData => license.issued_at(),
+        RevocationStatus::NotRevoked { as_of: Some(as_of) } => as_of.max(license.issued_at()),
+        RevocationStatus::NotChecked
+        | RevocationStatus::NotRevoked { as_of: None }
+        | RevocationStatus::Revoked { .. } => return None,
+    };
+    Some(now.since(as_of).unwrap_or(0))
 }
 
 /// What is left of the grace of an expired licence. A mis-issued grace does not outlive the longest life that the

@@ -100,6 +100,21 @@ pub struct StatusRef<'b> {
     pub uri: &'b str,
 }
 
+impl StatusRef<'_> {
+    /// The number of the status shard: what follows the last slash of `uri`, in decimal without a leading zero; `None` if
+    /// that is something else.
+    #[must_use]
+    pub fn shard(&self) -> Option<u32> {
+        let (_, number) = self.uri.rsplit_once('/')?;
+        let is_canonical = match number.as_bytes() {
+            [b'0'] => true,
+            [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
+            _ => false,
+        };
+        number.parse().ok().filter(|_| is_canonical)
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Kid([u8; 43]);
 

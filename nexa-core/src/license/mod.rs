@@ -9,7 +9,7 @@ mod terms;
 pub use check::{LicenseExpectations, check_license};
 pub use device::{DeviceBinding, DeviceExpectation, DeviceMatch, DevicePolicy, DriftedKinds};
 pub use facts::{License, StatusRef};
-pub use report::{Decision, LicenseReport, Verdict};
+pub use report::{Decision, Freshness, LicenseReport, Verdict};
 pub use revocation::{
     FeedError, FeedProblem, NoRevocations, RevocationFeed, RevocationStatus, Revocations,
 };

@@ -2,7 +2,7 @@
 use core::fmt;
 
 use crate::claims::Verified;
-use crate::license::{DeviceMatch, License, RevocationStatus};
+use crate::license::{DeviceMatch, License, LicenseTerms, RevocationStatus, StalePolicy};
 use crate::refusal::Refusal;
 use crate::time::UnixSeconds;
 
@@ -13,11 +13,12 @@ pub struct LicenseReport<'b> {
     pub(super) license: Option<Verified<License<'b>>>,
     pub(super) device: DeviceMatch<'b>,
     pub(super) revocation: RevocationStatus,
+    pub(super) freshness: Freshness,
 }
 
 impl<'b> LicenseReport<'b> {
     /// The verdict. Of several, the first in this order: refused (or unknown key), revoked, not yet valid,
-    /// expired, other device.
+    /// expired, other device, revocation data too old.
     #[must_use]
     pub const fn verdict(&self) -> Verdict {
         self.verdict
@@ -42,19 +43,28 @@ impl<'b> LicenseReport<'b> {
         self.revocation
     }
 
+    /// How old the revocation data is, by the licence's own measure, whatever the verdict.
+    #[must_use]
+    pub const fn freshness(&self) -> Freshness {
+        self.freshness
+    }
+
     /// What to do if the host has no rule of its own: allow a valid licence, and an expired one on its own
-    /// device during the grace its issuer gave it.
+    /// device during the grace its issuer gave it; deny what has too old revocation data and an issuer who says
+    /// [`StalePolicy::Deny`] to that.
     #[must_use]
     pub const fn decision(&self) -> Decision {
         match self.verdict {
             Verdict::Valid => Decision::Allow,
+            Verdict::RevocationDataOld { .. } => self.freshness.decision(),
             Verdict::Expired {
                 grace_left_s: Some(_),
                 ..
             } => match self.device.is_match() {
-                // "Expired" hides "other device": grace must not let a copied licence pass.
+                // "Expired" hides "other device" and "data too old": grace must not let a copied licence or a revoked
+                // one pass.
                 Some(false) => Decision::Deny,
-                Some(true) | None => Decision::Allow,
+                Some(true) | None => self.freshness.decision(),
             },
             Verdict::Expired {
                 grace_left_s: None, ..
@@ -103,6 +113,13 @@ pub enum Verdict {
         /// How many there are.
         total: u8,
     },
+    /// It holds as far as is known, but what is known of revocations is older than the licence allows.
+    RevocationDataOld {
+        /// How old it is, in seconds.
+        age_s: u64,
+        /// How old it may be.
+        max_age_s: u64,
+    },
     /// No key of the set signed it: a newer key set may hold the key.
     UnknownKey,
     /// It broke a rule.
@@ -119,6 +136,7 @@ impl Verdict {
             Self::Expired { .. } => "expired",
             Self::Revoked { .. } => "revoked",
             Self::OtherDevice { .. } => "other_device",
+            Self::RevocationDataOld { .. } => "revocation_data_old",
             Self::UnknownKey => "unknown_key",
             Self::Refused(refusal) => refusal.code(),
         }
@@ -154,8 +172,74 @@ impl fmt::Display for Verdict {
                 f,
                 "the licence is another device's: {matched} of {total} components match, {required} have to"
             ),
+            Self::RevocationDataOld { age_s, max_age_s } => write!(
+                f,
+                "the revocation data is {age_s} s old; the licence wants it no older than {max_age_s} s"
+            ),
             Self::UnknownKey => Refusal::KidUnknown.fmt(f),
             Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+/// How old revocation data is, by the measure of a licence. A closed set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// The age is not known or has no say: no source was asked, or nothing signed says when its data was so.
+    Unknown,
+    /// No older than the licence's [`fresh_s`](crate::LicenseTerms::fresh_s), or the licence states none.
+    Fresh {
+        /// How old it is, in seconds.
+        age_s: u64,
+    },
+    /// Newer data should be fetched.
+    Aging {
+        /// How old it is, in seconds.
+        age_s: u64,
+    },
+    /// Older than the licence's [`max_age_s`](crate::LicenseTerms::max_age_s).
+    TooOld {
+        /// How old it is, in seconds.
+        age_s: u64,
+        /// How old it may be.
+        max_age_s: u64,
+        /// What the issuer wants then.
+        policy: StalePolicy,
+    },
+}
+
+impl Freshness {
+    /// Judges an age in seconds by the licence's terms.
+    pub(super) fn of(age_s: Option<u64>, terms: &LicenseTerms<'_>) -> Self {
+        let Some(age_s) = age_s else {
+            return Self::Unknown;
+        };
+        if let Some(max_age_s) = terms.max_age_s().filter(|max_age_s| age_s > *max_age_s) {
+            return Self::TooOld {
+                age_s,
+                max_age_s,
+                policy: terms.stale(),
+            };
+        }
+        match terms.fresh_s().is_some_and(|fresh_s| age_s > fresh_s) {
+            true => Self::Aging { age_s },
+            false => Self::Fresh { age_s },
+        }
+    }
+
+    const fn decision(self) -> Decision {
+        match self {
+            Self::TooOld {
+                policy: StalePolicy::Deny,
+                ..
+            } => Decision::Deny,
+            Self::TooOld {
+                policy: StalePolicy::Allow | StalePolicy::Warn,
+                ..
+            }
+            | Self::Unknown
+            | Self::Fresh { .. }
+            | Self::Aging { .. } => Decision::Allow,
         }
     }
 }

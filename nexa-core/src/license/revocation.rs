@@ -17,13 +17,18 @@ pub trait Revocations: Sync {
 /// What is known about a licence's revocation. A closed set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RevocationStatus {
-    /// Nothing: no data was at hand.
+    /// Nobody asked: the verifier was given no source, and the age of revocation data has no say.
     NotChecked,
+    /// There is a source, and it has nothing on this licence yet. What was so when the licence was issued counts as known.
+    NoData,
     /// The data at hand does not list it.
-    NotRevoked,
+    NotRevoked {
+        /// When that was so; `None` where nothing signed says it, and then the age of the data has no say.
+        as_of: Option<UnixSeconds>,
+    },
     /// It was revoked.
     Revoked {
-        /// When.
+        /// When; from a status shard, which does not say that, when the shard was signed.
         at: UnixSeconds,
     },
 }
@@ -57,7 +62,7 @@ impl Revocations for NoRevocations {
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let feed = RevocationFeed::read(br#"[{"jti":"a1","revokedAt":"2026-11-21T03:00:00Z"}]"#)?;
 /// assert!(matches!(feed.lookup("a1", None), RevocationStatus::Revoked { at } if at.get() == 1_795_230_000));
-/// assert_eq!(feed.lookup("a2", None), RevocationStatus::NotRevoked);
+/// assert_eq!(feed.lookup("a2", None), RevocationStatus::NotRevoked { as_of: None });
 /// # Ok(())
 /// # }
 /// ```
@@ -66,6 +71,7 @@ pub struct RevocationFeed<'a> {
     // Read to the end once without a fault, so that lookups cannot meet one.
     json: &'a [u8],
     length: usize,
+    as_of: Option<UnixSeconds>,
 }
 
 impl<'a> RevocationFeed<'a> {
@@ -80,7 +86,18 @@ impl<'a> RevocationFeed<'a> {
             length += 1;
             ControlFlow::Continue(())
         })?;
-        Ok(Self { json, length })
+        Ok(Self {
+            json,
+            length,
+            as_of: None,
+        })
+    }
+
+    /// Says when the list was so: from here on its age counts. The caller vouches for it, as for the list.
+    #[must_use]
+    pub const fn with_as_of(mut self, as_of: UnixSeconds) -> Self {
+        self.as_of = Some(as_of);
+        self
     }
 
     /// How many licences the list names.
@@ -98,7 +115,7 @@ impl<'a> RevocationFeed<'a> {
 
 impl Revocations for RevocationFeed<'_> {
     fn lookup(&self, jti: &str, _: Option<&StatusRef<'_>>) -> RevocationStatus {
-        let mut status = RevocationStatus::NotRevoked;
+        let mut status = RevocationStatus::NotRevoked { as_of: self.as_of };
         let outcome = scan(self.json, |found, at| {
             if found != jti {
                 return ControlFlow::Continue(());

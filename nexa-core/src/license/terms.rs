@@ -59,22 +59,19 @@ impl<'b> LicenseTerms<'b> {
         self.grace_s
     }
 
-    /// How old revocation data may get before newer should be fetched, in seconds. A fact for the host: no check
-    /// here looks at the age of revocation data.
+    /// How old revocation data may get before newer should be fetched, in seconds. No verdict depends on it.
     #[must_use]
     pub const fn fresh_s(&self) -> Option<u64> {
         self.fresh_s
     }
 
-    /// How old revocation data may get before [`stale`](Self::stale) applies, in seconds. A fact for the host, as
-    /// [`fresh_s`](Self::fresh_s).
+    /// How old revocation data may get before [`stale`](Self::stale) applies, in seconds.
     #[must_use]
     pub const fn max_age_s(&self) -> Option<u64> {
         self.max_age_s
     }
 
-    /// What the issuer wants when revocation data is older than [`max_age_s`](Self::max_age_s). A fact for the host:
-    /// neither verdict nor decision depends on it.
+    /// What the default decision is when revocation data is older than [`max_age_s`](Self::max_age_s).
     #[must_use]
     pub const fn stale(&self) -> StalePolicy {
         self.stale
@@ -153,7 +150,7 @@ impl fmt::Debug for LicenseTerms<'_> {
     }
 }
 
-/// What the issuer wants when a client's revocation data is too old; the host acts on it, no check here does.
+/// What the issuer wants when a client's revocation data is too old.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StalePolicy {
     /// Go on.

@@ -52,6 +52,8 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::KidMissing,
         Refusal::KidType,
         Refusal::KidUnknown,
+        Refusal::KidRevoked,
+        Refusal::KidNotInForce,
         Refusal::SignatureLength { bytes: 63 },
         Refusal::SignatureScalarRange,
         Refusal::SignatureSmallOrder,
@@ -113,6 +115,8 @@ fn is_listed_above(refusal: &Refusal) {
         | Refusal::KidMissing
         | Refusal::KidType
         | Refusal::KidUnknown
+        | Refusal::KidRevoked
+        | Refusal::KidNotInForce
         | Refusal::SignatureLength { .. }
         | Refusal::SignatureScalarRange
         | Refusal::SignatureSmallOrder

@@ -89,6 +89,8 @@ pub enum Refusal {
     KidType,
     /// No key in the set has this `kid`: a newer key set may.
     KidUnknown,
+    /// The key set lists the key as revoked.
+    KidRevoked,
     /// The signature does not have 64 bytes.
     SignatureLength {
         /// How many it has.
@@ -119,6 +121,8 @@ pub enum Refusal {
         /// The most that is allowed.
         max_s: u64,
     },
+    /// The key was not trusted yet when the licence was issued, or is no longer now.
+    KidNotInForce,
     /// `iat` is more than 300 s ahead of now.
     IssuedInFuture {
         /// How far ahead it is, in seconds.
@@ -181,6 +185,7 @@ impl Refusal {
             Self::KidMissing => "kid_missing",
             Self::KidType => "kid_type",
             Self::KidUnknown => "unknown_key",
+            Self::KidRevoked => "kid_revoked",
             Self::SignatureLength { .. } => "signature_length",
             Self::SignatureScalarRange => "signature_scalar_range",
             Self::SignatureSmallOrder => "signature_small_order",
@@ -192,6 +197,7 @@ impl Refusal {
             Self::ExpNotAfterNbf => "exp_not_after_nbf",
             Self::ExpNotAfterIat => "exp_not_after_iat",
             Self::LifetimeTooLong { .. } => "lifetime_too_long",
+            Self::KidNotInForce => "kid_not_in_force",
             Self::IssuedInFuture { .. } => "issued_in_future",
             Self::NotYetValid { .. } => "not_yet_valid",
             Self::Expired { .. } => "expired",
@@ -246,6 +252,7 @@ impl fmt::Display for Refusal {
             Self::KidUnknown => f.write_str(
                 "header member kid names a key that is not in the key set; a newer key set may hold it",
             ),
+            Self::KidRevoked => f.write_str("header member kid names a key that was revoked"),
             Self::SignatureLength { bytes } => {
                 write!(f, "the signature has {bytes} bytes instead of 64")
             }
@@ -269,6 +276,9 @@ impl fmt::Display for Refusal {
             Self::LifetimeTooLong { lifetime_s, max_s } => write!(
                 f,
                 "claim exp is {lifetime_s} s after claim iat; at most {max_s} s are allowed"
+            ),
+            Self::KidNotInForce => f.write_str(
+                "the key was not in use yet when the licence was issued, or its time is over",
             ),
             Self::IssuedInFuture { ahead_s } => write!(
                 f,

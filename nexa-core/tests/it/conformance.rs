@@ -134,7 +134,9 @@ fn fact(report: &LicenseReport<'_>, name: &str) -> Value {
         ("status_uri", _) => json!(license.status().map(|status| status.uri)),
         ("revoked_at", _) => match report.revocation() {
             RevocationStatus::Revoked { at } => json!(at.get()),
-            RevocationStatus::NotRevoked | RevocationStatus::NotChecked => Value::Null,
+            RevocationStatus::NotRevoked { .. }
+            | RevocationStatus::NoData
+            | RevocationStatus::NotChecked => Value::Null,
         },
         ("matched" | "required" | "total" | "drifted", _) => device_fact(report.device(), name),
         (name, verdict) => panic!("no fact {name} of a licence that is {}", verdict.code()),

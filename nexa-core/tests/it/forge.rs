@@ -9,6 +9,7 @@ use nexa_core::{
 };
 use rand_core::Rng;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::seeded::Seeded;
 
@@ -61,6 +62,15 @@ impl Forge {
         let signed = format!("{header}.{payload}");
         let signature = self.bare.sign(signed.as_bytes());
         format!("{signed}.{}", encode(signature.to_bytes()))
+    }
+
+    /// A signature over a document that is no token, put together as the documentation says.
+    pub(crate) fn sign_document(&self, prefix: &str, document: &[u8]) -> [u8; 64] {
+        let mut statement = prefix.as_bytes().to_vec();
+        statement.resize(24, 0);
+        statement.extend(Sha256::digest(ISSUER));
+        statement.extend(Sha256::digest(document));
+        self.bare.sign(&statement).to_bytes()
     }
 
     pub(crate) fn license_issuer(&self) -> LicenseIssuer {

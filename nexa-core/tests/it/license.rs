@@ -559,8 +559,16 @@ fn a_listed_licence_is_revoked_and_its_neighbour_is_not() {
             Verdict::Revoked { at: at(NOW - 60) },
             RevocationStatus::Revoked { at: at(NOW - 60) },
         ),
-        ("licence-10", Verdict::Valid, RevocationStatus::NotRevoked),
-        ("licence-", Verdict::Valid, RevocationStatus::NotRevoked),
+        (
+            "licence-10",
+            Verdict::Valid,
+            RevocationStatus::NotRevoked { as_of: None },
+        ),
+        (
+            "licence-",
+            Verdict::Valid,
+            RevocationStatus::NotRevoked { as_of: None },
+        ),
     ] {
         let json = format!(r#"[{{"jti":"{jti}","revokedAt":"2026-11-21T02:59:00Z"}}]"#);
         let feed = RevocationFeed::read(json.as_bytes()).unwrap();

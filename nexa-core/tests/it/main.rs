@@ -24,8 +24,12 @@ mod issue;
 #[cfg(feature = "issue")]
 mod jws;
 #[cfg(feature = "issue")]
+mod key_set;
+#[cfg(feature = "issue")]
 mod license;
 #[cfg(feature = "issue")]
 mod oracle;
+#[cfg(feature = "issue")]
+mod status;
 #[cfg(feature = "std")]
 mod ui;

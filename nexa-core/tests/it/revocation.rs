@@ -33,7 +33,10 @@ fn feeds_that_are_read() {
             "{json}"
         );
         for other in ["", "A", "aa", "}", "\\u0061"] {
-            assert_eq!(feed.lookup(other, None), RevocationStatus::NotRevoked);
+            assert_eq!(
+                feed.lookup(other, None),
+                RevocationStatus::NotRevoked { as_of: None }
+            );
         }
     }
 }
@@ -126,7 +129,7 @@ proptest! {
         for id in &listed {
             prop_assert_eq!(feed.lookup(id, None), RevocationStatus::Revoked { at: REVOKED_AT });
         }
-        prop_assert_eq!(feed.lookup(ids.first().unwrap(), None), RevocationStatus::NotRevoked);
+        prop_assert_eq!(feed.lookup(ids.first().unwrap(), None), RevocationStatus::NotRevoked { as_of: None });
     }
 
     #[test]

@@ -106,7 +106,8 @@ fn as_json(report: &LicenseReport<'_>) -> Value {
             "revocation",
             json!(match report.revocation() {
                 RevocationStatus::NotChecked => "not_checked",
-                RevocationStatus::NotRevoked => "not_revoked",
+                RevocationStatus::NoData => "no_data",
+                RevocationStatus::NotRevoked { .. } => "not_revoked",
                 RevocationStatus::Revoked { .. } => "revoked",
             }),
         );
@@ -121,6 +122,10 @@ fn as_json(report: &LicenseReport<'_>) -> Value {
             put("graceLeftSeconds", json!(grace_left_s));
         }
         Verdict::Revoked { at } => drop(put("revokedAt", json!(rfc3339(at)))),
+        Verdict::RevocationDataOld { age_s, max_age_s } => {
+            put("revocationDataAgeSeconds", json!(age_s));
+            put("revocationDataMaxAgeSeconds", json!(max_age_s));
+        }
         Verdict::Valid
         | Verdict::OtherDevice { .. }
         | Verdict::UnknownKey

@@ -15,8 +15,16 @@ fn a_licence_on_the_feed_is_revoked_and_the_next_one_is_not() {
             Verdict::Revoked { at: ISSUED_AT },
             RevocationStatus::Revoked { at: ISSUED_AT },
         ),
-        ("licence-12", Verdict::Valid, RevocationStatus::NotRevoked),
-        ("licence-", Verdict::Valid, RevocationStatus::NotRevoked),
+        (
+            "licence-12",
+            Verdict::Valid,
+            RevocationStatus::NotRevoked { as_of: None },
+        ),
+        (
+            "licence-",
+            Verdict::Valid,
+            RevocationStatus::NotRevoked { as_of: None },
+        ),
     ] {
         let json = format!(
             r#"[{{"jti":"another","revokedAt":"2026-01-01T00:00:00.000Z"}},
