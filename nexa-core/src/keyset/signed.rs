@@ -74,6 +74,9 @@ impl<'a> SignedKeySet<'a> {
             return Err(length);
         }
         let (unsigned, signature) = bytes.split_last_chunk::<SIGNATURE_BYTES>().ok_or(length)?;
+        if unsigned.len() < HEADER_BYTES {
+            return Err(length);
+        }
         let (magic, rest) = unsigned.split_first_chunk::<4>().ok_or(length)?;
         if magic != KEY_SET_MAGIC {
             return Err(KeySetError::Magic);

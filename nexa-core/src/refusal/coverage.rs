@@ -7,6 +7,9 @@ use std::string::ToString;
 use std::vec::Vec;
 
 use super::*;
+use crate::jwk::{KeyProblem, SignatureError};
+use crate::keyset::KeySetError;
+use crate::status::ShardError;
 
 const FILE: &str = include_str!("../../tests/license-vectors.json");
 
@@ -134,6 +137,87 @@ fn is_listed_above(refusal: &Refusal) {
     }
 }
 
+/// One error per code; what is added and not listed here does not compile.
+fn every_shard_error() -> [ShardError; 13] {
+    let (seq, shard) = (1, 1);
+    let all = [
+        ShardError::Length { bytes: 0 },
+        ShardError::Magic,
+        ShardError::UnknownKey,
+        ShardError::Signature(SignatureError::Mismatch),
+        ShardError::Times,
+        ShardError::Count { count: 65_537 },
+        ShardError::Parameter {
+            found: 1,
+            expected: 2,
+        },
+        ShardError::Truncated,
+        ShardError::OutOfRange,
+        ShardError::Rest,
+        ShardError::Base { base_seq: 2, seq },
+        ShardError::Number { delta: 2, shard },
+        ShardError::Changes,
+    ];
+    for error in &all {
+        match error {
+            ShardError::Length { .. }
+            | ShardError::Magic
+            | ShardError::UnknownKey
+            | ShardError::Signature(_)
+            | ShardError::Times
+            | ShardError::Count { .. }
+            | ShardError::Parameter { .. }
+            | ShardError::Truncated
+            | ShardError::OutOfRange
+            | ShardError::Rest
+            | ShardError::Base { .. }
+            | ShardError::Number { .. }
+            | ShardError::Changes => (),
+        }
+    }
+    all
+}
+
+/// As [`every_shard_error`].
+fn every_key_set_error() -> [KeySetError; 8] {
+    let problem = KeyProblem::Weak;
+    let all = [
+        KeySetError::Length { bytes: 0 },
+        KeySetError::Magic,
+        KeySetError::OtherRoot,
+        KeySetError::Signature(SignatureError::Mismatch),
+        KeySetError::Use { index: 0, found: 9 },
+        KeySetError::Key { index: 0, problem },
+        KeySetError::Times,
+        KeySetError::Revoked { index: 0 },
+    ];
+    for error in &all {
+        match error {
+            KeySetError::Length { .. }
+            | KeySetError::Magic
+            | KeySetError::OtherRoot
+            | KeySetError::Signature(_)
+            | KeySetError::Use { .. }
+            | KeySetError::Key { .. }
+            | KeySetError::Times
+            | KeySetError::Revoked { .. } => (),
+        }
+    }
+    all
+}
+
+#[test]
+fn errors_of_documents_are_told_apart() {
+    let shard = every_shard_error().map(|error| (error.code(), error.to_string()));
+    let key_set = every_key_set_error().map(|error| (error.code(), error.to_string()));
+    let all: Vec<_> = shard.into_iter().chain(key_set).collect();
+    let codes: BTreeSet<_> = all.iter().map(|(code, _)| code).collect();
+    let messages: BTreeSet<_> = all.iter().map(|(_, message)| message).collect();
+    assert_eq!(codes.len(), all.len());
+    // What a signature lacks is said in the same words wherever it stands.
+    assert_eq!(messages.len(), all.len() - 1);
+}
+
 #[test]
 fn codes_are_snake_case_and_tell_rules_apart() {
     let all = every_refusal();
@@ -187,9 +271,22 @@ fn every_code_has_a_case() {
         .iter()
         .filter_map(|case| case["code"].as_str())
         .collect();
-    let others = ["valid", "revoked", "other_device", "key_set_refused"];
+    let others = [
+        "valid",
+        "revoked",
+        "other_device",
+        "revocation_data_old",
+        "key_set_refused",
+    ];
     let all = every_refusal();
-    let known: BTreeSet<&str> = all.iter().map(Refusal::code).chain(others).collect();
+    let documents = every_shard_error().map(|error| error.code());
+    let documents = documents
+        .into_iter()
+        .chain(every_key_set_error().map(|error| error.code()));
+    let known: BTreeSet<&str> = (all.iter().map(Refusal::code))
+        .chain(others)
+        .chain(documents)
+        .collect();
     let reachable: BTreeSet<&str> = known
         .iter()
         .copied()

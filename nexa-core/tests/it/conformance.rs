@@ -1,13 +1,16 @@
 //! Runs one case of the conformance file. The tests of nexa-verify include this file too, with a check of their own.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nexa_core::{
-    Decision, DeviceExpectation, DeviceMatch, LicenseReport, RevocationFeed, RevocationStatus,
-    Scratch, UnixSeconds, Verdict,
+    Decision, DeviceExpectation, DeviceMatch, Freshness, KeySet, KeyUse, LicenseReport,
+    RevocationFeed, RevocationStatus, Revocations, Scratch, ShardError, SignedKeySet, StatusRef,
+    StatusShard, UnixSeconds, Verdict,
 };
 use serde_json::{Value, json};
 
 /// How many cases there are: a run that skips some is no run.
-pub(crate) const CASES: usize = 734;
+pub(crate) const CASES: usize = 847;
 pub(crate) const FILE: &str = include_str!("../license-vectors.json");
 /// The code of a case whose key set must be refused when it is loaded.
 pub(crate) const KEY_SET_REFUSED: &str = "key_set_refused";
@@ -15,26 +18,35 @@ pub(crate) const KEY_SET_REFUSED: &str = "key_set_refused";
 pub(crate) fn cases() -> Vec<Value> {
     let file: Value = serde_json::from_str(FILE).expect("the file is JSON");
     let member = |name| file.get(name).expect("format and cases");
-    assert_eq!(member("format"), "nexa licence vectors 1");
+    assert_eq!(member("format"), "nexa licence vectors 2");
     member("cases").as_array().expect("a list").clone()
+}
+
+/// Where the keys that may have signed the licence come from.
+pub(crate) enum Keys<'a> {
+    /// The text of an embedded JWK set.
+    Embedded(&'a [u8]),
+    /// A signed key set, or why it was refused.
+    Signed(Box<Result<KeySet, &'static str>>),
 }
 
 /// What a case gives a verifier.
 pub(crate) struct Given<'a> {
-    pub(crate) keys: &'a [u8],
+    pub(crate) keys: Keys<'a>,
     pub(crate) issuer: &'a str,
     pub(crate) audience: &'a str,
     pub(crate) max_lifetime_s: Option<u64>,
     pub(crate) device: DeviceExpectation<'a>,
-    pub(crate) revocations: Option<&'a RevocationFeed<'a>>,
+    pub(crate) revocations: Option<&'a dyn Revocations>,
     pub(crate) now: UnixSeconds,
     pub(crate) token: &'a [u8],
 }
 
-/// The case's outcome, with the facts that the case names. `check` answers nothing when the keys cannot be loaded.
+/// The case's outcome, with the facts that the case names. `check` answers a code when keys, key set, shard or delta are
+/// refused.
 pub(crate) fn run(
     case: &Value,
-    check: impl for<'s> FnOnce(&Given<'_>, &'s mut Scratch) -> Option<LicenseReport<'s>>,
+    check: impl for<'s> FnOnce(&Given<'_>, &'s mut Scratch) -> Result<LicenseReport<'s>, &'static str>,
 ) -> Value {
     let expect = &case["expect"];
     let device: Option<Vec<(&str, &str)>> = expect.get("device").map(|device| {
@@ -44,13 +56,33 @@ pub(crate) fn run(
             .map(|(kind, value)| (kind.as_str(), text(value)))
             .collect()
     });
+    let issuer = text(&expect["issuer"]);
+    let embedded = text(&case["keys"]).as_bytes();
+    let (keys, status_keys) = trusted(expect, issuer, embedded);
     let list = expect.get("revocations").map(Value::to_string);
     let feed = list
         .as_ref()
         .map(|list| RevocationFeed::read(list.as_bytes()).expect("a good list"));
+    let documents = ["shard", "delta"].map(|name| expect.get(name).map(bytes));
+    let mut rebuilt = [0; StatusShard::MAX_BYTES];
+    let shard = match (&documents, &status_keys) {
+        ([Some(shard), delta], Some(keys)) => {
+            match read_shard(shard, delta.as_deref(), keys, issuer, &mut rebuilt) {
+                Ok(shard) => Some(shard),
+                Err(error) => return refused(error.code()),
+            }
+        }
+        _ => None,
+    };
+    let revocations: Option<&dyn Revocations> = match (&feed, &shard) {
+        (Some(feed), _) => Some(feed),
+        (None, Some(shard)) => Some(shard),
+        (None, None) if status_keys.is_some() => Some(&NothingYet),
+        (None, None) => None,
+    };
     let given = Given {
-        keys: text(&case["keys"]).as_bytes(),
-        issuer: text(&expect["issuer"]),
+        keys,
+        issuer,
         audience: text(&expect["audience"]),
         max_lifetime_s: expect
             .get("max_lifetime_s")
@@ -59,14 +91,15 @@ pub(crate) fn run(
             Some(components) => DeviceExpectation::Components(components),
             None => DeviceExpectation::NotChecked,
         },
-        revocations: feed.as_ref(),
+        revocations,
         now: UnixSeconds::new(case["time"].as_u64().expect("seconds")).expect("below 2^53"),
         token: text(&case["token"]).as_bytes(),
     };
 
     let mut scratch = Scratch::new();
-    let Some(report) = check(&given, &mut scratch) else {
-        return json!({"code": KEY_SET_REFUSED, "decision": "deny", "facts": {}});
+    let report = match check(&given, &mut scratch) {
+        Ok(report) => report,
+        Err(code) => return refused(code),
     };
     let facts: serde_json::Map<String, Value> = case["facts"]
         .as_object()
@@ -79,6 +112,52 @@ pub(crate) fn run(
         Decision::Deny => "deny",
     };
     json!({"code": report.verdict().code(), "decision": decision, "facts": facts})
+}
+
+/// The keys that may have signed the licence, and those that may have signed its status.
+fn trusted<'a>(expect: &Value, issuer: &str, embedded: &'a [u8]) -> (Keys<'a>, Option<KeySet>) {
+    let Some(key_set) = expect.get("key_set").map(bytes) else {
+        let status_keys = expect
+            .get("status_keys")
+            .map(|keys| KeySet::from_jwks(text(keys).as_bytes()).expect("good status keys"));
+        return (Keys::Embedded(embedded), status_keys);
+    };
+    let root = KeySet::from_jwks(embedded).expect("a good root key");
+    let root = root.iter().next().expect("one key");
+    match SignedKeySet::open(&key_set, root, issuer) {
+        Ok(key_set) => (
+            Keys::Signed(Box::new(key_set.keys(KeyUse::License).ok_or("unknown_key"))),
+            key_set.keys(KeyUse::Status),
+        ),
+        Err(error) => (Keys::Signed(Box::new(Err(error.code()))), None),
+    }
+}
+
+fn read_shard<'a>(
+    shard: &'a [u8],
+    delta: Option<&[u8]>,
+    keys: &KeySet,
+    issuer: &str,
+    rebuilt: &'a mut [u8],
+) -> Result<StatusShard<'a>, ShardError> {
+    let shard = StatusShard::open(shard, keys, issuer)?;
+    match delta {
+        Some(delta) => shard.apply(delta, keys, issuer, rebuilt),
+        None => Ok(shard),
+    }
+}
+
+/// Somebody who asks for the status of licences and has no shard yet.
+struct NothingYet;
+
+impl Revocations for NothingYet {
+    fn lookup(&self, _: &str, _: Option<&StatusRef<'_>>) -> RevocationStatus {
+        RevocationStatus::NoData
+    }
+}
+
+fn refused(code: &str) -> Value {
+    json!({"code": code, "decision": "deny", "facts": {}})
 }
 
 /// Runs every case and counts those whose outcome is the expected one.
@@ -138,6 +217,12 @@ fn fact(report: &LicenseReport<'_>, name: &str) -> Value {
             | RevocationStatus::NoData
             | RevocationStatus::NotChecked => Value::Null,
         },
+        ("revocation_age_s", _) => match report.freshness() {
+            Freshness::Fresh { age_s }
+            | Freshness::Aging { age_s }
+            | Freshness::TooOld { age_s, .. } => json!(age_s),
+            Freshness::Unknown => Value::Null,
+        },
         ("matched" | "required" | "total" | "drifted", _) => device_fact(report.device(), name),
         (name, verdict) => panic!("no fact {name} of a licence that is {}", verdict.code()),
     }
@@ -151,6 +236,10 @@ fn device_fact(device: &DeviceMatch<'_>, name: &str) -> Value {
         ("drifted", DeviceMatch::Checked { drifted, .. }) => drifted.clone().collect(),
         _ => Value::Null,
     }
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(text(value)).expect("base64url")
 }
 
 pub(crate) fn text(value: &Value) -> &str {

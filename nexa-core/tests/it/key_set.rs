@@ -30,7 +30,8 @@ fn signed(keys: &[KeySetEntry], revoked: &[RevokedKey]) -> Vec<u8> {
         keys,
         revoked,
     };
-    new.sign(&Forge::new(1).key, ISSUER).unwrap()
+    new.sign(&Forge::new(1).key, ISSUER)
+        .expect("a good key set")
 }
 
 fn open(bytes: &[u8]) -> Result<SignedKeySet<'_>, KeySetError> {
@@ -39,7 +40,8 @@ fn open(bytes: &[u8]) -> Result<SignedKeySet<'_>, KeySetError> {
 
 /// The code of a licence by the key of seed 2, checked under this key set `after_s` from its issue.
 fn code(key_set: &[u8], after_s: u64) -> &'static str {
-    let keys = open(key_set).unwrap().keys(KeyUse::License).unwrap();
+    let keys = open(key_set).expect("a good key set").keys(KeyUse::License);
+    let keys = keys.expect("an issuing key");
     let expect = LicenseExpectations::new(ISSUER, AUDIENCE, DeviceExpectation::NotChecked);
     let token = Forge::new(2).license();
     let mut scratch = Scratch::new();
@@ -52,7 +54,7 @@ fn code(key_set: &[u8], after_s: u64) -> &'static str {
 fn a_key_is_trusted_for_its_time_and_its_use() {
     let status = entry(KeyUse::Status, 9, NOW, None);
     let with = |keys: &[KeySetEntry], gone: &[RevokedKey]| {
-        signed(&[keys, &[status.clone()]].concat(), gone)
+        signed(&[keys, std::slice::from_ref(&status)].concat(), gone)
     };
     let license = |from, until| entry(KeyUse::License, 2, from, until);
     let other = entry(KeyUse::License, 3, 0, None);
@@ -67,7 +69,7 @@ fn a_key_is_trusted_for_its_time_and_its_use() {
             "kid_not_in_force",
         ),
         (with(&[license(NOW + 1, None)], &[]), 10, "kid_not_in_force"),
-        (with(&[other.clone()], &[]), 0, "unknown_key"),
+        (with(std::slice::from_ref(&other), &[]), 0, "unknown_key"),
         (with(&[other], &[revoked(2)]), 0, "kid_revoked"),
     ] {
         assert_eq!(code(&key_set, after_s), expected);

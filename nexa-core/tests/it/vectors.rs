@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use nexa_core::{KeySet, LicenseExpectations, check_license};
 use serde_json::Value;
 
-use crate::conformance::{self, CASES, FILE, cases, text};
+use crate::conformance::{self, CASES, FILE, KEY_SET_REFUSED, Keys, cases, text};
 
 #[path = "../../examples/license_vectors/vectors/mod.rs"]
 mod generator;
@@ -64,15 +64,18 @@ fn tables_change_no_answer() {
 /// The case's outcome by `check_license`, with keys that went through `prepare`.
 fn run(case: &Value, prepare: impl Fn(KeySet) -> KeySet) -> Value {
     conformance::run(case, |given, scratch| {
-        let keys = prepare(KeySet::from_jwks(given.keys).ok()?);
+        let keys = prepare(match &given.keys {
+            Keys::Embedded(jwks) => KeySet::from_jwks(jwks).map_err(|_| KEY_SET_REFUSED)?,
+            Keys::Signed(keys) => keys.as_ref().clone()?,
+        });
         let mut expect = LicenseExpectations::new(given.issuer, given.audience, given.device);
         if let Some(max_lifetime_s) = given.max_lifetime_s {
             expect = expect.with_max_lifetime_s(max_lifetime_s);
         }
-        if let Some(feed) = given.revocations {
-            expect = expect.with_revocations(feed);
+        if let Some(revocations) = given.revocations {
+            expect = expect.with_revocations(revocations);
         }
-        Some(check_license(
+        Ok(check_license(
             &keys,
             &expect,
             given.now,

@@ -5,14 +5,17 @@ mod device;
 mod header;
 mod json;
 mod judged;
+mod key_sets;
 mod keys;
 mod mint;
+mod shards;
 mod signature;
+mod signed;
 mod structure;
 mod terms;
 mod valid;
 
-use mint::{AUDIENCE, ISSUER, Key, NOW, jwks, quoted};
+use mint::{AUDIENCE, ISSUER, Key, NOW, b64, jwks, quoted};
 
 /// The whole file: one case per line, so that a change shows as the lines it changes.
 pub(crate) fn document() -> String {
@@ -27,10 +30,12 @@ pub(crate) fn document() -> String {
         signature::cases(),
         keys::cases(),
         judged::cases(),
+        shards::cases(),
+        key_sets::cases(),
     ];
     let lines: Vec<String> = groups.iter().flatten().map(Case::line).collect();
     format!(
-        "{{\"format\":\"nexa licence vectors 1\",\"cases\":[\n{}\n]}}\n",
+        "{{\"format\":\"nexa licence vectors 2\",\"cases\":[\n{}\n]}}\n",
         lines.join(",\n")
     )
 }
@@ -55,6 +60,10 @@ struct Expect {
     device: Option<Vec<(&'static str, &'static str)>>,
     /// Ids and times.
     revocations: Option<Vec<(&'static str, &'static str)>>,
+    key_set: Option<Vec<u8>>,
+    status_keys: Option<String>,
+    shard: Option<Vec<u8>>,
+    delta: Option<Vec<u8>>,
 }
 
 impl Case {
@@ -104,6 +113,40 @@ impl Case {
         self
     }
 
+    /// Trusts the root key alone, and the keys of this key set with it.
+    fn key_set(mut self, bytes: Vec<u8>) -> Self {
+        self.keys = signed::root().jwk();
+        self.expect.key_set = Some(bytes);
+        self
+    }
+
+    /// Asks for the status of the licence, and has nothing to look it up in.
+    fn status(self) -> Self {
+        self.status_keys(signed::status_key().jwk())
+    }
+
+    fn status_keys(mut self, keys: String) -> Self {
+        self.expect.status_keys = Some(keys);
+        self
+    }
+
+    /// Has this shard, and the status key embedded.
+    fn shard(self, bytes: Vec<u8>) -> Self {
+        self.status().shard_under_key_set(bytes)
+    }
+
+    /// Has this shard; the status key comes from the key set.
+    fn shard_under_key_set(mut self, bytes: Vec<u8>) -> Self {
+        self.expect.shard = Some(bytes);
+        self
+    }
+
+    /// Applies this delta to the shard first.
+    fn delta(mut self, bytes: Vec<u8>) -> Self {
+        self.expect.delta = Some(bytes);
+        self
+    }
+
     fn fact(mut self, name: &'static str, json: impl ToString) -> Self {
         self.facts.push((name, json.to_string()));
         self
@@ -147,6 +190,19 @@ impl Expect {
             };
             let entries: Vec<String> = revoked.iter().map(entry).collect();
             members.push(("revocations", format!("[{}]", entries.join(","))));
+        }
+        if let Some(keys) = &self.status_keys {
+            members.push(("status_keys", quoted(keys)));
+        }
+        let documents = [
+            ("key_set", &self.key_set),
+            ("shard", &self.shard),
+            ("delta", &self.delta),
+        ];
+        for (name, document) in documents {
+            if let Some(bytes) = document {
+                members.push((name, quoted(&b64(bytes))));
+            }
         }
         object(&members)
     }
