@@ -66,8 +66,26 @@ pub(crate) fn open<'k, 'b>(
     token: &[u8],
     scratch: &'b mut Scratch,
 ) -> Result<Opened<'k, 'b>, Refusal> {
-    let segments = split(token)?;
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(Refusal::TokenTooLong { bytes: token.len() });
+    }
     let Scratch { bytes, nodes } = scratch;
+    let (trusted, payload) = open_payload(keys, typ, token, bytes, nodes)?;
+    Ok(Opened {
+        trusted,
+        claims: read_object(TokenPart::Payload, payload, nodes, MAX_PAYLOAD_MEMBERS)?,
+    })
+}
+
+/// As [`open`], for a token of any length: decodes into `bytes` and answers the payload unread.
+pub(crate) fn open_payload<'k, 'b>(
+    keys: &'k KeySet,
+    typ: &str,
+    token: &[u8],
+    bytes: &'b mut [u8],
+    nodes: &mut [Node],
+) -> Result<(&'k TrustedKey, &'b mut [u8]), Refusal> {
+    let segments = split(token)?;
     let undecodable = |part| move |fault| why_undecodable(token, part, fault);
     let (header, rest) =
         base64url::decode(segments.header, bytes).map_err(undecodable(TokenPart::Header))?;
@@ -86,10 +104,7 @@ pub(crate) fn open<'k, 'b>(
             SignatureError::SmallOrder => Refusal::SignatureSmallOrder,
             SignatureError::Mismatch => Refusal::SignatureWrong,
         })?;
-    Ok(Opened {
-        trusted,
-        claims: read_object(TokenPart::Payload, payload, nodes, MAX_PAYLOAD_MEMBERS)?,
-    })
+    Ok((trusted, payload))
 }
 
 /// Reads a payload that has no signature yet: the issuer's check of its own work.
@@ -117,9 +132,6 @@ struct Segments<'t> {
 }
 
 fn split(token: &[u8]) -> Result<Segments<'_>, Refusal> {
-    if token.len() > MAX_TOKEN_BYTES {
-        return Err(Refusal::TokenTooLong { bytes: token.len() });
-    }
     // In chunks whose count fits a byte: the compiler makes wide instructions of that.
     let dots: usize = token
         .chunks(255)

@@ -112,7 +112,7 @@ pub use license::{
     Decision, DeviceBinding, DeviceExpectation, DeviceMatch, DevicePolicy, DriftedKinds,
     Entitlements, FINGERPRINT_KIND, FeedError, FeedProblem, Freshness, License,
     LicenseExpectations, LicenseReport, LicenseTerms, Limits, NoRevocations, RevocationFeed,
-    RevocationStatus, Revocations, StalePolicy, StatusRef, Verdict, check_license,
+    RevocationStatus, Revocations, SignedFeedError, StalePolicy, StatusRef, Verdict, check_license,
 };
 pub use refusal::{Claim, Refusal, TokenPart};
 #[cfg(feature = "keys")]

@@ -84,7 +84,8 @@ pub use nexa_core::{
     DriftedKinds, Entitlements, FINGERPRINT_KIND, FeedError, FeedProblem, Freshness, JsonFault,
     KeyError, KeyProblem, KeySet, KeySetContents, KeySetEntry, KeySetError, KeyUse, License,
     LicenseReport, LicenseTerms, Limits, NoRevocations, Refusal, RevocationFeed, RevocationStatus,
-    Revocations, RevokedKey, Scratch, ShardError, SignatureError, SignedKeySet, StalePolicy,
-    StatusRef, StatusShard, TokenPart, UnixSeconds, Verdict, VerificationKey, Verified,
+    Revocations, RevokedKey, Scratch, ShardError, SignatureError, SignedFeedError, SignedKeySet,
+    StalePolicy, StatusRef, StatusShard, TokenPart, UnixSeconds, Verdict, VerificationKey,
+    Verified,
 };
 pub use verifier::Verifier;

@@ -4,6 +4,7 @@ mod device;
 mod facts;
 mod report;
 mod revocation;
+mod signed_feed;
 mod terms;
 
 pub use check::{LicenseExpectations, check_license};
@@ -13,6 +14,7 @@ pub use report::{Decision, Freshness, LicenseReport, Verdict};
 pub use revocation::{
     FeedError, FeedProblem, NoRevocations, RevocationFeed, RevocationStatus, Revocations,
 };
+pub use signed_feed::SignedFeedError;
 pub use terms::{Entitlements, LicenseTerms, Limits, StalePolicy};
 
 #[cfg(feature = "issue")]

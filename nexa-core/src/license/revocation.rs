@@ -54,7 +54,8 @@ impl Revocations for NoRevocations {
 ///
 /// # Security
 ///
-/// The list is not signed: it is worth what the way it came is worth.
+/// The list itself is not signed: it is worth what the way it came is worth. Its signed form is read by
+/// [`open`](Self::open).
 ///
 /// ```
 /// use nexa_core::{RevocationFeed, RevocationStatus, Revocations};

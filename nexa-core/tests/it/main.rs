@@ -30,6 +30,8 @@ mod license;
 #[cfg(feature = "issue")]
 mod oracle;
 #[cfg(feature = "issue")]
+mod signed_feed;
+#[cfg(feature = "issue")]
 mod status;
 #[cfg(feature = "std")]
 mod ui;
