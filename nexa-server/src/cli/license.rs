@@ -1,4 +1,4 @@
-//! `nexa license issue|verify|inspect`: the subcommands, and `inspect`.
+//! `nexa license issue|request|verify|inspect`: the subcommands, and `inspect`.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::exit::{Exit, Failure};
 use super::input::{TOKEN_MAX, each_token};
 use super::output::{print_line, remark};
-use super::{license_issue, license_verify};
+use super::{license_issue, license_request, license_verify};
 
 #[derive(Args)]
 pub(super) struct License {
@@ -20,6 +20,8 @@ pub(super) struct License {
 enum LicenseCommand {
     /// Issue a licence and print its token.
     Issue(license_issue::Issue),
+    /// Ask for a licence from a machine without a network: write what the device is to a file.
+    Request(license_request::MakeRequest),
     /// Verify licences offline.
     Verify(license_verify::Verify),
     /// Show what stands in a token, without verifying anything.
@@ -33,6 +35,7 @@ impl License {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self.command {
             LicenseCommand::Issue(issue) => issue.run(),
+            LicenseCommand::Request(request) => request.run(),
             LicenseCommand::Verify(verify) => verify.run(),
             LicenseCommand::Inspect { token } => inspect(&token),
         }

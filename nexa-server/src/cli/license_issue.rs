@@ -1,4 +1,4 @@
-//! `nexa license issue`: an issuer without a server.
+//! `nexa license issue`: an issuer without a server, or a server asked for a licence.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,8 @@ use nexa_core::{DevicePolicy, LicenseIssuer, NewDevice, NewLicense, NewTerms, uu
 
 use super::exit::{Exit, Failure};
 use super::input::read_signing_key;
-use super::output::print_line;
+use super::license_request::{DeviceArgs, Request};
+use super::output::write_file;
 use crate::serve::{now, rng};
 
 #[derive(Args)]
@@ -18,12 +19,17 @@ pub(super) struct Issue {
     /// The issuer: the URL that verifiers expect as `iss`.
     #[arg(long, value_name = "URL")]
     issuer: String,
+    /// A request from the device, as `nexa license request` writes it: it names the app and the device.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["app", "fingerprint", "components"])]
+    request: Option<PathBuf>,
     /// The app that the licence is for: its audience.
-    #[arg(long)]
-    app: String,
-    /// What tells the device from others, 1 to 512 bytes.
-    #[arg(long)]
-    fingerprint: String,
+    #[arg(long, required_unless_present = "request")]
+    app: Option<String>,
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// How many of the device's components have to match: any, two, most, all or a number.
+    #[arg(long, value_name = "POLICY", default_value = "all", value_parser = policy)]
+    device_policy: DevicePolicy,
     /// Whom the licence is issued to: a tenant's id.
     #[arg(long, default_value = "local")]
     subject: String,
@@ -33,6 +39,9 @@ pub(super) struct Issue {
     /// What the licence entitles to; may be repeated.
     #[arg(long = "entitlement", value_name = "NAME")]
     entitlements: Vec<String>,
+    /// Where to write the token; to standard output without it.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 impl Issue {
@@ -40,16 +49,24 @@ impl Issue {
         let key = read_signing_key(&self.signing_key)?;
         let issuer = LicenseIssuer::new(key, &self.issuer)
             .map_err(|error| Failure::Usage(format!("--issuer: {error}")))?;
+        let request = self.request.as_deref().map(Request::read).transpose()?;
+        let (audience, components) = match &request {
+            Some(request) => (request.app_id.as_str(), request.device.components()),
+            None => (
+                self.app.as_deref().unwrap_or_default(),
+                self.device.components(),
+            ),
+        };
         let entitlements: Vec<&str> = self.entitlements.iter().map(String::as_str).collect();
         let (now, mut rng) = (now(), rng());
         let request = NewLicense {
             jti: &uuid_v7(now.unsigned_ms(), &mut rng),
             subject: &self.subject,
-            audience: &self.app,
+            audience,
             ttl_s: u64::from(self.ttl_days) * 24 * 3600,
             device: NewDevice {
-                components: &[("fingerprint", &self.fingerprint)],
-                policy: DevicePolicy::All,
+                components: &components,
+                policy: self.device_policy,
             },
             terms: NewTerms {
                 entitlements: &entitlements,
@@ -60,7 +77,23 @@ impl Issue {
         let issued = issuer
             .issue(now.seconds(), &mut rng, &request)
             .map_err(Failure::usage)?;
-        print_line(&issued.token)?;
+        write_file(
+            self.output.as_deref(),
+            format!("{}\n", issued.token).as_bytes(),
+        )?;
         Ok(Exit::Success)
+    }
+}
+
+fn policy(text: &str) -> Result<DevicePolicy, String> {
+    match text {
+        "any" => Ok(DevicePolicy::Any),
+        "two" => Ok(DevicePolicy::Two),
+        "most" => Ok(DevicePolicy::Most),
+        "all" => Ok(DevicePolicy::All),
+        number => number
+            .parse()
+            .map(DevicePolicy::AtLeast)
+            .map_err(|_| "must be any, two, most, all or a number".to_owned()),
     }
 }

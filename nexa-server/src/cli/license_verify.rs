@@ -1,17 +1,20 @@
 //! `nexa license verify`: every verdict with its facts, offline.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nexa_core::{
-    Decision, DeviceExpectation, DeviceMatch, KeySet, License, LicenseExpectations, LicenseReport,
-    RevocationFeed, RevocationStatus, Scratch, UnixSeconds, Verdict, check_license,
+    Decision, DeviceExpectation, DeviceMatch, Freshness, KeySet, License, LicenseExpectations,
+    LicenseReport, RevocationFeed, RevocationStatus, Revocations, Scratch, UnixSeconds, Verdict,
+    check_license,
 };
 use serde_json::{Map, Value, json};
 
 use super::exit::{Exit, Failure};
 use super::input::{each_token, read_file};
+use super::license_request::{DeviceArgs, Request};
 use super::output::print_line;
+use super::status_folder::StatusFolder;
 use crate::serve::now;
 use crate::time::{TimeProblem, UnixMillis};
 
@@ -21,18 +24,37 @@ pub(super) struct Verify {
     /// when some are not valid; empty input holds none that is not, so it ends with 0.
     token: String,
     /// The keys that may have signed: a JWK set or one JWK.
-    #[arg(long, value_name = "FILE")]
-    jwks: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "root")]
+    jwks: Option<PathBuf>,
+    /// The root key, as `nexa keyset export --root` prints it: the keys come from the key set in the folder of --status.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "status",
+        conflicts_with = "jwks"
+    )]
+    root: Option<PathBuf>,
+    /// A folder that `nexa status export` has written: signed keys and signed revocation data.
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "root",
+        conflicts_with = "revocations"
+    )]
+    status: Option<PathBuf>,
     /// The issuer that must stand in the licence.
     #[arg(long, value_name = "URL")]
     issuer: String,
     /// The app that the licence must be for.
     #[arg(long, value_name = "APP")]
     audience: String,
-    /// The fingerprint of this device. Without it the device is not checked.
-    #[arg(long)]
-    fingerprint: Option<String>,
-    /// A revocation list as served by /api/licenses/revocations. Without it revocation is not checked.
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// The device, as it was asked for in this request. Without it and without --fingerprint and --component the device
+    /// is not checked.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["fingerprint", "components"])]
+    request: Option<PathBuf>,
+    /// A revocation list as served by /api/licenses/revocations. Without it and --status revocation is not checked.
     #[arg(long, value_name = "FILE")]
     revocations: Option<PathBuf>,
     /// The time to verify at (RFC 3339). Without it: now.
@@ -45,28 +67,41 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let keys = KeySet::from_jwks(&read_file(&self.jwks)?)
-            .map_err(|error| Failure::Usage(format!("{}: {error}", self.jwks.display())))?;
         let at = match &self.at {
             None => now(),
             Some(text) => text.parse().map_err(|problem: TimeProblem| {
                 Failure::Usage(format!("--at: {text:?} {problem}"))
             })?,
         };
+        let folder = match (&self.root, &self.status) {
+            (Some(root), Some(folder)) => Some(StatusFolder::open(folder, root, &self.issuer)?),
+            _ => None,
+        };
+        let keys = match (&folder, &self.jwks) {
+            (Some(folder), _) => folder.keys().clone(),
+            (None, Some(jwks)) => read_keys(jwks)?,
+            (None, None) => return Err(Failure::usage("name --jwks, or --root and --status")),
+        };
         let feed_json = self.revocations.as_deref().map(read_file).transpose()?;
         let feed = feed_json.as_deref().map(RevocationFeed::read).transpose();
         let feed = feed.map_err(|error| Failure::Usage(format!("--revocations: {error}")))?;
-        let components = self
-            .fingerprint
-            .as_deref()
-            .map(|fingerprint| [("fingerprint", fingerprint)]);
-        let device = match &components {
-            Some(components) => DeviceExpectation::Components(components),
-            None => DeviceExpectation::NotChecked,
+        let revocations: Option<&dyn Revocations> = match (&folder, &feed) {
+            (Some(folder), _) => Some(folder),
+            (None, Some(feed)) => Some(feed),
+            (None, None) => None,
+        };
+        let request = self.request.as_deref().map(Request::read).transpose()?;
+        let components = match &request {
+            Some(request) => request.device.components(),
+            None => self.device.components(),
+        };
+        let device = match components.is_empty() {
+            false => DeviceExpectation::Components(&components),
+            true => DeviceExpectation::NotChecked,
         };
         let mut expect = LicenseExpectations::new(&self.issuer, &self.audience, device);
-        if let Some(feed) = &feed {
-            expect = expect.with_revocations(feed);
+        if let Some(revocations) = revocations {
+            expect = expect.with_revocations(revocations);
         }
         let mut exit = Exit::Success;
         let mut scratch = Scratch::new();
@@ -83,6 +118,12 @@ impl Verify {
         })?;
         Ok(exit)
     }
+}
+
+/// Reads a JWK set or one JWK, naming the file in the error.
+pub(super) fn read_keys(path: &Path) -> Result<KeySet, Failure> {
+    KeySet::from_jwks(&read_file(path)?)
+        .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
 }
 
 fn as_json(report: &LicenseReport<'_>) -> Value {
@@ -111,6 +152,12 @@ fn as_json(report: &LicenseReport<'_>) -> Value {
                 RevocationStatus::Revoked { .. } => "revoked",
             }),
         );
+        if let Freshness::Fresh { age_s }
+        | Freshness::Aging { age_s }
+        | Freshness::TooOld { age_s, .. } = report.freshness()
+        {
+            put("revocationDataAgeSeconds", json!(age_s));
+        }
     }
     match verdict {
         Verdict::NotYetValid { starts_in_s } => drop(put("startsInSeconds", json!(starts_in_s))),
@@ -122,9 +169,8 @@ fn as_json(report: &LicenseReport<'_>) -> Value {
             put("graceLeftSeconds", json!(grace_left_s));
         }
         Verdict::Revoked { at } => drop(put("revokedAt", json!(rfc3339(at)))),
-        Verdict::RevocationDataOld { age_s, max_age_s } => {
-            put("revocationDataAgeSeconds", json!(age_s));
-            put("revocationDataMaxAgeSeconds", json!(max_age_s));
+        Verdict::RevocationDataOld { max_age_s, .. } => {
+            drop(put("revocationDataMaxAgeSeconds", json!(max_age_s)));
         }
         Verdict::Valid
         | Verdict::OtherDevice { .. }

@@ -11,12 +11,14 @@ mod jwks;
 mod key;
 mod license;
 mod license_issue;
+mod license_request;
 mod license_verify;
 mod openapi;
 mod operator_key;
 mod output;
 mod running_server;
 mod serve;
+mod status_folder;
 
 use std::process::ExitCode;
 
@@ -38,7 +40,7 @@ enum Command {
     Serve(serve::Serve),
     /// Make, hash and check API keys, without a server.
     Key(key::Key),
-    /// Issue, verify and inspect licences, without a server.
+    /// Ask for, issue, verify and inspect licences.
     License(license::License),
     /// Print the public keys of a data folder or of a signing key as a JWK set.
     Jwks(jwks::Jwks),
