@@ -80,7 +80,7 @@ impl App {
                 .map_err(|error| Error::Fault(format!("route table: {error}")))?,
             services: Services {
                 store,
-                issuing: Issuing { trusted, ..issuing },
+                issuing: Arc::new(Issuing { trusted, ..issuing }),
                 audit_key,
                 mailer,
                 letters,

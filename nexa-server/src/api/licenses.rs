@@ -1,11 +1,13 @@
 //! `/api/licenses/*`: licences for devices.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::route::Cx;
 use crate::domain::Error;
-use crate::domain::licenses::{self, LicenseFields};
+use crate::domain::licenses::{self, LicenseFields, NewLicense};
 use crate::http::extract::{Body, OptionalBody, Path, Query};
 use crate::http::reply::{Created, Ok200, Secret, Success};
 use crate::store::licenses::License;
@@ -41,7 +43,6 @@ pub(crate) fn issue(
     cx: &mut Cx<'_>,
     Body(body): Body<Issue>,
 ) -> Result<Secret<Created<Issued>>, Error> {
-    let services = cx.services;
     let fields = LicenseFields {
         app_id: &body.app_id,
         fingerprint: &body.device.fingerprint,
@@ -49,20 +50,13 @@ pub(crate) fn issue(
         device_name: body.device.name.as_deref(),
         ttl_days: body.ttl_days,
     };
-    let member = cx.origin.principal.member()?;
-    let licenses::Draft { token, row } = licenses::draft(
-        cx.now,
-        cx.rng,
-        &services.issuing,
-        &services.apps,
-        member,
-        &fields,
-    )?;
-    let expires_at = row.expires_at;
-    cx.write(move |tx, now, origin| licenses::issue(tx, now, origin, &row))?;
+    let wanted = NewLicense::new(cx.now, cx.rng, &cx.services.apps, &fields)?;
+    let issuing = Arc::clone(&cx.services.issuing);
+    let issued =
+        cx.write(move |tx, now, origin| licenses::issue(tx, now, origin, &issuing, wanted))?;
     Ok(Secret(Created(Issued {
-        license: token,
-        expires_at,
+        license: issued.token,
+        expires_at: issued.expires_at,
     })))
 }
 

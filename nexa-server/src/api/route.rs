@@ -64,7 +64,8 @@ pub(crate) enum Lane {
 pub(crate) struct Services {
     pub(crate) store: Store,
     pub(crate) cache: KeyCache,
-    pub(crate) issuing: Issuing,
+    /// Shared with the transactions that sign.
+    pub(crate) issuing: Arc<Issuing>,
     pub(crate) audit_key: AuditKey,
     pub(crate) apps: Vec<App>,
     pub(crate) agents: AgentPolicy,
