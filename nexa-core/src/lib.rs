@@ -99,8 +99,9 @@ pub use claims::Verified;
 #[cfg(feature = "issue")]
 pub use issue::{
     AccessIssuer, IssueError, IssuedAccess, IssuedLicense, LicenseIssuer, NewAccess, NewDevice,
-    NewKeySet, NewLicense, NewShard, NewTerms, RefreshToken, ShardChanges, SigningKey,
-    SigningKeyError, check_issuer, public_jwks, sign_key_set, uuid_v7, uuid_v7_from,
+    NewKeySet, NewLicense, NewRevocationList, NewShard, NewStatusList, NewTerms, RefreshToken,
+    ShardChanges, SigningKey, SigningKeyError, check_issuer, public_jwks, sign_key_set, uuid_v7,
+    uuid_v7_from,
 };
 pub use json::JsonFault;
 pub use jwk::{KeyError, KeyProblem, KeySet, SignatureError, VerificationKey};

@@ -164,6 +164,10 @@ pub(crate) fn routes() -> Vec<Route> {
             summary: "List licences", handler: handler(licenses::list) },
         Route { method: get(), path: "/api/licenses/revocations", access: Public, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "What has been revoked", handler: handler(licenses::revocations) },
+        Route { method: get(), path: "/api/licenses/status/{shard}", access: Public, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Which licences of a shard are revoked, as a status list token", handler: handler(licenses::status::list) },
+        Route { method: get(), path: "/api/licenses/status/{shard}/shard", access: Public, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
+            summary: "Which licences of a shard are revoked, as a status shard or a delta", handler: handler(licenses::status::shard) },
         Route { method: post(), path: "/api/licenses/{jti}/revoke", access: Member, limits: &[], lane: Lane::Store, dialect: Dialect::Agentyk,
             summary: "Revoke a licence", handler: handler(licenses::revoke) },
 

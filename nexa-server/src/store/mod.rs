@@ -40,6 +40,7 @@ mod offline;
 pub(crate) mod operator_keys;
 mod pool;
 pub(crate) mod sessions;
+pub(crate) mod status_shards;
 pub(crate) mod sweep;
 pub(crate) mod tenants;
 mod tx;
@@ -80,5 +81,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 5,
         sql: include_str!("sql/0005_people.sql"),
+    },
+    Migration {
+        version: 6,
+        sql: include_str!("sql/0008_shards.sql"),
     },
 ];

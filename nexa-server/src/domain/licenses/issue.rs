@@ -8,7 +8,7 @@ use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
 use super::super::fields;
 use super::super::issuing::Issuing;
-use super::super::principal::Member;
+use super::super::status;
 use super::devices::device_digest;
 use crate::store::Tx;
 use crate::store::licenses::{self, License};
@@ -91,7 +91,7 @@ pub(crate) fn issue(
     wanted: NewLicense,
 ) -> Result<Issued, Error> {
     let member = origin.principal.member()?;
-    let place = place(tx, member)?;
+    let place = status::choose(tx, now, &issuing.status, &wanted.salt)?;
     let request = nexa_core::NewLicense {
         jti: &wanted.jti,
         subject: &member.tenant_id,
@@ -102,9 +102,10 @@ pub(crate) fn issue(
             policy: DevicePolicy::All,
         },
         terms: NewTerms::default(),
-        status: place
-            .as_ref()
-            .map(|(index, uri)| StatusRef { index: *index, uri }),
+        status: Some(StatusRef {
+            index: place.place.position,
+            uri: &place.uri,
+        }),
     };
     let issued = issuing
         .licenses
@@ -124,15 +125,11 @@ pub(crate) fn issue(
         jti: wanted.jti,
     };
     licenses::insert(tx, &row)?;
+    status::take(tx, &row.jti, &place, row.expires_at)?;
     let (tenant_id, jti) = (Some(row.tenant_id.as_str()), Some(row.jti.as_str()));
     audit::record(tx, now, origin, Act::LicenseIssued, tenant_id, jti)?;
     Ok(Issued {
         token: issued.token,
         expires_at: row.expires_at,
     })
-}
-
-/// Where the status of a new licence will stand: a position, and the URI of the list that has it.
-fn place(_: &Tx<'_>, _: &Member) -> Result<Option<(u16, String)>, Error> {
-    Ok(None)
 }

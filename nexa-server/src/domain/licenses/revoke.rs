@@ -1,8 +1,11 @@
 //! Revocation: of one licence, of all that a tenant has, and the feed that tells of it.
 
+use std::sync::Arc;
+
 use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
 use super::super::fields;
+use super::super::status::{self, Signer};
 use crate::store::licenses::{self, Revocation};
 use crate::store::{Store, Tx, tenants};
 use crate::time::UnixMillis;
@@ -18,6 +21,7 @@ pub(crate) fn revoke(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
+    signer: &Signer,
     jti: &str,
     reason: Option<&str>,
 ) -> Result<(), Error> {
@@ -34,7 +38,8 @@ pub(crate) fn revoke(
     if license.revoked_at.is_some() {
         return Ok(());
     }
-    licenses::revoke(tx, now, &license.jti, reason.as_deref())?;
+    let place = licenses::revoke(tx, now, &license.jti, reason.as_deref())?;
+    status::revoked(tx, now, signer, place.as_slice())?;
     audit::record(
         tx,
         now,
@@ -63,7 +68,11 @@ pub(in crate::domain) fn begin_revoking(
 ///
 /// # Errors
 /// `Store`; what is left is revoked by the next call.
-pub(crate) fn finish_revoking(store: &Store, now: UnixMillis) -> Result<(), Error> {
+pub(crate) fn finish_revoking(
+    store: &Store,
+    now: UnixMillis,
+    signer: &Arc<Signer>,
+) -> Result<(), Error> {
     const TENANTS: u32 = 10;
     const PART: u32 = 1_000;
     loop {
@@ -71,9 +80,11 @@ pub(crate) fn finish_revoking(store: &Store, now: UnixMillis) -> Result<(), Erro
         for (tenant_id, since) in &found {
             let mut last: Option<String> = None;
             loop {
-                let (id, since) = (tenant_id.clone(), *since);
+                let (id, since, signer) = (tenant_id.clone(), *since, Arc::clone(signer));
                 last = store.write(move |tx| -> Result<_, Error> {
-                    let last = licenses::revoke_part(tx, now, &id, since, last.as_deref(), PART)?;
+                    let (last, places) =
+                        licenses::revoke_part(tx, now, &id, since, last.as_deref(), PART)?;
+                    status::revoked(tx, now, &signer, &places)?;
                     if last.is_none() {
                         tenants::end_revoking(tx, since, &id)?;
                     }
