@@ -251,7 +251,7 @@ fn all_licences_of_a_disabled_tenant_are_in_their_shard() {
     );
     let operator = fixture.operator_key();
     let seq = fixture.opened().0;
-    let (code, answer) = fixture.send("PATCH", &path, &operator, &json!({ "state": "disabled" }));
+    let (code, answer) = fixture.send("PATCH", &path, &operator, &json!({ "enabled": false }));
     assert_eq!(code, 200, "{answer}");
     let (after, _, revoked) = fixture.opened();
     assert_eq!(
