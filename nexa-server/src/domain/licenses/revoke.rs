@@ -3,7 +3,8 @@
 use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
 use super::super::fields;
-use crate::store::licenses::{self, Revocation};
+use super::find_managed;
+use crate::store::licenses::{self, License, Revocation};
 use crate::store::{Store, Tx, tenants};
 use crate::time::UnixMillis;
 
@@ -25,16 +26,22 @@ pub(crate) fn revoke(
     let reason = reason
         .map(|reason| fields::text_up_to("reason", reason, REASON_MAX))
         .transpose()?;
-    let license = licenses::find(tx, &member.tenant_id, jti)?
-        .filter(|license| match &license.user_id {
-            Some(user_id) => member.manages(user_id),
-            None => member.role.manages_tenant(),
-        })
-        .ok_or(Error::NotFound { noun: "License" })?;
-    if license.revoked_at.is_some() {
-        return Ok(());
+    let license = find_managed(tx, member, jti)?;
+    match license.revoked_at {
+        Some(_) => Ok(()),
+        None => end(tx, now, origin, &license, reason.as_deref()),
     }
-    licenses::revoke(tx, now, &license.jti, reason.as_deref())?;
+}
+
+/// Revokes one that is not revoked yet: the one way of it, whatever the cause.
+pub(super) fn end(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    license: &License,
+    reason: Option<&str>,
+) -> Result<(), Error> {
+    licenses::revoke(tx, now, &license.jti, reason)?;
     audit::record(
         tx,
         now,
