@@ -58,7 +58,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | none | checking licences, access tokens, key sets, status shards, revocation feeds and audit checkpoints: `no_std`, no heap |
+//! | none | checking licences, access tokens, key sets, status shards, revocation feeds and audit checkpoints; trusted time: `no_std`, no heap |
 //! | `keys` | API keys and scopes (needs `alloc`) |
 //! | `issue` | signing keys; issuing licences, access and refresh tokens, key sets and status shards (needs `alloc`) |
 //! | `std` | default: `keys` and `issue` |
@@ -71,6 +71,7 @@ mod access;
 mod base64url;
 mod checkpoint;
 mod claims;
+mod clock;
 #[cfg(feature = "issue")]
 mod issue;
 mod json;
@@ -96,11 +97,13 @@ pub use access::{AccessClaims, check_access};
 pub use base64url::Base64Fault;
 pub use checkpoint::AuditCheckpoint;
 pub use claims::Verified;
+pub use clock::{ClockReading, TrustedClock};
 #[cfg(feature = "issue")]
 pub use issue::{
     AccessIssuer, IssueError, IssuedAccess, IssuedLicense, LicenseIssuer, NewAccess, NewDevice,
-    NewKeySet, NewLicense, NewShard, NewTerms, RefreshToken, ShardChanges, SigningKey,
-    SigningKeyError, check_issuer, public_jwks, sign_key_set, uuid_v7, uuid_v7_from,
+    NewKeySet, NewLicense, NewRevocationList, NewShard, NewStatusList, NewTerms, RefreshToken,
+    ShardChanges, SigningKey, SigningKeyError, check_issuer, public_jwks, sign_key_set, uuid_v7,
+    uuid_v7_from,
 };
 pub use json::JsonFault;
 pub use jwk::{KeyError, KeyProblem, KeySet, SignatureError, VerificationKey};

@@ -10,7 +10,6 @@ use crate::domain::audit::checkpoint::{self, AuditKey, Checkpoint};
 use crate::domain::audit::listing::{self, EventsBefore, SeenEvent};
 use crate::domain::audit::verify::{Problem, Verification, verify};
 use crate::domain::audit::{Act, Origin, erase_tenant, record};
-use crate::domain::issuing::Issuing;
 use crate::domain::paging::Page;
 use crate::domain::principal::{KeyPower, Member, Principal, Role, Via};
 use crate::store::{DATABASE_FILE, MIGRATIONS, ReadOnly, Store, StoreError};
@@ -103,11 +102,9 @@ fn add_act(
 }
 
 fn audit_key() -> AuditKey {
-    let issuing = Issuing::new(
-        &SigningKey::generate(&mut SeededRng::new(7)),
-        "https://auth.example.com",
-    );
-    testing::audit_key(&issuing.unwrap())
+    testing::audit_key(&testing::issuing(&SigningKey::generate(
+        &mut SeededRng::new(7),
+    )))
 }
 
 fn keys() -> [KeySet; 1] {
@@ -348,7 +345,7 @@ fn a_checkpoint_is_kept_when_there_is_something_new_and_an_hour_has_passed() {
 #[test]
 fn the_audit_key_is_another_key_than_the_issuing_one() {
     let key = SigningKey::generate(&mut SeededRng::new(7));
-    let issuing = Issuing::new(&key, "https://auth.example.com").unwrap();
+    let issuing = testing::issuing(&key);
     assert!(matches!(
         AuditKey::new(key, &issuing),
         Err(Error::Invalid { .. })

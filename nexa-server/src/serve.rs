@@ -28,9 +28,11 @@ use crate::domain::audit::{self, Origin};
 use crate::domain::issuing::Issuing;
 use crate::domain::operators::{self, NewOperatorKey};
 use crate::domain::principal::Principal;
+use crate::domain::status::Signer;
 use crate::http::{BodyProblem, Outcome, Plan, Serve, listen};
 use crate::job;
 use crate::outbound::mail::MailUrl;
+use crate::store::key_file::KeyFile;
 use crate::store::{self, Store};
 use crate::time::UnixMillis;
 use background::Background;
@@ -47,6 +49,9 @@ pub enum ServeError {
     /// The audit key could not be read or made.
     #[error("audit key: {0}")]
     AuditKey(String),
+    /// The status key could not be read or made.
+    #[error("status key: {0}")]
+    StatusKey(String),
     /// The address could not be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -83,8 +88,8 @@ struct Shell {
 }
 
 impl Server {
-    /// Opens the data folder and binds the address. On an empty folder this makes the signing key, the audit key and
-    /// an operator key.
+    /// Opens the data folder and binds the address. On an empty folder this makes the keys of the server and an
+    /// operator key.
     ///
     /// # Errors
     /// [`ServeError`]; nothing is left half-open.
@@ -127,8 +132,11 @@ impl Server {
         let store = open_store(&config.data)?;
         let is_first_start = store.read(operators::list).map_err(setting)?.is_empty();
         let signing_key = keys::signing_key(&config.data, is_first_start)?;
-        let issuing = Issuing::new(&signing_key, &public_url).map_err(setting)?;
-        let audit_key = AuditKey::new(keys::audit_key(&config.data)?, &issuing).map_err(setting)?;
+        let status_key = keys::key_or_new(KeyFile::Status, &config.data)?;
+        let status = Signer::new(status_key, &public_url, config.status_refresh_s);
+        let issuing = Issuing::new(&signing_key, status, &public_url).map_err(setting)?;
+        let audit_key = keys::key_or_new(KeyFile::Audit, &config.data)?;
+        let audit_key = AuditKey::new(audit_key, &issuing).map_err(setting)?;
         warn_of_other_audit_key(&store, &audit_key).map_err(setting)?;
         warn_of_apps(&store, &config.apps, &public_url).map_err(setting)?;
         let app = App::new(&config, store, issuing, audit_key, mailer, letters).map_err(setting)?;

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::config::{Config, Overrides};
 use crate::domain::audit::checkpoint::AuditKey;
 use crate::domain::issuing::Issuing;
+use crate::domain::status::Signer;
 use crate::http::Outcome;
 use crate::outbound::mail::{MailError, Mailer, Message};
 use crate::store::{MIGRATIONS, Store};
@@ -42,7 +43,7 @@ pub(crate) fn app_on(
     change: impl FnOnce(&mut Config),
 ) -> (App, Arc<RecordingMailer>) {
     let signing_key = SigningKey::generate(&mut SeededRng::new(7));
-    let issuing = Issuing::new(&signing_key, "https://auth.example.com").unwrap();
+    let issuing = issuing(&signing_key);
     let audit_key = audit_key(&issuing);
     let mut config = Config::load(None, Overrides::default()).unwrap();
     change(&mut config);
@@ -58,6 +59,13 @@ pub(crate) fn app_on(
     )
     .unwrap();
     (app, mailer)
+}
+
+/// A server's keys, the status key beside the issuing one.
+pub(crate) fn issuing(signing_key: &SigningKey) -> Issuing {
+    let status_key = SigningKey::generate(&mut SeededRng::new(9));
+    let status = Signer::new(status_key, "https://auth.example.com", 3600);
+    Issuing::new(signing_key, status, "https://auth.example.com").unwrap()
 }
 
 /// A key for checkpoints beside the issuing one.

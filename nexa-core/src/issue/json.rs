@@ -50,6 +50,15 @@ impl<'t> ObjectWriter<'t> {
         ObjectWriter::open(self.text)
     }
 
+    pub(super) fn list(&mut self, name: &str) -> ListWriter<'_> {
+        self.name(name);
+        self.text.push('[');
+        ListWriter {
+            text: self.text,
+            is_empty: true,
+        }
+    }
+
     pub(super) fn close(self) {
         self.text.push('}');
     }
@@ -61,6 +70,26 @@ impl<'t> ObjectWriter<'t> {
         self.is_empty = false;
         write_string(self.text, name);
         self.text.push(':');
+    }
+}
+
+/// A list of objects that is being written.
+pub(super) struct ListWriter<'t> {
+    text: &'t mut String,
+    is_empty: bool,
+}
+
+impl ListWriter<'_> {
+    pub(super) fn object(&mut self) -> ObjectWriter<'_> {
+        if !self.is_empty {
+            self.text.push(',');
+        }
+        self.is_empty = false;
+        ObjectWriter::open(self.text)
+    }
+
+    pub(super) fn close(self) {
+        self.text.push(']');
     }
 }
 

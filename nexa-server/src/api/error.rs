@@ -2,7 +2,7 @@
 
 use hyper::body::Bytes;
 use hyper::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
@@ -17,6 +17,7 @@ use super::refusal::{Shown, bad_input, refused};
 use crate::domain::Error;
 use crate::http::BodyProblem;
 use crate::http::extract::BadInput;
+use crate::http::media_type::is_accepted;
 
 /// Why a call got no answer of its own.
 #[derive(Debug)]
@@ -192,14 +193,7 @@ fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Byt
 
 /// RFC 9457 §3: only for clients that name the media type.
 fn asks_for_problem_json(head: Option<&Parts>) -> bool {
-    head.is_some_and(|head| {
-        let mut accepted = head
-            .headers
-            .get_all(ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        accepted.any(|value| value.contains("application/problem+json"))
-    })
+    head.is_some_and(|head| is_accepted(&head.headers, "application/problem+json"))
 }
 
 #[cfg(test)]

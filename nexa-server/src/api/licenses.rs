@@ -2,16 +2,25 @@
 
 pub(super) mod devices;
 pub(super) mod issue;
+pub(crate) mod status;
 
-use schemars::JsonSchema;
+use std::sync::Arc;
+
+use hyper::header::{CONTENT_TYPE, HeaderValue, VARY};
+use hyper::{Response, StatusCode};
+use nexa_core::NewRevocationList;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use super::route::Cx;
 use crate::domain::Error;
 use crate::domain::licenses;
+use crate::domain::status::Signer;
 use crate::http::extract::{OptionalBody, Path, Query};
-use crate::http::reply::{Ok200, Success};
-use crate::store::licenses::License;
+use crate::http::media_type::is_accepted;
+use crate::http::openapi::Operation;
+use crate::http::reply::{Content, Ok200, Respond, Success};
+use crate::store::licenses::{License, Revocation};
 use crate::time::UnixMillis;
 
 #[derive(Serialize, JsonSchema)]
@@ -72,8 +81,9 @@ pub(crate) fn revoke(
     (Path(path), OptionalBody(body)): (Path<LicensePath>, OptionalBody<Revoke>),
 ) -> Result<Ok200<Success>, Error> {
     let reason = body.and_then(|body| body.reason);
+    let signer = Arc::clone(&cx.services.issuing.status);
     cx.write(move |tx, now, origin| {
-        licenses::revoke(tx, now, origin, &path.jti, reason.as_deref())
+        licenses::revoke(tx, now, origin, &signer, &path.jti, reason.as_deref())
     })?;
     Ok(Ok200(Success))
 }
@@ -92,14 +102,74 @@ pub(crate) struct RevokedLicense {
     revoked_at: UnixMillis,
 }
 
+/// The list, or its signed form where only that is accepted.
 pub(crate) fn revocations(
     cx: &mut Cx<'_>,
     Query(query): Query<Since>,
-) -> Result<Ok200<Vec<RevokedLicense>>, Error> {
+) -> Result<RevocationList, Error> {
     let revocations = cx.read(|tx| licenses::revocations(tx, query.since))?;
-    let shown = revocations.into_iter().map(|revocation| RevokedLicense {
-        jti: revocation.jti,
-        revoked_at: revocation.revoked_at,
-    });
-    Ok(Ok200(shown.collect()))
+    let signer = &cx.services.issuing.status;
+    Ok(match is_accepted(&cx.head.headers, SIGNED_LIST) {
+        true => RevocationList::Signed(signed_list(signer, cx.now, query.since, &revocations)),
+        false => {
+            let shown = revocations.into_iter().map(|revocation| RevokedLicense {
+                jti: revocation.jti,
+                revoked_at: revocation.revoked_at,
+            });
+            RevocationList::Plain(shown.collect())
+        }
+    })
+}
+
+fn signed_list(
+    signer: &Signer,
+    now: UnixMillis,
+    since: Option<UnixMillis>,
+    revocations: &[Revocation],
+) -> String {
+    let since = since.map(UnixMillis::to_rfc3339);
+    let times: Vec<String> = revocations
+        .iter()
+        .map(|revocation| revocation.revoked_at.to_rfc3339())
+        .collect();
+    let list = NewRevocationList {
+        issuer: signer.issuer(),
+        issued_at: now.seconds(),
+        expires_at: signer.next_update(now.seconds()),
+        since: since.as_deref(),
+    };
+    let entries = revocations.iter().zip(&times);
+    let entries = entries.map(|(revocation, at)| (revocation.jti.as_str(), at.as_str()));
+    list.sign(&signer.key(), entries)
+}
+
+/// The media type of the signed form.
+const SIGNED_LIST: &str = "application/revocations+jwt";
+
+/// The list in one of its forms.
+pub(crate) enum RevocationList {
+    Plain(Vec<RevokedLicense>),
+    Signed(String),
+}
+
+impl Respond for RevocationList {
+    fn respond(self) -> Response<Content> {
+        let mut response = match self {
+            Self::Plain(list) => Ok200(list).respond(),
+            Self::Signed(token) => {
+                let mut response = Response::new(Content::Whole(token.into()));
+                let value = HeaderValue::from_static(SIGNED_LIST);
+                response.headers_mut().insert(CONTENT_TYPE, value);
+                response
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert(VARY, HeaderValue::from_static("accept"));
+        response
+    }
+
+    fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
+        Ok200::<Vec<RevokedLicense>>::describe(operation, schemas);
+        operation.other_form(StatusCode::OK, SIGNED_LIST);
+    }
 }

@@ -157,13 +157,22 @@ impl<'a> Cx<'a> {
 
     /// Revokes what the disabling of a tenant has laid down.
     pub(crate) fn finish_revoking(&self) -> Result<(), Error> {
-        licenses::finish_revoking(&self.services.store, self.now)
+        licenses::finish_revoking(
+            &self.services.store,
+            self.now,
+            &self.services.issuing.status,
+        )
     }
 
     /// Does what is left of an erasure that has begun; if the store stands in the way, the job goes on with it.
     pub(crate) fn finish_erasure(&self, tenant_id: &str) -> Completion {
-        let Services { store, erasing, .. } = self.services;
-        match erasure::finish(store, erasing, self.now, tenant_id) {
+        let Services {
+            store,
+            erasing,
+            issuing,
+            ..
+        } = self.services;
+        match erasure::finish(store, erasing, self.now, &issuing.status, tenant_id) {
             Ok(Progress::Over) => Completion::Done,
             Ok(Progress::TracesLeft) => Completion::Accepted,
             Err(error) => {

@@ -7,6 +7,7 @@ mod export;
 mod people;
 mod races;
 mod sessions;
+mod shards;
 
 use std::net::IpAddr;
 use std::sync::Arc;

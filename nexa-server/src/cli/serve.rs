@@ -86,9 +86,10 @@ async fn serve(config: Config) -> Result<Exit, Failure> {
     let mut signals =
         Signals::new().map_err(|error| Failure::failed(format!("signals: {error}")))?;
     let mut server = Server::open(config).await.map_err(|error| match error {
-        ServeError::Setting(_) | ServeError::SigningKey(_) | ServeError::AuditKey(_) => {
-            Failure::usage(error)
-        }
+        ServeError::Setting(_)
+        | ServeError::SigningKey(_)
+        | ServeError::AuditKey(_)
+        | ServeError::StatusKey(_) => Failure::usage(error),
         ServeError::Open(_)
         | ServeError::Listen { .. }
         | ServeError::StoreFailed

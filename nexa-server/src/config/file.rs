@@ -41,6 +41,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) mail: FileMail,
     #[serde(default)]
+    pub(super) licenses: FileLicenses,
+    #[serde(default)]
     pub(super) apps: Vec<FileApp>,
     #[serde(default)]
     pub(super) rules: Vec<FileRule>,
@@ -115,6 +117,32 @@ impl FileLimits {
             mailed_token_per_address_an_hour: self.mailed_token_per_address_an_hour,
             usage_report_per_address_a_minute: self.usage_report_per_address_a_minute,
             download_per_address_a_minute: self.download_per_address_a_minute,
+        }
+    }
+}
+
+/// What holds for licences of all apps.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FileLicenses {
+    status_refresh_minutes: u32,
+}
+
+impl Default for FileLicenses {
+    fn default() -> Self {
+        Self {
+            status_refresh_minutes: 60,
+        }
+    }
+}
+
+impl FileLicenses {
+    pub(super) fn status_refresh_s(&self) -> Result<u64, String> {
+        match self.status_refresh_minutes {
+            minutes @ 1..=1_440 => Ok(u64::from(minutes) * 60),
+            minutes => Err(format!(
+                "licenses: status_refresh_minutes must be from 1 to 1440, not {minutes}"
+            )),
         }
     }
 }

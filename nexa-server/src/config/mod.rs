@@ -47,6 +47,8 @@ pub struct Config {
     pub(crate) cached_keys: usize,
     pub(crate) key_policy: KeyPolicy,
     pub(crate) apps: Vec<App>,
+    /// How often what is told of revocations is signed anew.
+    pub(crate) status_refresh_s: u64,
     pub(crate) agents: AgentPolicy,
     pub(crate) currency: String,
     pub(crate) mail: MailSettings,
@@ -164,6 +166,7 @@ impl Config {
             cached_keys: file.limits.cached_keys,
             key_policy: file.roles.policy(&file.scopes).map_err(refuse)?,
             apps: apps(file.apps, &links_begin).map_err(refuse)?,
+            status_refresh_s: file.licenses.status_refresh_s().map_err(refuse)?,
             agents: file.agents.checked().map_err(refuse)?,
             currency: file.credits.checked().map_err(refuse)?,
             mail: file.mail.checked(mail_url, &links_begin).map_err(refuse)?,

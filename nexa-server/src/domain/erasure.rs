@@ -1,5 +1,6 @@
 //! Erasure: what a tenant leaves is its id, its sums in the ledger, and its place in the audit trail.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::accounts;
@@ -8,6 +9,7 @@ use super::error::Error;
 use super::key_cache::Weakened;
 use super::licenses;
 use super::principal::Principal;
+use super::status::Signer;
 use crate::store::{Store, Tx, erasure, licenses as license_rows, tenants, users};
 use crate::time::UnixMillis;
 
@@ -92,9 +94,10 @@ pub(crate) fn finish(
     store: &Store,
     pace: &Pace,
     now: UnixMillis,
+    signer: &Arc<Signer>,
     tenant_id: &str,
 ) -> Result<Progress, Error> {
-    remove(store, now, tenant_id)?;
+    remove(store, now, signer, tenant_id)?;
     if store.size_bytes()? > REWRITTEN_AT_ONCE_BYTES || !pace.begin(now) {
         return Ok(Progress::TracesLeft);
     }
@@ -112,6 +115,7 @@ pub(crate) fn finish_all(
     store: &Store,
     pace: &Pace,
     now: UnixMillis,
+    signer: &Arc<Signer>,
 ) -> Result<Vec<(String, Error)>, Error> {
     const TENANTS: u32 = 100;
     let mut failed = Vec::new();
@@ -119,7 +123,7 @@ pub(crate) fn finish_all(
     for tenant in store.read(|tx| tenants::erasing(tx, TENANTS))? {
         let removed = match tenant.is_cleared {
             true => Ok(()),
-            false => remove(store, now, &tenant.id),
+            false => remove(store, now, signer, &tenant.id),
         };
         match removed {
             Ok(()) => cleared.push(tenant),
@@ -140,8 +144,13 @@ pub(crate) fn finish_all(
     Ok(failed)
 }
 
-fn remove(store: &Store, now: UnixMillis, tenant_id: &str) -> Result<(), Error> {
-    licenses::finish_revoking(store, now)?;
+fn remove(
+    store: &Store,
+    now: UnixMillis,
+    signer: &Arc<Signer>,
+    tenant_id: &str,
+) -> Result<(), Error> {
+    licenses::finish_revoking(store, now, signer)?;
     loop {
         let id = tenant_id.to_owned();
         if store.write(move |tx| erasure::remove_part(tx, &id, PART))? == 0 {

@@ -34,6 +34,7 @@ pub(crate) mod principal;
 pub(crate) mod rules;
 pub(crate) mod sessions;
 pub(crate) mod standing;
+pub(crate) mod status;
 pub(crate) mod sweep;
 pub(crate) mod team;
 pub(crate) mod trust;

@@ -1,7 +1,7 @@
-//! The media type of a request's body.
+//! The media types of a request's body, and of the answer it wants.
 
 use hyper::HeaderMap;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 
 use super::extract::BadInput;
 use super::json::clip;
@@ -27,6 +27,16 @@ pub(super) fn require(
         wanted: wanted.join(" or "),
         found: first.map(|value| clip(&String::from_utf8_lossy(value.as_bytes())).into_owned()),
     })
+}
+
+/// Whether `Accept` names exactly this media type.
+pub(crate) fn is_accepted(headers: &HeaderMap, media_type: &str) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter();
+    accepted
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.split(';').next())
+        .any(|range| range.trim().eq_ignore_ascii_case(media_type))
 }
 
 fn is(value: &HeaderValue, wanted: &str) -> bool {

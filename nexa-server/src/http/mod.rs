@@ -5,13 +5,14 @@
 //! themselves for [`openapi`].
 
 mod body;
+pub(crate) mod document;
 pub(crate) mod extract;
 mod handles;
 mod io;
 mod json;
 pub(crate) mod json_stream;
 mod listen;
-mod media_type;
+pub(crate) mod media_type;
 pub(crate) mod openapi;
 mod pairs;
 mod pick;

@@ -40,6 +40,8 @@ type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 struct Answer {
     description: String,
     schema: Option<SchemaOf>,
+    /// Media types beside JSON, or instead of it.
+    other_forms: Vec<&'static str>,
 }
 
 #[derive(Debug)]
@@ -93,6 +95,7 @@ impl Operation {
         self.otherwise = Some(Answer {
             description: description.to_owned(),
             schema: Some(schema),
+            other_forms: Vec::new(),
         });
     }
 
@@ -111,8 +114,16 @@ impl Operation {
             Answer {
                 description: description.to_owned(),
                 schema,
+                other_forms: Vec::new(),
             },
         );
+    }
+
+    /// Says that an answer described before also comes as this media type, or does so only where it has no schema.
+    pub(crate) fn other_form(&mut self, status: StatusCode, media_type: &'static str) {
+        if let Some(answer) = self.responses.get_mut(&status.as_u16()) {
+            answer.other_forms.push(media_type);
+        }
     }
 
     fn into_value(self, id: String, names: &[&str], replies: &mut SchemaGenerator) -> Value {
@@ -160,9 +171,18 @@ impl Operation {
         let otherwise = self.otherwise.map(|answer| ("default".to_owned(), answer));
         let responses = statuses.chain(otherwise).map(|(status, answer)| {
             let mut response = json!({ "description": answer.description });
-            if let (Some(schema), Some(fields)) = (answer.schema, response.as_object_mut()) {
-                let content = json!({ "application/json": { "schema": schema(replies) } });
-                fields.insert("content".into(), content);
+            let mut content = Map::new();
+            if let Some(schema) = answer.schema {
+                content.insert(
+                    "application/json".into(),
+                    json!({ "schema": schema(replies) }),
+                );
+            }
+            for media_type in answer.other_forms {
+                content.insert(media_type.into(), json!({}));
+            }
+            if let (false, Some(fields)) = (content.is_empty(), response.as_object_mut()) {
+                fields.insert("content".into(), Value::Object(content));
             }
             (status, response)
         });

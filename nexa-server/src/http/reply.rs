@@ -263,7 +263,8 @@ impl JsonSchema for Success {
     }
 }
 
-fn public(max_age_s: u32) -> HeaderValue {
+/// `Cache-Control` for what anybody may keep for so many seconds.
+pub(super) fn public(max_age_s: u32) -> HeaderValue {
     HeaderValue::try_from(format!("public, max-age={max_age_s}"))
         .expect("letters and digits are header bytes")
 }

@@ -22,12 +22,12 @@ pub(super) fn signing_key(data: &Path, is_first_start: bool) -> Result<SigningKe
     }
 }
 
-/// The audit key. Where it is missing, a new one is made: folders of earlier versions have none, and what a lost one
-/// has signed stays valid under its public half.
-pub(super) fn audit_key(data: &Path) -> Result<SigningKey, ServeError> {
-    match key(KeyFile::Audit, data)? {
+/// The audit key or the status key. Where it is missing, a new one is made: folders of earlier versions have none, and
+/// what a lost one has signed stays valid under its public half or is signed anew.
+pub(super) fn key_or_new(file: KeyFile, data: &Path) -> Result<SigningKey, ServeError> {
+    match key(file, data)? {
         Some(key) => Ok(key),
-        None => new_key(KeyFile::Audit, data),
+        None => new_key(file, data),
     }
 }
 
@@ -44,11 +44,12 @@ pub(crate) fn key(file: KeyFile, data: &Path) -> Result<Option<SigningKey>, Serv
     }
 }
 
-/// The key in `NEXA_SIGNING_KEY` or `NEXA_AUDIT_KEY` (PKCS#8 PEM), if it is set.
+/// The key in `NEXA_SIGNING_KEY`, `NEXA_AUDIT_KEY` or `NEXA_STATUS_KEY` (PKCS#8 PEM), if it is set.
 pub(crate) fn of_environment(file: KeyFile) -> Result<Option<SigningKey>, ServeError> {
     let name = match file {
         KeyFile::Signing => "NEXA_SIGNING_KEY",
         KeyFile::Audit => "NEXA_AUDIT_KEY",
+        KeyFile::Status => "NEXA_STATUS_KEY",
     };
     match std::env::var(name).map(Zeroizing::new) {
         Err(VarError::NotPresent) => Ok(None),
@@ -71,5 +72,6 @@ fn refused(file: KeyFile, problem: &dyn std::fmt::Display) -> ServeError {
     match file {
         KeyFile::Signing => ServeError::SigningKey(problem.to_string()),
         KeyFile::Audit => ServeError::AuditKey(problem.to_string()),
+        KeyFile::Status => ServeError::StatusKey(problem.to_string()),
     }
 }

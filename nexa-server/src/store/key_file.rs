@@ -13,6 +13,8 @@ pub(crate) enum KeyFile {
     Signing,
     /// Signs checkpoints of the audit trail.
     Audit,
+    /// Signs what is told of revocations.
+    Status,
 }
 
 impl KeyFile {
@@ -21,6 +23,7 @@ impl KeyFile {
         folder.join(match self {
             Self::Signing => "signing-key.pem",
             Self::Audit => "audit-key.pem",
+            Self::Status => "status-key.pem",
         })
     }
 

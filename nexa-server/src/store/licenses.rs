@@ -1,5 +1,6 @@
 //! Rows of licences, and the order in which they were revoked.
 
+use super::status_shards::{self, Place};
 use super::{Row, StoreError, Tx};
 use crate::time::UnixMillis;
 
@@ -122,22 +123,24 @@ pub(crate) fn live_of_device(
 }
 
 /// Marks a licence revoked, at an instant later than every earlier revocation: the later of `now`
-/// and one millisecond after the newest.
+/// and one millisecond after the newest. Answers the place of its status, if it has one.
 pub(crate) fn revoke(
     tx: &Tx<'_>,
     now: UnixMillis,
     jti: &str,
     reason: Option<&str>,
-) -> Result<(), StoreError> {
-    tx.execute(
-        "UPDATE licenses SET revoked_at_ms = ?2, revoked_reason = ?3 WHERE jti = ?1 AND revoked_at_ms IS NULL",
+) -> Result<Option<Place>, StoreError> {
+    let place = tx.optional(
+        "UPDATE licenses SET revoked_at_ms = ?2, revoked_reason = ?3 WHERE jti = ?1 AND revoked_at_ms IS NULL
+         RETURNING status_shard, status_position",
         &[jti.into(), next_revocation_ms(tx, now)?.into(), reason.into()],
+        optional_place,
     )?;
-    Ok(())
+    Ok(place.flatten())
 }
 
 /// As [`revoke`] for licences of a tenant that were issued until then, after the one of that id, one millisecond after the
-/// other, at most `limit` of them; answers the last one that was looked at.
+/// other, at most `limit` of them; answers the last one that was looked at, and the places of those that were revoked.
 pub(crate) fn revoke_part(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -145,7 +148,7 @@ pub(crate) fn revoke_part(
     issued_until: UnixMillis,
     after: Option<&str>,
     limit: u32,
-) -> Result<Option<String>, StoreError> {
+) -> Result<(Option<String>, Vec<Place>), StoreError> {
     let last = tx.one(
         "SELECT max(jti) FROM
              (SELECT jti FROM licenses WHERE tenant_id = ?1 AND (?2 IS NULL OR jti > ?2) ORDER BY jti LIMIT ?3) AS part",
@@ -153,12 +156,13 @@ pub(crate) fn revoke_part(
         |row| row.optional_text(0),
     )?;
     // The signs keep the planner off the index of revocations, where the licences of all tenants stand.
-    tx.execute(
+    let places = tx.all(
         "UPDATE licenses SET revoked_at_ms = ?3 + numbered.place FROM
              (SELECT jti, row_number() OVER (ORDER BY jti) - 1 AS place FROM licenses
               WHERE tenant_id = ?1 AND (?2 IS NULL OR jti > ?2) AND jti <= ?4 AND +revoked_at_ms IS NULL
                   AND issued_at_ms <= ?5) AS numbered
-         WHERE licenses.jti = numbered.jti",
+         WHERE licenses.jti = numbered.jti
+         RETURNING licenses.status_shard, licenses.status_position",
         &[
             tenant_id.into(),
             after.into(),
@@ -166,8 +170,9 @@ pub(crate) fn revoke_part(
             last.as_deref().into(),
             issued_until.ms().into(),
         ],
+        optional_place,
     )?;
-    Ok(last)
+    Ok((last, places.into_iter().flatten().collect()))
 }
 
 /// Removes what tells of devices and people from licences of a tenant after that one, at most `limit` of them; answers the
@@ -213,6 +218,13 @@ pub(crate) fn revocations(
             })
         },
     )
+}
+
+fn optional_place(row: &Row<'_>) -> Result<Option<Place>, StoreError> {
+    match row.optional_int(0)? {
+        Some(_) => status_shards::place(row, 0).map(Some),
+        None => Ok(None),
+    }
 }
 
 fn read(row: &Row<'_>) -> Result<License, StoreError> {
@@ -264,7 +276,7 @@ mod tests {
                 revoke_part(tx, now, "t", now, None, 10)
             })
             .unwrap();
-        assert_eq!(revoked.as_deref(), Some("k"));
+        assert_eq!(revoked, (Some("k".to_owned()), Vec::new()));
         let (listed, feed) = store
             .read(|tx| -> Result<_, StoreError> {
                 Ok((list(tx, "t", None, None, 10)?, revocations(tx, None)?))
@@ -301,7 +313,7 @@ mod tests {
         filled.unwrap();
         let mut last = None;
         for expected in [Some("a"), Some("c"), Some("d"), None] {
-            last = store
+            (last, _) = store
                 .write(move |tx| {
                     let (now, until) = (UnixMillis::from_ms(7), UnixMillis::from_ms(2));
                     revoke_part(tx, now, "t", until, last.as_deref(), 1)

@@ -43,6 +43,7 @@ mod offline;
 pub(crate) mod operator_keys;
 mod pool;
 pub(crate) mod sessions;
+pub(crate) mod status_shards;
 pub(crate) mod sweep;
 pub(crate) mod tenants;
 mod tx;
@@ -87,5 +88,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 6,
         sql: include_str!("sql/0006_licensing.sql"),
+    },
+    Migration {
+        version: 7,
+        sql: include_str!("sql/0007_shards.sql"),
     },
 ];

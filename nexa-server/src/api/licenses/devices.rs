@@ -1,5 +1,7 @@
 //! `/api/licenses/devices`: the devices that have a seat.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +57,7 @@ pub(crate) fn release(
     cx: &mut Cx<'_>,
     Path(path): Path<DevicePath>,
 ) -> Result<Ok200<Success>, Error> {
-    cx.write(move |tx, now, origin| licenses::release_device(tx, now, origin, &path.id))?;
+    let signer = Arc::clone(&cx.services.issuing.status);
+    cx.write(move |tx, now, origin| licenses::release_device(tx, now, origin, &signer, &path.id))?;
     Ok(Ok200(Success))
 }

@@ -96,6 +96,12 @@ impl<'a> Offer<'a> {
         u64::from(self.terms.grace_days.unwrap_or(0)) * SECONDS_A_DAY
     }
 
+    /// How old revocation data may get, in seconds.
+    pub(crate) fn max_age_s(&self) -> Option<u64> {
+        let days = self.terms.max_age_days;
+        days.map(|days| u64::from(days) * SECONDS_A_DAY)
+    }
+
     pub(crate) fn device_policy(&self) -> DevicePolicy {
         self.terms.device_policy.unwrap_or(DevicePolicy::All)
     }
@@ -123,7 +129,7 @@ impl<'a> Offer<'a> {
             limits: &limits,
             grace_s: self.grace_s(),
             fresh_s: (self.terms.fresh_hours).map(|hours| u64::from(hours) * SECONDS_AN_HOUR),
-            max_age_s: (self.terms.max_age_days).map(|days| u64::from(days) * SECONDS_A_DAY),
+            max_age_s: self.max_age_s(),
             stale: self.terms.stale,
             renew_after: self
                 .terms

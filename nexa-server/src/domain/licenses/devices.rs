@@ -9,6 +9,7 @@ use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
 use super::super::fields;
 use super::super::principal::Member;
+use super::super::status::Signer;
 use super::revoke;
 use crate::store::devices::{self, Device, SeatedDevice};
 use crate::store::{Tx, licenses};
@@ -243,6 +244,7 @@ pub(crate) fn release_device(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
+    signer: &Signer,
     id: &str,
 ) -> Result<(), Error> {
     let member = origin.principal.member()?;
@@ -252,9 +254,8 @@ pub(crate) fn release_device(
             None => member.role.manages_tenant(),
         })
         .ok_or(Error::NotFound { noun: "Device" })?;
-    for license in licenses::live_of_device(tx, now, &device.id)? {
-        revoke::end(tx, now, origin, &license, Some("device released"))?;
-    }
+    let live = licenses::live_of_device(tx, now, &device.id)?;
+    revoke::end(tx, now, origin, signer, &live, Some("device released"))?;
     devices::delete(tx, &device.id)?;
     let (tenant_id, id) = (Some(device.tenant_id.as_str()), Some(device.id.as_str()));
     audit::record(tx, now, origin, Act::DeviceReleased, tenant_id, id)

@@ -9,6 +9,7 @@ use super::super::error::Error;
 use super::super::idempotency::{self, Answered, Attempt};
 use super::super::issuing::Issuing;
 use super::super::principal::Member;
+use super::super::status;
 use super::Shop;
 use super::devices::{self, DeviceFields, NewDevice};
 use crate::store::Tx;
@@ -154,7 +155,7 @@ pub(super) fn grant(
         &wanted.device,
         &wanted.device_id,
     )?;
-    let place = place(tx, member)?;
+    let place = status::choose(tx, now, &issuing.status, &wanted.salt)?;
     let signed = offer.with_terms(now.seconds(), ttl_s, |terms| {
         let request = nexa_core::NewLicense {
             jti: &wanted.jti,
@@ -166,9 +167,10 @@ pub(super) fn grant(
                 policy: offer.device_policy(),
             },
             terms,
-            status: place
-                .as_ref()
-                .map(|(index, uri)| StatusRef { index: *index, uri }),
+            status: Some(StatusRef {
+                index: place.place.position,
+                uri: &place.uri,
+            }),
         };
         issuing
             .licenses
@@ -192,6 +194,14 @@ pub(super) fn grant(
         jti: wanted.jti,
     };
     licenses::insert(tx, &row)?;
+    // Whoever has old revocation data may ask for its place that much longer.
+    let asked_until = over_at.and_then(|over_at| over_at.plus(offer.max_age_s().unwrap_or(0)));
+    status::take(
+        tx,
+        &row.jti,
+        &place,
+        asked_until.map_or(row.over_at, UnixMillis::from),
+    )?;
     Ok((signed, row.tenant_id))
 }
 
@@ -223,9 +233,4 @@ fn ttl_s(
         }),
         ttl_s => Ok(ttl_s),
     }
-}
-
-/// Where the status of a new licence will stand: a position, and the URI of the list that has it.
-fn place(_: &Tx<'_>, _: &Member) -> Result<Option<(u16, String)>, Error> {
-    Ok(None)
 }

@@ -1,8 +1,11 @@
 //! Revocation: of one licence, of all that a tenant has, and the feed that tells of it.
 
+use std::sync::Arc;
+
 use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
 use super::super::fields;
+use super::super::status::{self, Signer};
 use super::find_managed;
 use crate::store::licenses::{self, License, Revocation};
 use crate::store::{Store, Tx, tenants};
@@ -19,6 +22,7 @@ pub(crate) fn revoke(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
+    signer: &Signer,
     jti: &str,
     reason: Option<&str>,
 ) -> Result<(), Error> {
@@ -29,27 +33,32 @@ pub(crate) fn revoke(
     let license = find_managed(tx, member, jti)?;
     match license.revoked_at {
         Some(_) => Ok(()),
-        None => end(tx, now, origin, &license, reason.as_deref()),
+        None => end(tx, now, origin, signer, &[license], reason.as_deref()),
     }
 }
 
-/// Revokes one that is not revoked yet: the one way of it, whatever the cause.
+/// Revokes some that are not revoked yet: the one way of it, whatever the cause.
 pub(super) fn end(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
-    license: &License,
+    signer: &Signer,
+    ended: &[License],
     reason: Option<&str>,
 ) -> Result<(), Error> {
-    licenses::revoke(tx, now, &license.jti, reason)?;
-    audit::record(
-        tx,
-        now,
-        origin,
-        Act::LicenseRevoked,
-        Some(&license.tenant_id),
-        Some(&license.jti),
-    )
+    let mut places = Vec::new();
+    for license in ended {
+        places.extend(licenses::revoke(tx, now, &license.jti, reason)?);
+        audit::record(
+            tx,
+            now,
+            origin,
+            Act::LicenseRevoked,
+            Some(&license.tenant_id),
+            Some(&license.jti),
+        )?;
+    }
+    status::revoked(tx, now, signer, &places)
 }
 
 /// Lays down that the tenant's licences are to be revoked, whose end it is; [`finish_revoking`] does it, now or after a
@@ -70,7 +79,11 @@ pub(in crate::domain) fn begin_revoking(
 ///
 /// # Errors
 /// `Store`; what is left is revoked by the next call.
-pub(crate) fn finish_revoking(store: &Store, now: UnixMillis) -> Result<(), Error> {
+pub(crate) fn finish_revoking(
+    store: &Store,
+    now: UnixMillis,
+    signer: &Arc<Signer>,
+) -> Result<(), Error> {
     const TENANTS: u32 = 10;
     const PART: u32 = 1_000;
     loop {
@@ -78,9 +91,11 @@ pub(crate) fn finish_revoking(store: &Store, now: UnixMillis) -> Result<(), Erro
         for (tenant_id, since) in &found {
             let mut last: Option<String> = None;
             loop {
-                let (id, since) = (tenant_id.clone(), *since);
+                let (id, since, signer) = (tenant_id.clone(), *since, Arc::clone(signer));
                 last = store.write(move |tx| -> Result<_, Error> {
-                    let last = licenses::revoke_part(tx, now, &id, since, last.as_deref(), PART)?;
+                    let (last, places) =
+                        licenses::revoke_part(tx, now, &id, since, last.as_deref(), PART)?;
+                    status::revoked(tx, now, &signer, &places)?;
                     if last.is_none() {
                         tenants::end_revoking(tx, since, &id)?;
                     }

@@ -1,0 +1,168 @@
+//! What signs shards, when something in them changed and by the clock.
+
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
+
+use nexa_core::{KeySet, NewShard, SigningKey, UnixSeconds};
+
+use super::super::error::Error;
+use crate::store::status_shards::{self, Place, Shard};
+use crate::store::{Store, Tx};
+use crate::time::UnixMillis;
+
+/// The status key, whose shards they are, and how often they are signed anew.
+pub(crate) struct Signer {
+    key: RwLock<SigningKey>,
+    issuer: String,
+    refresh_s: u64,
+}
+
+impl Signer {
+    pub(crate) fn new(key: SigningKey, issuer: &str, refresh_s: u64) -> Self {
+        Self {
+            key: RwLock::new(key),
+            issuer: issuer.to_owned(),
+            refresh_s,
+        }
+    }
+
+    /// The current status key.
+    pub(crate) fn key(&self) -> SigningKey {
+        self.key
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Signs with another key from now on; the job signs all shards anew.
+    pub(crate) fn replace_key(&self, key: SigningKey) {
+        *self.key.write().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+
+    /// The public URL that is signed along.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// What verifies its shards.
+    pub(crate) fn keys(&self) -> Result<KeySet, Error> {
+        KeySet::from_keys(&[self.key().verification_key()])
+            .map_err(|error| Error::Fault(format!("status key: {error}")))
+    }
+
+    /// What a licence names as the place of its status.
+    pub(crate) fn uri(&self, shard: u32) -> String {
+        format!("{}/api/licenses/status/{shard}", self.issuer)
+    }
+
+    /// When there will be a newer version of what is signed now, at the latest.
+    pub(crate) fn next_update(&self, this_update: UnixSeconds) -> UnixSeconds {
+        this_update
+            .plus(2 * self.refresh_s)
+            .unwrap_or(UnixSeconds::MAX)
+    }
+
+    /// Signs a shard as the rows of licences have it now, and notes what changed. Neither its version nor its time ever
+    /// goes back, whatever the clock does and whichever backup was restored.
+    pub(super) fn sign(
+        &self,
+        tx: &Tx<'_>,
+        now: UnixMillis,
+        number: u32,
+        changes: &[(u16, bool)],
+    ) -> Result<(), Error> {
+        let now_s = now.seconds().get();
+        let last = status_shards::find(tx, number)?;
+        let (seq, this_update_s) = match &last {
+            Some(last) => (now_s.max(last.seq + 1), now_s.max(last.this_update_s)),
+            None => (now_s, now_s),
+        };
+        for (position, is_revoked) in changes {
+            let place = Place {
+                shard: number,
+                position: *position,
+            };
+            status_shards::note_change(tx, place, seq, *is_revoked)?;
+        }
+        let this_update = UnixSeconds::new(this_update_s).unwrap_or(UnixSeconds::MAX);
+        let key = self.key();
+        let signed = NewShard {
+            number,
+            seq,
+            this_update,
+            next_update: self.next_update(this_update),
+            revoked: &status_shards::revoked_positions(tx, number)?,
+        }
+        .sign(&key, &self.issuer)
+        .map_err(|error| Error::Fault(format!("status shard {number}: {error}")))?;
+        let shard = Shard {
+            number,
+            taken: 0,
+            seq,
+            changes_since: seq,
+            this_update_s,
+            kid: key.kid().to_owned(),
+            signed,
+        };
+        Ok(status_shards::keep(tx, &shard)?)
+    }
+}
+
+/// Signs each shard in which a place was revoked, once.
+pub(crate) fn revoked(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    signer: &Signer,
+    places: &[Place],
+) -> Result<(), Error> {
+    changed(tx, now, signer, places, true)
+}
+
+pub(super) fn changed(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    signer: &Signer,
+    places: &[Place],
+    is_revoked: bool,
+) -> Result<(), Error> {
+    let mut by_shard: BTreeMap<u32, Vec<(u16, bool)>> = BTreeMap::new();
+    for place in places {
+        let changes = by_shard.entry(place.shard).or_default();
+        changes.push((place.position, is_revoked));
+    }
+    for (number, changes) in by_shard {
+        signer.sign(tx, now, number, &changes)?;
+    }
+    Ok(())
+}
+
+/// Signs anew what was signed long ago or by another key, and forgets old changes, in turns of the writer that keep nobody
+/// waiting for long.
+///
+/// # Errors
+/// `Store`; what is left is signed by the next call.
+pub(crate) fn refresh(
+    store: &Store,
+    now: UnixMillis,
+    signer: &std::sync::Arc<Signer>,
+) -> Result<(), Error> {
+    const PART: u32 = 50;
+    const CHANGES_KEPT_S: u64 = 90 * 24 * 3600;
+    let until_s = now.seconds().get().saturating_sub(signer.refresh_s);
+    loop {
+        let kid = signer.key().kid().to_owned();
+        let found = store.read(|tx| status_shards::to_sign(tx, until_s, &kid, PART))?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let signer = std::sync::Arc::clone(signer);
+        store.write(move |tx| -> Result<(), Error> {
+            for number in found {
+                signer.sign(tx, now, number, &[])?;
+                let old = now.seconds().get().saturating_sub(CHANGES_KEPT_S);
+                status_shards::forget_changes(tx, number, old)?;
+            }
+            Ok(())
+        })?;
+    }
+}
