@@ -26,6 +26,7 @@ use crate::domain::principal::Principal;
 use crate::domain::rules::ScopeRules;
 use crate::domain::trust::TrustedIssuers;
 use crate::gate::access;
+use crate::gate::idempotency::{Guard, Running};
 use crate::gate::limit::Limiter;
 use crate::gate::permits::Permits;
 use crate::gate::{address, cors};
@@ -71,6 +72,8 @@ impl App {
     ) -> Result<Self, Error> {
         let trusted = config.trusted_issuers.iter();
         let trusted = TrustedIssuers::new(trusted.map(|(issuer, _)| issuer.clone()).collect());
+        // Once more, with the URL that it has become.
+        (config.apps.iter()).try_for_each(|app| app.check_size(&issuing.issuer))?;
         let routes = api::routes();
         let rows = routes
             .iter()
@@ -85,12 +88,13 @@ impl App {
                 mailer,
                 letters,
                 cache: KeyCache::new(config.cached_keys),
-                apps: config.apps.clone(),
+                apps: Arc::new(config.apps.clone()),
                 agents: config.agents.clone(),
                 currency: config.currency.clone(),
                 key_policy: config.key_policy.clone(),
                 rules: ScopeRules::new(config.rules.clone())?,
                 limiter: Limiter::new(&config.allowances),
+                running: Running::default(),
                 slow: Permits::new(2, 64),
                 erasing: Pace::default(),
                 mail_due: Notify::new(),
@@ -176,6 +180,7 @@ impl App {
             may_block: call.may_block,
             rate: None,
             permit: None,
+            attempt: None,
         };
         let mut response =
             match self.answer(&mut cx, call.peer, route, &Input { head, body, params }) {
@@ -213,7 +218,12 @@ impl App {
             .key
             .as_ref()
             .and_then(|(_, admission)| admission.rate);
+        let running = match route.replays {
+            Some(_) => self.begin_attempt(cx, route, input)?,
+            None => None,
+        };
         let answer = (route.handler.run)(cx, input);
+        drop(running);
         // A call that is going to run again is noted then.
         if let Some((key, _)) = caller.key
             && !matches!(answer, Err(Fault::Rule(Error::NotInMemory)))
@@ -221,6 +231,22 @@ impl App {
             self.services.cache.note_use(cx.now, &key);
         }
         answer
+    }
+
+    /// Notes which attempt the call belongs to, and that it is running.
+    fn begin_attempt(
+        &self,
+        cx: &mut Cx<'_>,
+        route: &Route,
+        input: &Input<'_>,
+    ) -> Result<Option<Guard<'_>>, Error> {
+        let member = cx.member()?;
+        let Some(attempt) = api::attempt(route, member, input)? else {
+            return Ok(None);
+        };
+        let running = self.services.running.begin(&member.tenant_id, &attempt)?;
+        cx.attempt = Some(attempt);
+        Ok(Some(running))
     }
 
     /// Where a request is to run, and how long its body may be.

@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use crate::app::{App, Call};
 use crate::config::Config;
 use crate::domain::Error;
+use crate::domain::apps;
 use crate::domain::audit::checkpoint::{self, AuditKey};
 use crate::domain::audit::{self, Origin};
 use crate::domain::issuing::Issuing;
@@ -137,6 +138,7 @@ impl Server {
         let audit_key = keys::key_or_new(KeyFile::Audit, &config.data)?;
         let audit_key = AuditKey::new(audit_key, &issuing).map_err(setting)?;
         warn_of_other_audit_key(&store, &audit_key).map_err(setting)?;
+        warn_of_apps(&store, &config.apps, &public_url).map_err(setting)?;
         let app = App::new(&config, store, issuing, audit_key, mailer, letters).map_err(setting)?;
         // Last: a key that is made and never shown would be lost.
         let first_operator_key = match is_first_start {
@@ -249,6 +251,18 @@ fn warn_of_other_audit_key(store: &Store, key: &AuditKey) -> Result<(), Error> {
         tracing::warn!(
             kid,
             "the newest checkpoint of the audit trail is signed by another key; give both to nexa audit verify"
+        );
+    }
+    Ok(())
+}
+
+/// Says which of the operator's apps in the store do not count, or not fully.
+fn warn_of_apps(store: &Store, configured: &[apps::App], issuer: &str) -> Result<(), Error> {
+    for (app, problem) in store.read(|tx| apps::unusable(tx, configured, issuer))? {
+        tracing::warn!(
+            app,
+            problem,
+            "an app that the operator keeps in the store cannot be used as it is"
         );
     }
     Ok(())

@@ -142,39 +142,56 @@ impl LicenseIssuer {
         salt: [u8; 16],
         request: &NewLicense<'_>,
     ) -> Result<IssuedLicense, IssueError> {
-        let expires_at = check_request(now, request)?;
-        let not_before = UnixSeconds::new(now.get().saturating_sub(CLOCK_SKEW_S)).unwrap_or(now);
+        let payload = payload(&self.issuer, now, salt, request)?;
+        self.sign_again(payload)
+    }
 
-        let mut payload = String::with_capacity(512);
-        let mut claims = ObjectWriter::open(&mut payload);
-        claims.string("iss", &self.issuer);
-        claims.string("sub", request.subject);
-        claims.string("aud", request.audience);
-        claims.string("type", LICENSE_TYPE);
-        claims.string("jti", request.jti);
-        claims.integer("iat", now.get());
-        claims.integer("nbf", not_before.get());
-        claims.integer("exp", expires_at.get());
-        write_device(&mut claims, &salt, &request.device);
-        if let Some(status) = request.status {
-            let mut outer = claims.object("status");
-            let mut list = outer.object("status_list");
-            list.integer("idx", u64::from(status.index));
-            list.string("uri", status.uri);
-            list.close();
-            outer.close();
+    /// How many bytes the token of this licence would have, from an issuer of that URL with any key: for the terms of
+    /// licences that are still to come, such as a price list's.
+    ///
+    /// ```
+    /// # use nexa_core::{DevicePolicy, IssueError, LicenseIssuer, NewDevice, NewLicense, NewTerms, SigningKey, UnixSeconds};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mut rng = rand_core::UnwrapErr(getrandom::SysRng);
+    /// let now = UnixSeconds::new(1_795_230_000).ok_or("out of range")?;
+    /// let mut request = NewLicense {
+    ///     jti: "licence-1",
+    ///     subject: "tenant-1",
+    ///     audience: "my-app",
+    ///     ttl_s: 30 * 86_400,
+    ///     device: NewDevice { components: &[("fingerprint", "a1b2c3")], policy: DevicePolicy::All },
+    ///     terms: NewTerms::default(),
+    ///     status: None,
+    /// };
+    /// let bytes = LicenseIssuer::token_bytes("https://licenses.example", now, &request)?;
+    /// let issuer = LicenseIssuer::new(SigningKey::generate(&mut rng), "https://licenses.example")?;
+    /// assert_eq!(issuer.issue(now, &mut rng, &request)?.token.len(), bytes);
+    ///
+    /// let plan = "p".repeat(3_000);
+    /// request.terms.plan = Some(&plan);
+    /// let refused = LicenseIssuer::token_bytes("https://licenses.example", now, &request);
+    /// assert!(matches!(refused, Err(IssueError::TooLong { bytes: 4_097.. })));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`issue`](Self::issue).
+    pub fn token_bytes(
+        issuer: &str,
+        now: UnixSeconds,
+        request: &NewLicense<'_>,
+    ) -> Result<usize, IssueError> {
+        check_issuer(issuer)?;
+        // The thumbprint of a key and the salt have one length, whatever they are.
+        let payload = payload(issuer, now, [0; 16], request)?;
+        let bytes = token_length(payload.len());
+        if bytes > MAX_TOKEN_BYTES {
+            return Err(IssueError::TooLong { bytes });
         }
-        write_terms(&mut claims, &request.terms);
-        claims.close();
-
-        let token = self.sign_again(&payload)?;
-        Ok(IssuedLicense {
-            token,
-            payload,
-            jti: request.jti.to_string(),
-            not_before,
-            expires_at,
-        })
+        read_payload(issuer, [b'A'; 43], &payload)?;
+        Ok(bytes)
     }
 
     /// Signs a payload that this issuer has issued before ([`IssuedLicense::payload`]): the same key gives the same
@@ -193,8 +210,8 @@ impl LicenseIssuer {
     /// #     terms: NewTerms::default(), status: None,
     /// # };
     /// let issued = issuer.issue(now, &mut rng, &request)?;
-    /// assert_eq!(issuer.sign_again(&issued.payload)?, issued.token);
-    /// assert!(issuer.sign_again("{}").is_err());
+    /// assert_eq!(issuer.sign_again(issued.payload.clone())?, issued);
+    /// assert!(issuer.sign_again("{}".to_owned()).is_err());
     /// # Ok(())
     /// # }
     /// ```
@@ -202,23 +219,82 @@ impl LicenseIssuer {
     /// # Errors
     ///
     /// A checker with this issuer's key would have refused it when it was issued: it is damaged, or another issuer's.
-    pub fn sign_again(&self, payload: &str) -> Result<String, IssueError> {
-        // With the checker's own reader, so that nothing is signed which it would refuse.
-        let mut scratch = Scratch::new();
-        let claims = jws::read_unsigned_payload(payload.as_bytes(), &mut scratch)?;
-        let audience = text(&claims, "aud", Claim::Aud)?;
-        let issued_at = seconds(&claims, "iat", Claim::Iat)?;
-        let expect =
-            LicenseExpectations::new(&self.issuer, audience, DeviceExpectation::NotChecked);
-        let kid = self.key.verification_key().kid_bytes();
-        read_claims(&claims, kid, &expect, issued_at)?;
-
-        let token = self.key.sign_compact(LICENSE_TYP, payload);
-        match token.len() > MAX_TOKEN_BYTES {
-            true => Err(IssueError::TooLong { bytes: token.len() }),
-            false => Ok(token),
+    pub fn sign_again(&self, payload: String) -> Result<IssuedLicense, IssueError> {
+        let bytes = token_length(payload.len());
+        if bytes > MAX_TOKEN_BYTES {
+            return Err(IssueError::TooLong { bytes });
         }
+        let kid = self.key.verification_key().kid_bytes();
+        let (jti, not_before, expires_at) = read_payload(&self.issuer, kid, &payload)?;
+        Ok(IssuedLicense {
+            token: self.key.sign_compact(LICENSE_TYP, &payload),
+            payload,
+            jti,
+            not_before,
+            expires_at,
+        })
     }
+}
+
+/// How long a token of a payload of so many bytes is: the header and the signature have one length each.
+const fn token_length(payload_bytes: usize) -> usize {
+    const HEADER_BYTES: usize = r#"{"alg":"EdDSA","typ":"license+jwt","kid":""}"#.len() + KID_BYTES;
+    const KID_BYTES: usize = 43;
+    const SIGNATURE_BYTES: usize = 64;
+    const fn encoded(bytes: usize) -> usize {
+        (bytes * 4).div_ceil(3)
+    }
+    encoded(HEADER_BYTES) + 1 + encoded(payload_bytes) + 1 + encoded(SIGNATURE_BYTES)
+}
+
+/// Reads a payload with the checker's own reader, so that nothing is signed which it would refuse: id, first second, end.
+fn read_payload(
+    issuer: &str,
+    kid: [u8; 43],
+    payload: &str,
+) -> Result<(String, UnixSeconds, UnixSeconds), IssueError> {
+    let mut scratch = Scratch::new();
+    let claims = jws::read_unsigned_payload(payload.as_bytes(), &mut scratch)?;
+    let audience = text(&claims, "aud", Claim::Aud)?;
+    let issued_at = seconds(&claims, "iat", Claim::Iat)?;
+    let expect = LicenseExpectations::new(issuer, audience, DeviceExpectation::NotChecked);
+    let license = read_claims(&claims, kid, &expect, issued_at)?;
+    let jti = license.jti().to_string();
+    Ok((jti, license.not_before(), license.expires_at()))
+}
+
+/// The claims, after their own rules.
+fn payload(
+    issuer: &str,
+    now: UnixSeconds,
+    salt: [u8; 16],
+    request: &NewLicense<'_>,
+) -> Result<String, IssueError> {
+    let expires_at = check_request(now, request)?;
+    let not_before = UnixSeconds::new(now.get().saturating_sub(CLOCK_SKEW_S)).unwrap_or(now);
+
+    let mut payload = String::with_capacity(512);
+    let mut claims = ObjectWriter::open(&mut payload);
+    claims.string("iss", issuer);
+    claims.string("sub", request.subject);
+    claims.string("aud", request.audience);
+    claims.string("type", LICENSE_TYPE);
+    claims.string("jti", request.jti);
+    claims.integer("iat", now.get());
+    claims.integer("nbf", not_before.get());
+    claims.integer("exp", expires_at.get());
+    write_device(&mut claims, &salt, &request.device);
+    if let Some(status) = request.status {
+        let mut outer = claims.object("status");
+        let mut list = outer.object("status_list");
+        list.integer("idx", u64::from(status.index));
+        list.string("uri", status.uri);
+        list.close();
+        outer.close();
+    }
+    write_terms(&mut claims, &request.terms);
+    claims.close();
+    Ok(payload)
 }
 
 fn write_device(claims: &mut ObjectWriter<'_>, salt: &[u8; 16], device: &NewDevice<'_>) {

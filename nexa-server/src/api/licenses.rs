@@ -1,5 +1,7 @@
 //! `/api/licenses/*`: licences for devices.
 
+pub(super) mod devices;
+pub(super) mod issue;
 pub(crate) mod status;
 
 use std::sync::Arc;
@@ -12,61 +14,14 @@ use serde::{Deserialize, Serialize};
 
 use super::route::Cx;
 use crate::domain::Error;
-use crate::domain::licenses::{self, LicenseFields, NewLicense};
+use crate::domain::licenses;
 use crate::domain::status::Signer;
-use crate::http::extract::{Body, OptionalBody, Path, Query};
+use crate::http::extract::{OptionalBody, Path, Query};
 use crate::http::media_type::is_accepted;
 use crate::http::openapi::Operation;
-use crate::http::reply::{Content, Created, Ok200, Respond, Secret, Success};
+use crate::http::reply::{Content, Ok200, Respond, Success};
 use crate::store::licenses::{License, Revocation};
 use crate::time::UnixMillis;
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Issue {
-    app_id: String,
-    device: Device,
-    #[serde(default)]
-    ttl_days: Option<u32>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct Device {
-    /// 1 to 512 bytes that tell this device from others; only hashes of it are kept.
-    fingerprint: String,
-    platform: String,
-    #[serde(default)]
-    name: Option<String>,
-}
-
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Issued {
-    /// The licence token: shown this once.
-    license: String,
-    expires_at: UnixMillis,
-}
-
-pub(crate) fn issue(
-    cx: &mut Cx<'_>,
-    Body(body): Body<Issue>,
-) -> Result<Secret<Created<Issued>>, Error> {
-    let fields = LicenseFields {
-        app_id: &body.app_id,
-        fingerprint: &body.device.fingerprint,
-        platform: &body.device.platform,
-        device_name: body.device.name.as_deref(),
-        ttl_days: body.ttl_days,
-    };
-    let wanted = NewLicense::new(cx.now, cx.rng, &cx.services.apps, &fields)?;
-    let issuing = Arc::clone(&cx.services.issuing);
-    let issued =
-        cx.write(move |tx, now, origin| licenses::issue(tx, now, origin, &issuing, wanted))?;
-    Ok(Secret(Created(Issued {
-        license: issued.token,
-        expires_at: issued.expires_at,
-    })))
-}
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

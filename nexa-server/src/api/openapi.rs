@@ -1,7 +1,8 @@
 //! `/openapi.json`: the route table as an OpenAPI 3.1 document.
 
+use hyper::StatusCode;
 use hyper::body::Bytes;
-use schemars::SchemaGenerator;
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
 use super::dialect::Dialect;
@@ -10,6 +11,7 @@ use super::oauth_error::OauthProblem;
 use super::route::{Cx, Route};
 use crate::domain::Error;
 use crate::gate::access::Access;
+use crate::gate::idempotency::{HEADER, KEY_MAX, KEY_MIN};
 use crate::http::openapi::{Document, Operation};
 use crate::http::reply::RawJson;
 
@@ -43,6 +45,25 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
                 | Dialect::Gateway => SchemaGenerator::subschema_for::<Problem>,
             },
         );
+        if route.replays.is_some() {
+            operation.parameters("header", &idempotency_key());
+            for (status, description) in [
+                (
+                    StatusCode::CONFLICT,
+                    "What stands already is in the way, or the first request with this Idempotency-Key is still running",
+                ),
+                (
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "This Idempotency-Key was sent with another request within the last 24 hours",
+                ),
+            ] {
+                operation.response(
+                    status,
+                    description,
+                    Some(SchemaGenerator::subschema_for::<Problem>),
+                );
+            }
+        }
         operation.require(match route.access {
             Access::Public => &[],
             Access::Member | Access::Manager | Access::Checker => &["accessToken", "apiKey"],
@@ -53,4 +74,16 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
         document.add(route.path, route.method.as_ref(), operation);
     }
     Bytes::from(document.to_json())
+}
+
+fn idempotency_key() -> Schema {
+    json_schema!({
+        "type": "object",
+        "properties": { HEADER: {
+            "type": "string",
+            "minLength": KEY_MIN,
+            "maxLength": KEY_MAX,
+            "description": "Unique for what is to be done once. The same request with it within 24 hours is answered as the first one was, with Idempotency-Replayed: true.",
+        } },
+    })
 }

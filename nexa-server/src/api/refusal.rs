@@ -114,6 +114,47 @@ pub(super) fn refused(error: Error, dialect: Dialect) -> Shown {
         .blame(Blame::of_body("token".to_owned())),
         Error::PasswordWrong => Shown::new(S::FORBIDDEN, "wrong_password", "Wrong password"),
         Error::Conflict { rule } => Shown::new(S::CONFLICT, "conflict", rule),
+        Error::DeviceLimit { app_id, limit } => Shown::new(
+            S::CONFLICT,
+            "device_limit_reached",
+            format!(
+                "All {limit} devices for the app {app_id:?} are in use; release one with DELETE /api/licenses/devices/{{id}}, as GET /api/licenses/devices lists them"
+            ),
+        ),
+        Error::TrialOver { app_id, days } => Shown::new(
+            S::PAYMENT_REQUIRED,
+            "trial_over",
+            format!("The trial of {days} days for the app {app_id:?} is over; a plan is needed"),
+        ),
+        Error::OtherDevice => Shown::new(
+            S::CONFLICT,
+            "other_device",
+            "The licence is for another device; issue one for this device instead",
+        ),
+        Error::LicenseRevoked => Shown::new(
+            S::CONFLICT,
+            "license_revoked",
+            "The licence is revoked and cannot be renewed",
+        ),
+        Error::IdempotencyKeyInUse => Shown::new(
+            S::CONFLICT,
+            "idempotency_key_in_use",
+            "The first request with this Idempotency-Key is still running; try again",
+        )
+        .retry_after(1),
+        Error::IdempotencyKeyReused => Shown::new(
+            S::UNPROCESSABLE_ENTITY,
+            "idempotency_key_reused",
+            "This Idempotency-Key was sent with another request within the last 24 hours",
+        ),
+        Error::IdempotentAnswerGone { reason } => {
+            tracing::info!(reason, "an answer cannot be given again");
+            Shown::new(
+                S::GONE,
+                "idempotency_answer_gone",
+                "The first request with this Idempotency-Key succeeded, but the key that signed its answer is no longer in use; list the licences, or issue one with another Idempotency-Key",
+            )
+        }
         Error::ClientInvalid => Shown::new(S::UNAUTHORIZED, "invalid_client", "Invalid client"),
         Error::ClientForbidden { rule } => Shown::new(S::BAD_REQUEST, "unauthorized_client", rule),
         Error::GrantUnsupported => Shown::new(

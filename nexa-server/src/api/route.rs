@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
-use hyper::{Method, Response};
+use hyper::{Method, Response, StatusCode};
 use rand_core::CryptoRng;
 use schemars::SchemaGenerator;
 use tokio::sync::Notify;
@@ -18,6 +18,7 @@ use crate::domain::apps::App;
 use crate::domain::audit::Origin;
 use crate::domain::audit::checkpoint::AuditKey;
 use crate::domain::erasure::Progress;
+use crate::domain::idempotency::Attempt;
 use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::{KeyCache, Weakened};
 use crate::domain::key_usage::RateState;
@@ -26,6 +27,7 @@ use crate::domain::principal::Member;
 use crate::domain::rules::ScopeRules;
 use crate::domain::{erasure, licenses, standing};
 use crate::gate::access::{Access, Authority};
+use crate::gate::idempotency::Running;
 use crate::gate::limit::{Limit, Limiter};
 use crate::gate::permits::{Permit, Permits};
 use crate::http::extract::{Extract, Input};
@@ -44,6 +46,8 @@ pub(crate) struct Route {
     /// Counted by client address before anything else is looked at.
     pub(crate) limits: &'static [Limit],
     pub(crate) lane: Lane,
+    /// On routes that take an `Idempotency-Key`: the status of a first call that has its effect, and so of its repeats.
+    pub(crate) replays: Option<StatusCode>,
     pub(crate) dialect: Dialect,
     pub(crate) summary: &'static str,
     pub(crate) handler: Handler,
@@ -67,13 +71,16 @@ pub(crate) struct Services {
     /// Shared with the transactions that sign.
     pub(crate) issuing: Arc<Issuing>,
     pub(crate) audit_key: AuditKey,
-    pub(crate) apps: Vec<App>,
+    /// Those of the configuration; shared as `issuing` is.
+    pub(crate) apps: Arc<Vec<App>>,
     pub(crate) agents: AgentPolicy,
     /// Of all amounts of money; ISO 4217.
     pub(crate) currency: String,
     pub(crate) key_policy: KeyPolicy,
     pub(crate) rules: ScopeRules,
     pub(crate) limiter: Limiter,
+    /// Calls with an `Idempotency-Key` that are running.
+    pub(crate) running: Running,
     pub(crate) slow: Permits,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) letters: Letters,
@@ -101,6 +108,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) rate: Option<RateState>,
     /// The right to do slow work, in the lane that is for it; a handler that is done with that gives it back.
     pub(crate) permit: Option<Permit<'a>>,
+    /// Which calls are this one over again, where it says so.
+    pub(crate) attempt: Option<Attempt>,
 }
 
 impl<'a> Cx<'a> {

@@ -24,6 +24,7 @@ fn an_export_holds_what_its_caller_may_see_and_no_secret() {
         ("invites", 1),
         ("apiKeys", 8),
         ("licenses", 8),
+        ("devices", 8),
         ("creditEntries", 0),
         // Registration, log-in, a key and a licence eight times each, an invitation, the export itself.
         ("auditEvents", 20),

@@ -8,9 +8,9 @@ use nexa_core::{Requirement, Scope, ScopeSet};
 use serde::Deserialize;
 
 use super::agents::{FileAgents, FileCredits};
+use super::apps::FileApp;
 use super::mail::FileMail;
 use super::trusted_issuers::FileTrustedIssuer;
-use crate::domain::apps::{App, TtlDays};
 use crate::domain::keys::{Environments, KeyPolicy};
 use crate::domain::rules::{Demand, Rule};
 use crate::gate::limit::Allowances;
@@ -204,15 +204,6 @@ pub(super) enum FileEnvironment {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FileApp {
-    id: String,
-    ttl_days_min: u32,
-    ttl_days_max: u32,
-    ttl_days_default: u32,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct FileRule {
     path: String,
     #[serde(default)]
@@ -292,42 +283,4 @@ impl FileRule {
             demand,
         })
     }
-}
-
-/// The apps, each id once.
-pub(super) fn apps(entries: Vec<FileApp>) -> Result<Vec<App>, String> {
-    /// What a verifier accepts by default.
-    const TTL_DAYS_MAX: u32 = 400;
-    let mut apps: Vec<App> = Vec::new();
-    for FileApp {
-        id,
-        ttl_days_min,
-        ttl_days_max,
-        ttl_days_default,
-    } in entries
-    {
-        if id.is_empty() || id.len() > 100 || !id.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(format!(
-                "apps: id {id:?} must be 1 to 100 visible ASCII characters"
-            ));
-        }
-        if apps.iter().any(|app| app.id == id) {
-            return Err(format!("apps: id {id:?} stands twice"));
-        }
-        let is_ordered = 1 <= ttl_days_min
-            && ttl_days_min <= ttl_days_default
-            && ttl_days_default <= ttl_days_max;
-        if !is_ordered || ttl_days_max > TTL_DAYS_MAX {
-            return Err(format!(
-                "apps: {id:?} needs 1 <= ttl_days_min <= ttl_days_default <= ttl_days_max <= {TTL_DAYS_MAX}"
-            ));
-        }
-        let ttl_days = TtlDays {
-            min: ttl_days_min,
-            max: ttl_days_max,
-            default: ttl_days_default,
-        };
-        apps.push(App { id, ttl_days });
-    }
-    Ok(apps)
 }

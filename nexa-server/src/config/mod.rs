@@ -1,6 +1,7 @@
 //! Settings: flag, environment, file, default, in that order.
 
 mod agents;
+mod apps;
 mod file;
 mod mail;
 mod trusted_issuers;
@@ -20,7 +21,8 @@ use crate::gate::limit::Allowances;
 use crate::http::Limits;
 use crate::outbound::jwks::Source;
 use crate::outbound::mail::MailSettings;
-use file::{File, apps};
+use apps::apps;
+use file::File;
 use trusted_issuers::trusted_issuers;
 
 /// The sample configuration: what a server without a configuration file runs on.
@@ -163,7 +165,7 @@ impl Config {
             body_bytes: file.limits.body_bytes,
             cached_keys: file.limits.cached_keys,
             key_policy: file.roles.policy(&file.scopes).map_err(refuse)?,
-            apps: apps(file.apps).map_err(refuse)?,
+            apps: apps(file.apps, &links_begin).map_err(refuse)?,
             status_refresh_s: file.licenses.status_refresh_s().map_err(refuse)?,
             agents: file.agents.checked().map_err(refuse)?,
             currency: file.credits.checked().map_err(refuse)?,

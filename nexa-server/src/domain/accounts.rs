@@ -12,7 +12,7 @@ use super::mailed_tokens::{self, Purpose};
 use super::mails::{self, Addressee, MailKind};
 use super::password::Password;
 use super::principal::Role;
-use super::{keys, licenses, sessions};
+use super::{apps, keys, licenses, sessions};
 use crate::store::tenants::{self, Tenant};
 use crate::store::users::{self, User};
 use crate::store::{StoreError, Tx, agents, invites, sessions as session_rows};
@@ -193,6 +193,35 @@ pub(crate) fn enable_tenant(
     };
     audit::record(tx, now, origin, act, Some(id), Some(id))?;
     Ok(((), Weakened::Tenant(id.to_owned())))
+}
+
+/// Gives a tenant a plan, or takes it: which terms its next licences have, of every app that knows the plan.
+///
+/// # Errors
+/// `Invalid` for `plan`; `NotFound`.
+pub(crate) fn set_plan(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    id: &str,
+    plan: Option<&str>,
+) -> Result<(), Error> {
+    if let Some(plan) = plan {
+        apps::check_name("plan", plan)?;
+    }
+    if !tenants::set_plan(tx, id, plan)? {
+        return Err(Error::NotFound { noun: "Tenant" });
+    }
+    audit::record(tx, now, origin, Act::TenantPlanChanged, Some(id), Some(id))
+}
+
+/// How a tenant stands: whether it is enabled, and its plan.
+///
+/// # Errors
+/// `NotFound`.
+pub(crate) fn standing(tx: &Tx<'_>, id: &str) -> Result<(bool, Option<String>), Error> {
+    let is_enabled = tenants::is_active(tx, id)?.ok_or(Error::NotFound { noun: "Tenant" })?;
+    Ok((is_enabled, tenants::plan(tx, id)?))
 }
 
 /// Enables or disables a user, and with it every key it has. Its sessions and tokens, mailed ones too, end with the first disabling, and

@@ -46,6 +46,27 @@ pub(crate) enum Error {
     /// What stands already is in the way.
     #[error("conflict: {rule}")]
     Conflict { rule: &'static str },
+    /// The tenant uses as many devices as it may.
+    #[error("device limit of {limit} for {app_id} reached")]
+    DeviceLimit { app_id: String, limit: u32 },
+    /// The tenant has no plan, and its trial has ended.
+    #[error("trial of {days} days for {app_id} over")]
+    TrialOver { app_id: String, days: u32 },
+    /// A licence is for another device.
+    #[error("another device")]
+    OtherDevice,
+    /// A licence has been revoked.
+    #[error("licence revoked")]
+    LicenseRevoked,
+    /// The first call with this key is still running.
+    #[error("idempotency key in use")]
+    IdempotencyKeyInUse,
+    /// The first call with this key was another one.
+    #[error("idempotency key reused")]
+    IdempotencyKeyReused,
+    /// The first answer to a call with this key cannot be given again.
+    #[error("idempotent answer gone: {reason}")]
+    IdempotentAnswerGone { reason: String },
     /// A client is unknown, its secret is wrong, or its key is not valid: RFC 6749 §5.2 keeps them one.
     #[error("client refused")]
     ClientInvalid,

@@ -8,6 +8,7 @@ use super::principal::Member;
 use crate::store::agents::{self, Agent};
 use crate::store::api_keys::{self, ApiKey, Selection};
 use crate::store::credits::{self, StoredEntry};
+use crate::store::devices::{self, Device};
 use crate::store::invites::{self, Invite};
 use crate::store::licenses::{self, License};
 use crate::store::sessions::{self, Session};
@@ -135,6 +136,17 @@ impl Export {
                 licenses::list(tx, &tenant_id, only.as_deref(), last, PAGE)
             },
             |license| license.jti.clone(),
+        )
+    }
+
+    pub(crate) fn devices(&self) -> impl Iterator<Item = Page<Device>> + Send + 'static {
+        let (tenant_id, only) = (self.tenant_id.clone(), self.only.clone());
+        self.pages(
+            move |tx, last: Option<&String>| {
+                let last = last.map(String::as_str);
+                devices::list(tx, &tenant_id, only.as_deref(), last, PAGE)
+            },
+            |device| device.id.clone(),
         )
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod error;
 pub(crate) mod exchange;
 pub(crate) mod export;
 mod fields;
+pub(crate) mod idempotency;
 pub(crate) mod identity;
 pub(crate) mod issuing;
 mod jws_keys;

@@ -4,7 +4,7 @@ use super::error::Error;
 use crate::store::{Store, sweep};
 use crate::time::UnixMillis;
 
-/// Removes sessions, mailed tokens and invitations that have run out, a bounded number of them.
+/// Removes sessions, mailed tokens, invitations and idempotency records that have run out, a bounded number of them.
 pub(crate) fn expired(store: &Store, now: UnixMillis) -> Result<(), Error> {
     const PART: u32 = 500;
     if store.read(|tx| sweep::has_expired(tx, now))? {

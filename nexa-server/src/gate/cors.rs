@@ -31,7 +31,7 @@ pub(crate) fn allow<B>(
             headers.insert(
                 ACCESS_CONTROL_EXPOSE_HEADERS,
                 HeaderValue::from_static(
-                    "link, retry-after, ratelimit, ratelimit-policy, www-authenticate",
+                    "link, retry-after, ratelimit, ratelimit-policy, www-authenticate, idempotency-replayed",
                 ),
             );
         }
@@ -55,7 +55,7 @@ pub(crate) fn preflight(
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, allow.clone());
     headers.insert(
         ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("authorization, content-type, x-api-key"),
+        HeaderValue::from_static("authorization, content-type, x-api-key, idempotency-key"),
     );
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     headers.insert(VARY, HeaderValue::from_static("Origin"));

@@ -5,6 +5,7 @@ pub(crate) mod address;
 pub(crate) mod client;
 pub(crate) mod cors;
 pub(crate) mod credential;
+pub(crate) mod idempotency;
 pub(crate) mod identity_token;
 pub(crate) mod limit;
 pub(crate) mod permits;

@@ -34,6 +34,12 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadInput> {
     })
 }
 
+/// The body in one spelling: without white space, members sorted, no needless escapes; `None` for what [`read`] refuses.
+pub(crate) fn canonical(body: &[u8]) -> Option<Vec<u8>> {
+    let json = Json::parse(std::str::from_utf8(body).ok()?).ok()?;
+    serde_json::to_vec(&json).ok()
+}
+
 /// What a client may be told of `expected`, a description by serde that may name Rust types.
 pub(super) fn must_be(expected: &str) -> String {
     let plain = expected.strip_prefix("a nonzero ").unwrap_or(expected);

@@ -26,7 +26,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use json::read as read_json;
+pub(crate) use json::{canonical as canonical_json, read as read_json};
 pub(crate) use listen::{Limits, listen};
 pub(crate) use pairs::form_decode;
 pub(crate) use pick::pick;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use hyper::body::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, PRAGMA};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, PRAGMA};
 use hyper::{Response, StatusCode};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
@@ -63,6 +63,14 @@ pub(crate) struct Secret<R>(pub(crate) R);
 /// A [`Secret`] that says so to HTTP/1.0 too, as RFC 6749 §5.1 wants it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Uncached<R>(pub(crate) R);
+
+/// An answer that may be given again: then with the status of the first time, and `Idempotency-Replayed: true`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Repeatable<R> {
+    pub(crate) reply: R,
+    /// The status of the first time, where this is another one.
+    pub(crate) replayed: Option<u16>,
+}
 
 /// An answer that caches may keep for so many seconds, whoever asked.
 #[derive(Clone, Copy, Debug)]
@@ -172,6 +180,27 @@ impl<R: Respond> Respond for Uncached<R> {
         response
             .headers_mut()
             .insert(PRAGMA, HeaderValue::from_static("no-cache"));
+        response
+    }
+
+    fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
+        R::describe(operation, schemas);
+    }
+}
+
+impl<R: Respond> Respond for Repeatable<R> {
+    fn respond(self) -> Response<Content> {
+        let mut response = self.reply.respond();
+        if let Some(status) = self
+            .replayed
+            .and_then(|status| StatusCode::from_u16(status).ok())
+        {
+            *response.status_mut() = status;
+            response.headers_mut().insert(
+                HeaderName::from_static("idempotency-replayed"),
+                HeaderValue::from_static("true"),
+            );
+        }
         response
     }
 

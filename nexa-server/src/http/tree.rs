@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::value::{
     BorrowedStrDeserializer, CowStrDeserializer, MapAccessDeserializer, MapDeserializer,
     SeqDeserializer,
@@ -15,6 +14,7 @@ use serde::de::{
     Visitor,
 };
 use serde::forward_to_deserialize_any;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Error;
 
 /// A value as it was sent, each member once.
@@ -184,6 +184,21 @@ impl<'de> Deserializer<'de> for Json<'de> {
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
         unit_struct seq tuple tuple_struct identifier ignored_any
+    }
+}
+
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Unsigned(value) => serializer.serialize_u64(*value),
+            Self::Negative(value) => serializer.serialize_i64(*value),
+            Self::Float(value) => serializer.serialize_f64(*value),
+            Self::Text(value) => serializer.serialize_str(value),
+            Self::Array(items) => serializer.collect_seq(items),
+            Self::Object(members) => serializer.collect_map(members),
+        }
     }
 }
 

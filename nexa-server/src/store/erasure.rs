@@ -14,7 +14,10 @@ pub(crate) fn remove_part(tx: &Tx<'_>, tenant_id: &str, limit: u32) -> Result<us
     Ok(0)
 }
 
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 8] = [
+    "DELETE FROM idempotency_records WHERE tenant_id = ?1 AND (route, key) IN
+        (SELECT route, key FROM idempotency_records WHERE tenant_id = ?1 LIMIT ?2)",
+    "DELETE FROM devices WHERE id IN (SELECT id FROM devices WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM sessions WHERE id IN (SELECT sessions.id FROM sessions JOIN users ON users.id = sessions.user_id
         WHERE users.tenant_id = ?1 LIMIT ?2)",

@@ -12,10 +12,14 @@ pub(crate) struct License {
     pub(crate) app_id: String,
     /// A digest; the fingerprint itself is never kept.
     pub(crate) device_fingerprint: [u8; 32],
+    /// None once the device was released.
+    pub(crate) device_id: Option<String>,
     pub(crate) device_platform: String,
     pub(crate) device_name: Option<String>,
     pub(crate) issued_at: UnixMillis,
     pub(crate) expires_at: UnixMillis,
+    /// The end of its grace; from then on its device has no seat by it.
+    pub(crate) over_at: UnixMillis,
     pub(crate) revoked_at: Option<UnixMillis>,
     /// For the tenant alone.
     pub(crate) revoked_reason: Option<String>,
@@ -29,14 +33,15 @@ pub(crate) struct Revocation {
 macro_rules! columns {
     () => {
         "jti, tenant_id, user_id, app_id, device_fingerprint, device_platform, device_name,
-    issued_at_ms, expires_at_ms, revoked_at_ms, revoked_reason"
+    issued_at_ms, expires_at_ms, revoked_at_ms, revoked_reason, device_id, over_at_ms"
     };
 }
 
 pub(crate) fn insert(tx: &Tx<'_>, license: &License) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO licenses (jti, tenant_id, user_id, app_id, device_fingerprint, device_platform, device_name, issued_at_ms, expires_at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO licenses (jti, tenant_id, user_id, app_id, device_fingerprint, device_platform, device_name, issued_at_ms, expires_at_ms, device_id,
+             over_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         &[
             (&license.jti).into(),
             (&license.tenant_id).into(),
@@ -47,6 +52,8 @@ pub(crate) fn insert(tx: &Tx<'_>, license: &License) -> Result<(), StoreError> {
             license.device_name.as_deref().into(),
             license.issued_at.ms().into(),
             license.expires_at.ms().into(),
+            license.device_id.as_deref().into(),
+            license.over_at.ms().into(),
         ],
     )?;
     Ok(())
@@ -80,6 +87,37 @@ pub(crate) fn list(
               ORDER BY jti LIMIT ?4"
         ),
         &[tenant_id.into(), user_id.into(), after.into(), limit.into()],
+        read,
+    )
+}
+
+/// When the first licence of a tenant for an app was issued, revoked ones included.
+pub(crate) fn first_issued(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    app_id: &str,
+) -> Result<Option<UnixMillis>, StoreError> {
+    let first_ms = tx.one(
+        "SELECT min(issued_at_ms) FROM licenses WHERE tenant_id = ?1 AND app_id = ?2",
+        &[tenant_id.into(), app_id.into()],
+        |row| row.optional_int(0),
+    )?;
+    Ok(first_ms.map(UnixMillis::from_ms))
+}
+
+/// The licences of a device that are neither revoked nor over, oldest first.
+pub(crate) fn live_of_device(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    device_id: &str,
+) -> Result<Vec<License>, StoreError> {
+    tx.all(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM licenses WHERE device_id = ?1 AND over_at_ms > ?2 AND revoked_at_ms IS NULL ORDER BY jti"
+        ),
+        &[device_id.into(), now.ms().into()],
         read,
     )
 }
@@ -202,6 +240,8 @@ fn read(row: &Row<'_>) -> Result<License, StoreError> {
         expires_at: UnixMillis::from_ms(row.int(8)?),
         revoked_at: row.optional_int(9)?.map(UnixMillis::from_ms),
         revoked_reason: row.optional_text(10)?,
+        device_id: row.optional_text(11)?,
+        over_at: UnixMillis::from_ms(row.int(12)?),
     })
 }
 

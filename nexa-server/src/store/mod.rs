@@ -17,11 +17,13 @@
 
 pub(crate) mod agents;
 pub(crate) mod api_keys;
+pub(crate) mod apps;
 pub(crate) mod audit;
 mod backup;
 mod checkpoint;
 mod connection;
 pub(crate) mod credits;
+pub(crate) mod devices;
 mod digest;
 mod engine;
 pub(crate) mod erasure;
@@ -29,6 +31,7 @@ mod error;
 mod group;
 mod health;
 pub(crate) mod health_probe;
+pub(crate) mod idempotency;
 pub(crate) mod invites;
 pub(crate) mod key_file;
 pub(crate) mod licenses;
@@ -84,6 +87,10 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         version: 6,
-        sql: include_str!("sql/0008_shards.sql"),
+        sql: include_str!("sql/0006_licensing.sql"),
+    },
+    Migration {
+        version: 7,
+        sql: include_str!("sql/0007_shards.sql"),
     },
 ];

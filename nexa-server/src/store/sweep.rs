@@ -1,4 +1,4 @@
-//! Rows that have run out: sessions, mailed tokens, invitations.
+//! Rows that have run out: sessions, mailed tokens, invitations, answers of calls with an Idempotency-Key.
 
 use super::{StoreError, Tx};
 use crate::time::UnixMillis;
@@ -8,7 +8,8 @@ pub(crate) fn has_expired(tx: &Tx<'_>, now: UnixMillis) -> Result<bool, StoreErr
     let found = tx.optional(
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM sessions WHERE expires_at_ms <= ?1)
              OR EXISTS (SELECT 1 FROM mailed_tokens WHERE expires_at_ms <= ?1)
-             OR EXISTS (SELECT 1 FROM invites WHERE expires_at_ms <= ?1)",
+             OR EXISTS (SELECT 1 FROM invites WHERE expires_at_ms <= ?1)
+             OR EXISTS (SELECT 1 FROM idempotency_records WHERE expires_at_ms <= ?1)",
         &[now.ms().into()],
         |_| Ok(()),
     )?;
@@ -22,6 +23,8 @@ pub(crate) fn delete_expired(tx: &Tx<'_>, now: UnixMillis, limit: u32) -> Result
         "DELETE FROM mailed_tokens WHERE digest IN
              (SELECT digest FROM mailed_tokens WHERE expires_at_ms <= ?1 LIMIT ?2)",
         "DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE expires_at_ms <= ?1 LIMIT ?2)",
+        "DELETE FROM idempotency_records WHERE (tenant_id, route, key) IN
+             (SELECT tenant_id, route, key FROM idempotency_records WHERE expires_at_ms <= ?1 LIMIT ?2)",
     ] {
         tx.execute(sql, &[now.ms().into(), limit.into()])?;
     }

@@ -49,6 +49,33 @@ pub(crate) fn find(tx: &Tx<'_>, id: &str) -> Result<Option<Tenant>, StoreError> 
     )
 }
 
+/// The plan that a tenant has, if it has one.
+pub(crate) fn plan(tx: &Tx<'_>, id: &str) -> Result<Option<String>, StoreError> {
+    tx.one(
+        "SELECT plan FROM tenants WHERE id = ?1",
+        &[id.into()],
+        |row| row.optional_text(0),
+    )
+}
+
+/// Gives a tenant a plan, or takes it; false when there is none of that id, or one that is being erased.
+pub(crate) fn set_plan(tx: &Tx<'_>, id: &str, plan: Option<&str>) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE tenants SET plan = ?2 WHERE id = ?1 AND erasing_since_ms IS NULL AND erased_at_ms IS NULL",
+        &[id.into(), plan.into()],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Whether a tenant is active; `None` for an id of nobody.
+pub(crate) fn is_active(tx: &Tx<'_>, id: &str) -> Result<Option<bool>, StoreError> {
+    tx.optional(
+        "SELECT state FROM tenants WHERE id = ?1",
+        &[id.into()],
+        |row| Ok(row.text(0)? == "active"),
+    )
+}
+
 pub(crate) fn rename(tx: &Tx<'_>, id: &str, name: &str) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE tenants SET name = ?2 WHERE id = ?1",

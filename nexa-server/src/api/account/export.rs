@@ -15,6 +15,7 @@ use crate::http::json_stream::JsonStream;
 use crate::http::reply::Secret;
 use crate::store::agents::Agent;
 use crate::store::credits::StoredEntry;
+use crate::store::devices::Device;
 use crate::store::licenses::License;
 use crate::store::sessions::Session;
 use crate::store::tenants::Tenant;
@@ -33,6 +34,7 @@ pub(crate) struct AccountExport {
     invites: Vec<ListedInvite>,
     api_keys: Vec<KeyDetails>,
     licenses: Vec<ExportedLicense>,
+    devices: Vec<ExportedDevice>,
     credit_entries: Vec<ExportedEntry>,
     audit_events: Vec<ListedEvent>,
 }
@@ -82,6 +84,20 @@ struct ExportedLicense {
     revoked_reason: Option<String>,
 }
 
+/// With a seat or without.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ExportedDevice {
+    id: String,
+    app_id: String,
+    platform: String,
+    name: Option<String>,
+    /// Whose it is; null once they have left.
+    user_id: Option<String>,
+    first_issued_at: UnixMillis,
+    last_issued_at: UnixMillis,
+}
+
 /// All amounts are millicents: 100000 are 1.00 of the currency.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -107,6 +123,7 @@ pub(crate) fn export(cx: &mut Cx<'_>, (): ()) -> Result<Secret<JsonStream<Accoun
         .list("invites", shown(export.invites(cx.now), ListedInvite::from))
         .list("apiKeys", shown(export.keys(), KeyDetails::from))
         .list("licenses", shown(export.licenses(), ExportedLicense::from))
+        .list("devices", shown(export.devices(), ExportedDevice::from))
         .list(
             "creditEntries",
             shown(export.credits(), ExportedEntry::from),
@@ -161,6 +178,20 @@ impl From<License> for ExportedLicense {
             user_id: license.user_id.clone(),
             revoked_reason: license.revoked_reason.clone(),
             license: license.into(),
+        }
+    }
+}
+
+impl From<Device> for ExportedDevice {
+    fn from(device: Device) -> Self {
+        Self {
+            id: device.id,
+            app_id: device.app_id,
+            platform: device.platform,
+            name: device.name,
+            user_id: device.user_id,
+            first_issued_at: device.first_issued_at,
+            last_issued_at: device.last_issued_at,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `/api/operator/*`: for whoever runs this server.
 
+pub(super) mod apps;
 pub(super) mod audit;
 pub(super) mod keys;
 pub(super) mod tenants;
@@ -13,14 +14,14 @@ pub(crate) struct HolderPath {
     id: String,
 }
 
-/// How a tenant or a user is switched off and on.
+/// How a user is switched off and on.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct HolderChange {
     /// `false` ends every session and token at once, and stops every key until it is `true` again.
     enabled: bool,
 }
 
-/// What a tenant or a user has become.
+/// What a user has become.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct ChangedHolder {
     id: String,

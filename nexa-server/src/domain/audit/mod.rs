@@ -64,6 +64,12 @@ pub(crate) enum Act {
     AccountErased,
     /// Events of a tenant may be erased only if its trail has this one.
     ErasureBegun,
+    DeviceReleased,
+    LicenseRenewed,
+    AppCreated,
+    AppChanged,
+    AppDeleted,
+    TenantPlanChanged,
 }
 
 /// Who acted and from where: what every event of one call shares.
@@ -197,6 +203,12 @@ impl Act {
             Self::AccountExported => "account.exported",
             Self::AccountErased => "account.erased",
             Self::ErasureBegun => "account.erasure_begun",
+            Self::DeviceReleased => "device.released",
+            Self::LicenseRenewed => "license.renewed",
+            Self::AppCreated => "app.created",
+            Self::AppChanged => "app.changed",
+            Self::AppDeleted => "app.deleted",
+            Self::TenantPlanChanged => "tenant.plan_changed",
         }
     }
 }

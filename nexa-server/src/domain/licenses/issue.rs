@@ -1,135 +1,236 @@
 //! Issuing: what a licence says is settled, signed and recorded in one transaction.
 
-use nexa_core::{DevicePolicy, NewDevice, NewTerms, StatusRef, uuid_v7};
+use nexa_core::{IssuedLicense, StatusRef, uuid_v7};
 use rand_core::CryptoRng;
 
-use super::super::apps::{self, App};
+use super::super::apps::{self, App, Kind, Offer};
 use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
-use super::super::fields;
+use super::super::idempotency::{self, Answered, Attempt};
 use super::super::issuing::Issuing;
+use super::super::principal::Member;
 use super::super::status;
-use super::devices::device_digest;
+use super::Shop;
+use super::devices::{self, DeviceFields, NewDevice};
 use crate::store::Tx;
 use crate::store::licenses::{self, License};
+use crate::store::tenants;
 use crate::time::UnixMillis;
 
-/// In bytes.
-const FINGERPRINT_MAX: usize = 512;
 const SECONDS_A_DAY: u64 = 24 * 3600;
-
-/// What is asked for.
-pub(crate) struct LicenseFields<'a> {
-    pub(crate) app_id: &'a str,
-    pub(crate) fingerprint: &'a str,
-    pub(crate) platform: &'a str,
-    pub(crate) device_name: Option<&'a str>,
-    pub(crate) ttl_days: Option<u32>,
-}
 
 /// A licence that is wanted, its fields checked, with all that chance has to give it.
 pub(crate) struct NewLicense {
     jti: String,
     salt: [u8; 16],
-    app_id: String,
-    ttl_days: u32,
-    fingerprint: String,
-    device_platform: String,
-    device_name: Option<String>,
+    /// What a device that is not known yet is called.
+    device_id: String,
+    pub(super) device: NewDevice,
+    ttl_days: Option<u32>,
 }
 
 /// A licence that is recorded; nobody may see the token before its COMMIT is durable.
 pub(crate) struct Issued {
     pub(crate) token: String,
     pub(crate) expires_at: UnixMillis,
+    /// The status of the first answer, where this is that answer once more.
+    pub(crate) replayed: Option<u16>,
 }
 
 impl NewLicense {
-    /// Checks the fields.
+    /// Checks the fields that mean the same whatever the app is.
     ///
     /// # Errors
-    /// `Invalid` naming the field: unknown app, days outside its bounds, a fingerprint that is empty or too long.
+    /// `Invalid` naming the field.
     pub(crate) fn new(
         now: UnixMillis,
         rng: &mut dyn CryptoRng,
-        apps: &[App],
-        fields: &LicenseFields<'_>,
+        device: &DeviceFields<'_>,
+        ttl_days: Option<u32>,
     ) -> Result<Self, Error> {
-        let app = apps::find(apps, fields.app_id)?;
-        let ttl_days = app.ttl_days(fields.ttl_days)?;
-        if fields.fingerprint.is_empty() || fields.fingerprint.len() > FINGERPRINT_MAX {
-            return Err(Error::invalid(
-                "device.fingerprint",
-                format!("must be 1 to {FINGERPRINT_MAX} bytes long"),
-            ));
-        }
-        let device_platform = fields::name("device.platform", fields.platform)?;
-        let device_name = fields
-            .device_name
-            .map(|name| fields::name("device.name", name))
-            .transpose()?;
+        let device = NewDevice::new(device)?;
         let mut salt = [0; 16];
         rng.fill_bytes(&mut salt);
         Ok(Self {
             jti: uuid_v7(now.unsigned_ms(), rng),
             salt,
-            app_id: app.id.clone(),
+            device_id: uuid_v7(now.unsigned_ms(), rng),
+            device,
             ttl_days,
-            fingerprint: fields.fingerprint.to_owned(),
-            device_platform,
-            device_name,
         })
     }
 }
 
-/// Signs the licence and records it.
+/// Issues a licence, or answers once more what the first call of this attempt has answered.
+///
+/// # Errors
+/// `Invalid` naming the field: unknown app, days outside its bounds, too few components; `DeviceLimit`, `TrialOver`;
+/// `IdempotencyKeyReused`, `IdempotentAnswerGone`.
 pub(crate) fn issue(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
-    issuing: &Issuing,
+    shop: &Shop,
+    attempt: Option<&Attempt>,
+    app_id: &str,
     wanted: NewLicense,
 ) -> Result<Issued, Error> {
+    once(tx, now, origin, shop, attempt, || {
+        let app = apps::find(tx, &shop.apps, app_id)?;
+        let (signed, tenant_id) = grant(tx, now, origin, &shop.issuing, &app, wanted)?;
+        let (tenant_id, jti) = (Some(tenant_id.as_str()), Some(signed.jti.as_str()));
+        audit::record(tx, now, origin, Act::LicenseIssued, tenant_id, jti)?;
+        Ok(signed)
+    })
+}
+
+/// Has an effect and keeps its answer, or answers what was kept: one effect for one attempt, whatever happens between.
+pub(super) fn once(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    shop: &Shop,
+    attempt: Option<&Attempt>,
+    effect: impl FnOnce() -> Result<IssuedLicense, Error>,
+) -> Result<Issued, Error> {
     let member = origin.principal.member()?;
-    let place = status::choose(tx, now, &issuing.status, &wanted.salt)?;
-    let request = nexa_core::NewLicense {
-        jti: &wanted.jti,
-        subject: &member.tenant_id,
-        audience: &wanted.app_id,
-        ttl_s: u64::from(wanted.ttl_days) * SECONDS_A_DAY,
-        device: NewDevice {
-            components: &[("fingerprint", &wanted.fingerprint)],
-            policy: DevicePolicy::All,
-        },
-        terms: NewTerms::default(),
-        status: Some(StatusRef {
-            index: place.place.position,
-            uri: &place.uri,
-        }),
+    let issued = |signed: IssuedLicense, replayed| Issued {
+        token: signed.token,
+        expires_at: signed.expires_at.into(),
+        replayed,
     };
-    let issued = issuing
-        .licenses
-        .issue_with_salt(now.seconds(), wanted.salt, &request)
-        .map_err(|error| Error::Fault(format!("licence token: {error}")))?;
+    let Some(attempt) = attempt else {
+        return Ok(issued(effect()?, None));
+    };
+    if let Some(answered) = idempotency::earlier(tx, now, member, attempt)? {
+        let status = answered.status;
+        return Ok(issued(sign_again(&shop.issuing, answered)?, Some(status)));
+    }
+    let signed = effect()?;
+    let answered = Answered {
+        status: attempt.status,
+        kid: shop.issuing.licenses.verification_key().kid().to_owned(),
+        claims: signed.payload.clone(),
+    };
+    idempotency::record(tx, now, member, attempt, &answered)?;
+    Ok(issued(signed, None))
+}
+
+/// Signs what was signed before, with the same key.
+///
+/// # Errors
+/// `IdempotentAnswerGone` when this server signs with another key now, or under another name.
+fn sign_again(issuing: &Issuing, answered: Answered) -> Result<IssuedLicense, Error> {
+    let gone = |reason: String| Error::IdempotentAnswerGone { reason };
+    let issuer = &issuing.licenses;
+    if issuer.verification_key().kid() != answered.kid {
+        return Err(gone(format!("the key {} signs no more", answered.kid)));
+    }
+    issuer
+        .sign_again(answered.claims)
+        .map_err(|error| gone(error.to_string()))
+}
+
+/// Signs the licence and records it with its device; answers the tenant's id with it.
+pub(super) fn grant(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    issuing: &Issuing,
+    app: &App,
+    wanted: NewLicense,
+) -> Result<(IssuedLicense, String), Error> {
+    let member = origin.principal.member()?;
+    let plan = tenants::plan(tx, &member.tenant_id)?;
+    let offer = app.offer(plan.as_deref());
+    let ttl_s = ttl_s(tx, now, member, app, &offer, wanted.ttl_days)?;
+    wanted.device.check_policy(&app.id, offer.device_policy())?;
+    let limit = offer.terms.devices;
+    let device = devices::seat(
+        tx,
+        now,
+        member,
+        &app.id,
+        limit,
+        &wanted.device,
+        &wanted.device_id,
+    )?;
+    let place = status::choose(tx, now, &issuing.status, &wanted.salt)?;
+    let signed = offer.with_terms(now.seconds(), ttl_s, |terms| {
+        let request = nexa_core::NewLicense {
+            jti: &wanted.jti,
+            subject: &member.tenant_id,
+            audience: &app.id,
+            ttl_s,
+            device: nexa_core::NewDevice {
+                components: &wanted.device.components(),
+                policy: offer.device_policy(),
+            },
+            terms,
+            status: Some(StatusRef {
+                index: place.place.position,
+                uri: &place.uri,
+            }),
+        };
+        issuing
+            .licenses
+            .issue_with_salt(now.seconds(), wanted.salt, &request)
+            .map_err(|error| Error::Fault(format!("licence token: {error}")))
+    })?;
+    let over_at = signed.expires_at.plus(offer.grace_s());
     let row = License {
         tenant_id: member.tenant_id.clone(),
         user_id: Some(member.user_id.clone()),
-        app_id: wanted.app_id,
-        device_fingerprint: device_digest(&member.tenant_id, &wanted.fingerprint),
-        device_platform: wanted.device_platform,
-        device_name: wanted.device_name,
+        app_id: app.id.clone(),
+        device_fingerprint: device.digest,
+        device_id: Some(device.id),
+        device_platform: device.platform,
+        device_name: device.name,
         issued_at: now,
-        expires_at: issued.expires_at.into(),
+        expires_at: signed.expires_at.into(),
+        over_at: over_at.unwrap_or(signed.expires_at).into(),
         revoked_at: None,
         revoked_reason: None,
         jti: wanted.jti,
     };
     licenses::insert(tx, &row)?;
-    status::take(tx, &row.jti, &place, row.expires_at)?;
-    let (tenant_id, jti) = (Some(row.tenant_id.as_str()), Some(row.jti.as_str()));
-    audit::record(tx, now, origin, Act::LicenseIssued, tenant_id, jti)?;
-    Ok(Issued {
-        token: issued.token,
-        expires_at: row.expires_at,
-    })
+    // Whoever has old revocation data may ask for its place that much longer.
+    let asked_until = over_at.and_then(|over_at| over_at.plus(offer.max_age_s().unwrap_or(0)));
+    status::take(
+        tx,
+        &row.jti,
+        &place,
+        asked_until.map_or(row.over_at, UnixMillis::from),
+    )?;
+    Ok((signed, row.tenant_id))
+}
+
+/// How long the licence lasts, in seconds: as asked for, and not beyond the end of a trial.
+///
+/// # Errors
+/// `Invalid` for `ttl_days`; `TrialOver`.
+fn ttl_s(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    member: &Member,
+    app: &App,
+    offer: &Offer<'_>,
+    asked_days: Option<u32>,
+) -> Result<u64, Error> {
+    let days = offer.terms.ttl_days(&app.id, asked_days)?;
+    let asked_s = u64::from(days) * SECONDS_A_DAY;
+    let Kind::Trial { days } = offer.kind else {
+        return Ok(asked_s);
+    };
+    // Licences are never deleted, so nothing that a tenant does begins its trial again.
+    let began = licenses::first_issued(tx, &member.tenant_id, &app.id)?.unwrap_or(now);
+    let ends = began.seconds().plus(u64::from(days) * SECONDS_A_DAY);
+    let left_s = ends.and_then(|ends| ends.since(now.seconds())).unwrap_or(0);
+    match left_s.min(asked_s) {
+        0 => Err(Error::TrialOver {
+            app_id: app.id.clone(),
+            days,
+        }),
+        ttl_s => Ok(ttl_s),
+    }
 }

@@ -1,17 +1,31 @@
-//! Licences: issued to a device for an app, listed, revoked.
+//! Licences: issued to a device for an app, renewed, listed, revoked.
 
 mod devices;
 mod issue;
+mod renew;
 mod revoke;
 
+use std::sync::Arc;
+
+use super::apps::App;
 use super::error::Error;
+use super::issuing::Issuing;
 use super::principal::Member;
 use crate::store::Tx;
 use crate::store::licenses::{self, License};
 
-pub(crate) use issue::{LicenseFields, NewLicense, issue};
+pub(crate) use devices::{DeviceFields, list_devices, release_device};
+pub(crate) use issue::{Issued, NewLicense, issue};
+pub(crate) use renew::renew;
 pub(super) use revoke::begin_revoking;
 pub(crate) use revoke::{finish_revoking, revocations, revoke};
+
+/// What licences are issued with: the key, and the apps of the configuration.
+#[derive(Clone)]
+pub(crate) struct Shop {
+    pub(crate) issuing: Arc<Issuing>,
+    pub(crate) apps: Arc<Vec<App>>,
+}
 
 /// The licences the member sees, oldest first; never their tokens, which are not kept.
 pub(crate) fn list(tx: &Tx<'_>, member: &Member) -> Result<Vec<License>, Error> {
@@ -22,4 +36,17 @@ pub(crate) fn list(tx: &Tx<'_>, member: &Member) -> Result<Vec<License>, Error> 
         None,
         u32::MAX,
     )?)
+}
+
+/// The licence of that id, if it is the member's to manage.
+///
+/// # Errors
+/// `NotFound`, also for another tenant's licence and for one the member does not manage.
+fn find_managed(tx: &Tx<'_>, member: &Member, jti: &str) -> Result<License, Error> {
+    licenses::find(tx, &member.tenant_id, jti)?
+        .filter(|license| match &license.user_id {
+            Some(user_id) => member.manages(user_id),
+            None => member.role.manages_tenant(),
+        })
+        .ok_or(Error::NotFound { noun: "License" })
 }

@@ -6,7 +6,8 @@ use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
 use super::super::fields;
 use super::super::status::{self, Signer};
-use crate::store::licenses::{self, Revocation};
+use super::find_managed;
+use crate::store::licenses::{self, License, Revocation};
 use crate::store::{Store, Tx, tenants};
 use crate::time::UnixMillis;
 
@@ -29,25 +30,35 @@ pub(crate) fn revoke(
     let reason = reason
         .map(|reason| fields::text_up_to("reason", reason, REASON_MAX))
         .transpose()?;
-    let license = licenses::find(tx, &member.tenant_id, jti)?
-        .filter(|license| match &license.user_id {
-            Some(user_id) => member.manages(user_id),
-            None => member.role.manages_tenant(),
-        })
-        .ok_or(Error::NotFound { noun: "License" })?;
-    if license.revoked_at.is_some() {
-        return Ok(());
+    let license = find_managed(tx, member, jti)?;
+    match license.revoked_at {
+        Some(_) => Ok(()),
+        None => end(tx, now, origin, signer, &[license], reason.as_deref()),
     }
-    let place = licenses::revoke(tx, now, &license.jti, reason.as_deref())?;
-    status::revoked(tx, now, signer, place.as_slice())?;
-    audit::record(
-        tx,
-        now,
-        origin,
-        Act::LicenseRevoked,
-        Some(&license.tenant_id),
-        Some(&license.jti),
-    )
+}
+
+/// Revokes some that are not revoked yet: the one way of it, whatever the cause.
+pub(super) fn end(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    signer: &Signer,
+    ended: &[License],
+    reason: Option<&str>,
+) -> Result<(), Error> {
+    let mut places = Vec::new();
+    for license in ended {
+        places.extend(licenses::revoke(tx, now, &license.jti, reason)?);
+        audit::record(
+            tx,
+            now,
+            origin,
+            Act::LicenseRevoked,
+            Some(&license.tenant_id),
+            Some(&license.jti),
+        )?;
+    }
+    status::revoked(tx, now, signer, &places)
 }
 
 /// Lays down that the tenant's licences are to be revoked, whose end it is; [`finish_revoking`] does it, now or after a

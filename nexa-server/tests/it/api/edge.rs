@@ -113,7 +113,9 @@ fn pages_of_configured_origins_may_call_and_all_may_read_what_is_public() {
     };
     assert_eq!(
         exposed(ours).as_deref(),
-        Some("link, retry-after, ratelimit, ratelimit-policy, www-authenticate")
+        Some(
+            "link, retry-after, ratelimit, ratelimit-policy, www-authenticate, idempotency-replayed"
+        )
     );
     assert_eq!(exposed(other), None);
     let preflight = |origin: &str| {

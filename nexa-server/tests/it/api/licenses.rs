@@ -18,7 +18,7 @@ fn bad_licenses_name_the_field_and_the_rule() {
         (json!({ "appId": "agentyk-engine" }), "device: required"),
         (
             json!({ "appId": "agentyk-engine", "device": { "platform": "linux" } }),
-            "device.fingerprint: required",
+            "device.fingerprint: required, unless there are device.components",
         ),
         (
             json!({ "appId": "agentyk-engine", "device": { "fingerprint": 7, "platform": "linux" } }),
