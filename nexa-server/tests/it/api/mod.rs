@@ -9,6 +9,7 @@ mod base_v1_account_exchange;
 mod base_v1_api_keys;
 mod edge;
 mod licenses;
+mod licenses_status;
 mod oauth;
 mod operator;
 mod users_me_api_keys;
