@@ -75,17 +75,18 @@ fn a_server_that_dies_in_between_has_one_effect_and_one_answer() {
         let has_ended = AtomicBool::new(false);
         // What came back before the end is what must come back after it.
         let before = std::thread::scope(|scope| {
-            let (address, body) = (server.url.clone(), BODY);
-            let call = scope.spawn(|| {
+            let (issue_url, key) = (format!("{}{ISSUE}", server.url), &key);
+            let (attempt, has_ended) = (&attempt, &has_ended);
+            let call = scope.spawn(move || {
                 let config = ureq::Agent::config_builder()
                     .http_status_as_error(false)
                     .build();
                 let answered = ureq::Agent::new_with_config(config)
-                    .post(format!("{address}{ISSUE}"))
+                    .post(issue_url)
                     .header("Content-Type", "application/json")
-                    .header("X-API-Key", &key)
-                    .header("Idempotency-Key", &attempt)
-                    .send(body);
+                    .header("X-API-Key", key)
+                    .header("Idempotency-Key", attempt)
+                    .send(BODY);
                 has_ended.store(true, Ordering::Relaxed);
                 answered
                     .ok()
