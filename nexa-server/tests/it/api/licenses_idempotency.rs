@@ -1,6 +1,6 @@
 //! `Idempotency-Key` on `/api/licenses/issue` and `…/renew`
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
@@ -64,58 +64,86 @@ fn sixty_four_calls_at_once_with_one_key_issue_one_licence() {
     );
 }
 
+/// Issues with one key after the other until the server is gone; answers each key with what came back.
+fn issue_until_it_dies(
+    url: &str,
+    credential: &str,
+    name: &str,
+    answered: &AtomicUsize,
+) -> Vec<(String, Option<String>)> {
+    let mut calls = Vec::new();
+    loop {
+        let key = format!("{name}-{}", calls.len());
+        let answer = ureq::post(url)
+            .header("Content-Type", "application/json")
+            .header("X-API-Key", credential)
+            .header("Idempotency-Key", &key)
+            .send(BODY);
+        let text = answer.and_then(|mut answer| answer.body_mut().read_to_string());
+        calls.push((key, text.ok()));
+        if calls.last().is_some_and(|(_, text)| text.is_none()) {
+            return calls;
+        }
+        answered.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_server_that_dies_in_between_has_one_effect_and_one_answer() {
+    const ROUNDS_MAX: usize = 12;
     let url = ["--public-url", "https://auth.example.com"];
     let mut server = Server::start_with(&url);
     let token = server.sign_up("kill@example.com");
     let (_, key) = server.make_key(&token, &["full_access"]);
-    for round in 0..6_u64 {
-        let attempt = format!("attempt-{round}");
-        let has_ended = AtomicBool::new(false);
-        // What came back before the end is what must come back after it.
-        let before = std::thread::scope(|scope| {
-            let (issue_url, key) = (format!("{}{ISSUE}", server.url), &key);
-            let (attempt, has_ended) = (&attempt, &has_ended);
-            let call = scope.spawn(move || {
-                let config = ureq::Agent::config_builder()
-                    .http_status_as_error(false)
-                    .build();
-                let answered = ureq::Agent::new_with_config(config)
-                    .post(issue_url)
-                    .header("Content-Type", "application/json")
-                    .header("X-API-Key", key)
-                    .header("Idempotency-Key", attempt)
-                    .send(BODY);
-                has_ended.store(true, Ordering::Relaxed);
-                answered
-                    .ok()
-                    .and_then(|mut answer| answer.body_mut().read_to_string().ok())
-            });
-            // At another moment of its way each time, and once after it.
-            let mut spins = round * round * 4_000;
-            while spins > 0 && !has_ended.load(Ordering::Relaxed) {
-                spins -= 1;
+    let (mut attempts, mut kept_unanswered, mut lost) = (0, 0, 0);
+    for round in 0..ROUNDS_MAX {
+        let answered = AtomicUsize::new(0);
+        let issue_url = format!("{}{ISSUE}", server.url);
+        let calls: Vec<(String, Option<String>)> = std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..8)
+                .map(|client| {
+                    let (issue_url, key, answered) = (&issue_url, &key, &answered);
+                    let name = format!("attempt-{round}-{client}");
+                    scope.spawn(move || issue_until_it_dies(issue_url, key, &name, answered))
+                })
+                .collect();
+            while answered.load(Ordering::Relaxed) < 20 + round {
                 std::thread::yield_now();
             }
             server.stop("-KILL");
-            call.join().unwrap()
+            let calls = clients.into_iter().map(|client| client.join().unwrap());
+            calls.flatten().collect()
         });
         let folder = std::mem::replace(&mut server.folder, tempfile::tempdir().unwrap());
         server = Server::start_on(folder, &url);
-        let retried = issue(&server, &key, &attempt);
-        assert_eq!(retried.status, 201, "{}", retried.text);
-        let is_replay = retried.header("idempotency-replayed").is_some();
-        if let Some(before) = before.filter(|text| text.contains("license")) {
-            assert_eq!((is_replay, &retried.text), (true, &before), "round {round}");
+        for (attempt, before) in &calls {
+            let retried = issue(&server, &key, attempt);
+            assert_eq!(retried.status, 201, "{}", retried.text);
+            let is_replay = retried.header("idempotency-replayed").is_some();
+            match before {
+                Some(before) => assert_eq!((is_replay, &retried.text), (true, before), "{attempt}"),
+                None if is_replay => kept_unanswered += 1,
+                None => lost += 1,
+            }
+            assert_eq!(
+                issue(&server, &key, attempt).text,
+                retried.text,
+                "{attempt}"
+            );
         }
-        assert_eq!(issue(&server, &key, &attempt).text, retried.text);
+        attempts += calls.len();
         assert_eq!(
             count(&server, &key),
-            usize::try_from(round).unwrap() + 1,
-            "round {round}"
+            attempts,
+            "each of them has one effect"
         );
+        if kept_unanswered > 0 && lost > 0 && round > 1 {
+            return;
+        }
     }
+    panic!(
+        "{kept_unanswered} effects were never answered, {lost} calls had none: no kill was in between"
+    );
 }
 
 #[test]
