@@ -15,6 +15,7 @@
 //! cargo bench -p nexa-benches --bench checks       # checks with limits; growth, memory, cold start
 //! cargo bench -p nexa-benches --bench revocation   # ten million rotations raced by checks
 //! cargo bench -p nexa-benches --bench shards       # status shards: bytes against entropy, downloads, look-ups
+//! cargo bench -p nexa-benches --bench clock        # a million schedules of clocks, honest ones and others
 //! cargo bench -p nexa-benches --bench enumeration  # whether times tell known e-mail addresses from unknown ones
 //! cargo bench -p nexa-benches --bench storm        # other routes while everybody logs in
 //! ```

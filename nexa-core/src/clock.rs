@@ -4,6 +4,7 @@
 //! local time that is kept. The floor is what setting the clock back has to overcome, and what must never lock an honest user
 //! out. So it follows the wall clock only as far as that is plausible:
 //!
+//! - It begins with the first signed time: at the wall clock, if that is up to 48 hours later, else 48 hours after it.
 //! - While a program runs, the floor runs along with its monotonic clock.
 //! - A wall clock that went on by up to 48 hours since it was looked at last is plausible: the machine was off, or asleep. The
 //!   floor goes on by as much, but never past the wall clock: a clock that goes back and forth between two systems on one
@@ -94,10 +95,8 @@ impl TrustedClock {
             (None, _) | (_, None) => 0,
         };
         self.monotonic_s = monotonic_s.or(self.monotonic_s);
-        if self.wall == 0 && self.floor == 0 {
-            // The first look of all: there is nothing that it could contradict.
-            self.floor = wall;
-        } else {
+        // The first look of all says nothing yet: there is nothing to compare it with.
+        if self.wall > 0 {
             self.follow(wall, ran_s);
         }
         self.wall = wall;
@@ -115,9 +114,15 @@ impl TrustedClock {
     /// Learns a signed time that was verified: when a licence, a key set or a status shard was signed. What was signed at a
     /// time shows that it has come.
     pub fn learn(&mut self, signed: UnixSeconds) {
-        if signed.get() > self.signed {
-            self.signed = signed.get();
-            self.credit_s = PLAUSIBLE_S;
+        let signed = signed.get();
+        if signed > self.signed {
+            self.signed = signed;
+            let plausible = signed.saturating_add(PLAUSIBLE_S);
+            self.floor = self.floor.max(self.wall.min(plausible));
+            self.credit_s = match self.wall <= plausible {
+                true => PLAUSIBLE_S,
+                false => 0,
+            };
         }
     }
 

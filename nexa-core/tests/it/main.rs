@@ -3,9 +3,11 @@
 //! Without features (`--no-default-features`) everything that only checks is run too: what programs embed is built
 //! that way.
 
+mod clock;
 mod conformance;
 mod jwk;
 mod revocation;
+mod schedules;
 #[path = "../../src/seeded.rs"]
 mod seeded;
 mod strict;

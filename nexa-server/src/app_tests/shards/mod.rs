@@ -1,19 +1,20 @@
 //! Status shards: what they say is what was answered, whoever asked at once, and every delta leads to the same bytes.
 
+mod lists;
+mod places;
+
 use std::collections::BTreeSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::Request;
 use hyper::body::Bytes;
-use nexa_core::{KeySet, Refusal, RevocationFeed, RevocationStatus, Revocations, StatusShard};
+use nexa_core::{KeySet, StatusShard};
 use serde_json::{Value, json};
 
 use super::{Fixture, START, status};
 use crate::job;
-use crate::store::{MIGRATIONS, Store, backup};
-use crate::testing::{self, SeededRng};
-use crate::time::UnixMillis;
+use crate::testing::SeededRng;
 
 const ISSUER: &str = "https://auth.example.com";
 const HOUR_S: i64 = 3_600;
@@ -304,207 +305,4 @@ fn another_status_key_signs_everything_anew() {
     assert_eq!(after, seq + 1);
     fixture.revoke(&token, &placed);
     assert_eq!(fixture.opened().2.len(), 1);
-}
-
-/// A place is free again when nobody can ask for it any more: not before its licence is over.
-#[test]
-fn a_place_is_not_given_to_another_before_its_licence_is_over() {
-    let mut fixture = Fixture::new();
-    let token = fixture.owners_key();
-    let (revoked, kept) = (fixture.issue(&token, 1), fixture.issue(&token, 2));
-    fixture.revoke(&token, &revoked);
-    let count = |fixture: &Fixture| {
-        let store = &fixture.app.services().store;
-        let counted = store.read(|tx| {
-            tx.one(
-                "SELECT taken, (SELECT count(*) FROM licenses WHERE status_shard = 0) FROM status_shards",
-                &[],
-                |row| Ok((row.int(0)?, row.int(1)?)),
-            )
-        });
-        counted.unwrap_or_else(|error: crate::store::StoreError| panic!("{error}"))
-    };
-    fixture.now = UnixMillis::from_ms(START.plus_seconds(30 * DAY_S).ms() - 1);
-    fixture.run_errands();
-    assert_eq!(count(&fixture), (2, 2));
-    assert_eq!(fixture.opened().2, BTreeSet::from([revoked.position]));
-    let seq = fixture.opened().0;
-    fixture.now = START.plus_seconds(30 * DAY_S);
-    fixture.run_errands();
-    assert_eq!(count(&fixture), (0, 0));
-    assert_eq!(fixture.opened().2, BTreeSet::new());
-
-    // Whoever was away gets the removal as a delta.
-    let answer = fixture.shard(&format!("?since={seq}"));
-    assert!(answer.starts_with(b"NXD1") || answer.len() <= 109 + 16);
-    assert_ne!(kept.position, revoked.position);
-}
-
-/// Chance alone decides: the first licences of a server are spread over all positions.
-#[test]
-fn positions_tell_nothing_of_order_and_count() {
-    let mut fixture = Fixture::new();
-    let token = fixture.owners_key();
-    let positions: Vec<u16> = (0..400)
-        .map(|n| fixture.issue(&token, n).position)
-        .collect();
-    let distinct: BTreeSet<u16> = positions.iter().copied().collect();
-    assert_eq!(distinct.len(), 400);
-    let in_each_quarter: Vec<usize> = (0..4)
-        .map(|quarter| positions.iter().filter(|p| **p / 16_384 == quarter).count())
-        .collect();
-    assert!(
-        in_each_quarter
-            .iter()
-            .all(|count| (55..=150).contains(count)),
-        "{in_each_quarter:?}"
-    );
-    let rising = positions
-        .windows(2)
-        .filter(|pair| pair[0] < pair[1])
-        .count();
-    assert!((150..=250).contains(&rising), "{rising}");
-}
-
-#[test]
-fn the_signed_list_says_what_the_plain_one_does() {
-    let mut fixture = Fixture::new();
-    let token = fixture.owners_key();
-    let (first, second) = (fixture.issue(&token, 1), fixture.issue(&token, 2));
-    let third = fixture.issue(&token, 3);
-    fixture.revoke(&token, &first);
-    fixture.now = START.plus_seconds(9);
-    fixture.revoke(&token, &second);
-    let signed = [("accept", "application/revocations+jwt")];
-    let answer = fixture.get("/api/licenses/revocations", &signed);
-    assert_eq!(
-        answer.headers()["content-type"],
-        "application/revocations+jwt"
-    );
-    assert_eq!(answer.headers()["vary"], "accept");
-    let keys = fixture.status_keys();
-    let mut buffer = vec![0; answer.body().len()];
-    let feed = RevocationFeed::open(answer.body(), &keys, ISSUER, &mut buffer).unwrap();
-    assert_eq!(feed.len(), 2);
-    for (placed, is_revoked) in [(&first, true), (&second, true), (&third, false)] {
-        let found = feed.lookup(&placed.jti, None);
-        assert_eq!(
-            matches!(found, RevocationStatus::Revoked { .. }),
-            is_revoked
-        );
-    }
-    // A part of it is no list to look up in.
-    let since = START.plus_seconds(5).to_rfc3339();
-    let part = fixture.get(&format!("/api/licenses/revocations?since={since}"), &signed);
-    let list = &claims(std::str::from_utf8(part.body()).unwrap())["revocations"];
-    assert_eq!(list.as_array().unwrap().len(), 1);
-    assert_eq!(list[0]["jti"], second.jti);
-    let mut buffer = vec![0; part.body().len()];
-    assert_eq!(
-        RevocationFeed::open(part.body(), &keys, ISSUER, &mut buffer).err(),
-        Some(nexa_core::SignedFeedError::Partial)
-    );
-    // Issuing keys sign no list, and a list is no licence.
-    let issuing = &fixture.app.services().issuing.keys;
-    let mut buffer = vec![0; answer.body().len()];
-    assert_eq!(
-        RevocationFeed::open(answer.body(), issuing, ISSUER, &mut buffer).err(),
-        Some(nexa_core::SignedFeedError::Refused(Refusal::KidUnknown))
-    );
-}
-
-/// The standard's token, read by others' code.
-#[test]
-fn the_status_list_token_is_the_standards() {
-    let mut fixture = Fixture::new();
-    let token = fixture.owners_key();
-    let placed: Vec<Placed> = (0..20).map(|n| fixture.issue(&token, n)).collect();
-    for placed in placed.iter().take(7) {
-        fixture.revoke(&token, placed);
-    }
-    let answer = fixture.get("/api/licenses/status/0", &[]);
-    assert_eq!(
-        answer.headers()["content-type"],
-        "application/statuslist+jwt"
-    );
-    let token = std::str::from_utf8(answer.body()).unwrap();
-    let key = fixture
-        .app
-        .services()
-        .issuing
-        .status
-        .key()
-        .verification_key();
-    let (signed, signature) = token.rsplit_once('.').unwrap();
-    assert_eq!(key.verify(signed.as_bytes(), &decoded(signature)), Ok(()));
-    let header: Value = serde_json::from_slice(&decoded(token.split('.').next().unwrap())).unwrap();
-    assert_eq!(
-        header,
-        json!({ "alg": "EdDSA", "typ": "statuslist+jwt", "kid": key.kid() })
-    );
-    let claims = claims(token);
-    assert_eq!(claims["sub"], format!("{ISSUER}/api/licenses/status/0"));
-    assert_eq!(
-        claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(),
-        2 * 3_600
-    );
-    assert_eq!(claims["status_list"]["bits"], 1);
-    use base64::Engine;
-    let packed = claims["status_list"]["lst"].as_str().unwrap();
-    let packed = base64::engine::general_purpose::URL_SAFE_NO_PAD
-        .decode(packed)
-        .unwrap();
-    let bits = miniz_oxide::inflate::decompress_to_vec_zlib(&packed).unwrap();
-    let found: BTreeSet<u16> = (0..=u16::MAX)
-        .filter(|position| bits[usize::from(*position) / 8] >> (position % 8) & 1 == 1)
-        .collect();
-    assert_eq!(
-        found,
-        placed
-            .iter()
-            .take(7)
-            .map(|placed| placed.position)
-            .collect()
-    );
-}
-
-/// What was revoked after the backup is lost with it; what is served is newer than what clients have all the same.
-#[test]
-fn a_restored_backup_goes_on_with_newer_versions() {
-    let mut fixture = Fixture::new();
-    let token = fixture.owners_key();
-    let (first, second) = (fixture.issue(&token, 1), fixture.issue(&token, 2));
-    fixture.revoke(&token, &first);
-    let copy = fixture.folder.path().join("copy.sqlite");
-    backup(fixture.folder.path(), &copy).unwrap();
-    fixture.now = START.plus_seconds(60);
-    fixture.revoke(&token, &second);
-    let (seen, _, _) = fixture.opened();
-    let client = fixture.shard("");
-
-    let restored = tempfile::tempdir().unwrap();
-    std::fs::copy(&copy, restored.path().join(crate::store::DATABASE_FILE)).unwrap();
-    let store = Store::open(restored.path(), MIGRATIONS).unwrap();
-    let (app, _) = testing::app_on(store, |_| {});
-    let mut restored = Fixture {
-        app,
-        now: START.plus_seconds(2 * HOUR_S),
-        rng: SeededRng::new(1),
-        mailer: std::sync::Arc::clone(&fixture.mailer),
-        folder: restored,
-    };
-    restored.run_errands();
-    let (seq, _, revoked) = restored.opened();
-    assert!(seq > seen);
-    assert_eq!(revoked, BTreeSet::from([first.position]));
-    // A delta that leads on from what was lost does not fit, and the client takes the whole shard.
-    let keys = restored.status_keys();
-    let old = StatusShard::open(&client, &keys, ISSUER).unwrap();
-    let answer = restored.shard(&format!("?since={seen}"));
-    let mut out = [0; StatusShard::MAX_BYTES];
-    if answer.starts_with(b"NXD1") {
-        assert!(old.apply(&answer, &keys, ISSUER, &mut out).is_err());
-    }
-    let whole = restored.shard("");
-    assert!(StatusShard::open(&whole, &keys, ISSUER).is_ok());
 }
