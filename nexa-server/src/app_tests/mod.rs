@@ -4,6 +4,7 @@ mod agents;
 mod erasure;
 mod exchange;
 mod export;
+mod licenses;
 mod people;
 mod races;
 mod sessions;

@@ -405,6 +405,46 @@ fn a_wrong_configuration_stops_the_start_with_a_clear_line() {
             "[[apps]]\nid = \"a\"\nttl_days_min = 30\nttl_days_max = 10\nttl_days_default = 20",
             "ttl_days_min <= ttl_days_default",
         ),
+        (
+            "[[apps]]\nid = \"a\"\nttl_days_min = 30\nttl_days_max = 90\nttl_days_default = 30\ndevices = 0",
+            "apps: \"a\": devices: must be 1 to 1000000, not 0",
+        ),
+        (
+            "[[apps]]\nid = \"a\"\nttl_days_min = 30\nttl_days_max = 90\nttl_days_default = 30\ngrace_days = 311",
+            "apps: \"a\": grace_days: must be at most 400",
+        ),
+        (
+            "[[apps]]\nid = \"a\"\nttl_days_min = 30\nttl_days_max = 90\nttl_days_default = 30\nfresh_hours = 25\nmax_age_days = 1",
+            "apps: \"a\": fresh_hours: must be at most max_age_days",
+        ),
+        (
+            "[[apps]]\nid = \"a\"\nttl_days_min = 30\nttl_days_max = 90\nttl_days_default = 30\nstale = \"sometimes\"",
+            "apps: \"a\": stale: must be allow, warn or deny",
+        ),
+        (
+            "[[apps]]\nid = \"a\"\nttl_days_min = 30\nttl_days_max = 90\nttl_days_default = 30\ndevice_policy = 17",
+            "apps: \"a\": device_policy: must be 1 to 16",
+        ),
+        (
+            "[[apps]]\nid = \"a\"\nttl_days_min = 30\nttl_days_max = 90\nttl_days_default = 30\ndevice_policy = \"some\"",
+            "apps: \"a\": device_policy: must be any, two, most, all",
+        ),
+        (
+            "[[apps]]\nid = \"a\"\nttl_days_min = 30\nttl_days_max = 90\nttl_days_default = 30\n[apps.limits]\nx = 9007199254740992",
+            "apps: \"a\": limits: \"x\" must be below 2^53",
+        ),
+        (
+            "[[apps]]\nid = \"a\"\nttl_days_min = 30\nttl_days_max = 90\nttl_days_default = 30\n[apps.trial]\ndays = 0",
+            "apps: \"a\": trial.days: must be 1 to 400",
+        ),
+        (
+            "[[apps]]\nid = \"a\"\nttl_days_min = 30\nttl_days_max = 90\nttl_days_default = 30\n[apps.plans.pro]\nttl_days_default = 91",
+            "apps: \"a\": plans.pro.ttl_days_min: needs 1 <= ttl_days_min",
+        ),
+        (
+            "[[apps]]\nid = \"a\"\nttl_days_min = 30\nttl_days_max = 90\nttl_days_default = 30\n[apps.plans.pro]\ndays = 3",
+            "unknown field `days`",
+        ),
         ("[[rules]]\npath = \"/a\"", "say exactly one of"),
         (
             "[[rules]]\npath = \"/a\"\npublic = true\nany_key = true",

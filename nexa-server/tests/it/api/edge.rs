@@ -128,7 +128,7 @@ fn pages_of_configured_origins_may_call_and_all_may_read_what_is_public() {
     assert_eq!(preflight(ours).status, 204);
     assert_eq!(
         preflight(ours).header("access-control-allow-headers"),
-        Some("authorization, content-type, x-api-key")
+        Some("authorization, content-type, x-api-key, idempotency-key")
     );
     assert_eq!(preflight(other).status, 405);
     assert_eq!(
