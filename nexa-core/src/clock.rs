@@ -7,8 +7,9 @@
 //! - It begins with the first signed time: at the wall clock, if that is up to 48 hours later, else 48 hours after it.
 //! - While a program runs, the floor runs along with its monotonic clock.
 //! - A wall clock that went on by up to 48 hours since it was looked at last is plausible: the machine was off, or asleep. The
-//!   floor goes on by as much, but never past the wall clock: a clock that goes back and forth between two systems on one
-//!   machine does not drive it.
+//!   floor goes on by as much, but never past the wall clock. Progress counts from the furthest that the wall clock has shown,
+//!   until it goes back by more than 48 hours: a clock that goes back and forth between two systems on one machine does not
+//!   drive the floor.
 //! - A wall clock that went on by more may be wrong. The floor follows by 48 hours in all, until a newer signed time is
 //!   learnt; from there on it goes on with the wall clock's own progress. So a clock that was ahead by years for a while, in
 //!   however many runs of the program, leaves the floor ahead by 48 hours at most.
@@ -47,8 +48,8 @@ const PLAUSIBLE_S: u64 = 48 * 3_600;
 pub struct TrustedClock {
     /// The newest local time that is certain enough.
     floor: u64,
-    /// The wall clock when it was looked at last.
-    wall: u64,
+    /// The furthest that the wall clock has shown since it last went back by more than 48 hours.
+    furthest: u64,
     /// The newest signed time.
     signed: u64,
     /// How far the floor may still run ahead on the word of a wall clock that went on too far.
@@ -78,7 +79,7 @@ impl TrustedClock {
     pub const fn new() -> Self {
         Self {
             floor: 0,
-            wall: 0,
+            furthest: 0,
             signed: 0,
             credit_s: PLAUSIBLE_S,
             monotonic_s: None,
@@ -96,10 +97,12 @@ impl TrustedClock {
         };
         self.monotonic_s = monotonic_s.or(self.monotonic_s);
         // The first look of all says nothing yet: there is nothing to compare it with.
-        if self.wall > 0 {
+        if self.furthest > 0 {
             self.follow(wall, ran_s);
         }
-        self.wall = wall;
+        if wall >= self.furthest || self.furthest - wall > PLAUSIBLE_S {
+            self.furthest = wall;
+        }
         let trusted = self.evidence().max(wall);
         ClockReading {
             trusted: bounded(trusted),
@@ -118,8 +121,8 @@ impl TrustedClock {
         if signed > self.signed {
             self.signed = signed;
             let plausible = signed.saturating_add(PLAUSIBLE_S);
-            self.floor = self.floor.max(self.wall.min(plausible));
-            self.credit_s = match self.wall <= plausible {
+            self.floor = self.floor.max(self.furthest.min(plausible));
+            self.credit_s = match self.furthest <= plausible {
                 true => PLAUSIBLE_S,
                 false => 0,
             };
@@ -132,11 +135,11 @@ impl TrustedClock {
         bounded(self.signed)
     }
 
-    /// What is to be kept, big-endian: floor, wall clock, newest signed time, credit.
+    /// What is to be kept, big-endian: floor, furthest wall clock, newest signed time, credit.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
-        let fields = [self.floor, self.wall, self.signed, self.credit_s];
+        let fields = [self.floor, self.furthest, self.signed, self.credit_s];
         for (place, field) in bytes.chunks_exact_mut(8).zip(fields) {
             place.copy_from_slice(&field.to_be_bytes());
         }
@@ -151,10 +154,10 @@ impl TrustedClock {
             .filter_map(|field| <[u8; 8]>::try_from(field).ok())
             .map(u64::from_be_bytes);
         let mut time = || fields.next().filter(|time| *time <= UnixSeconds::MAX.get());
-        let (floor, wall, signed, credit_s) = (time()?, time()?, time()?, time()?);
+        let (floor, furthest, signed, credit_s) = (time()?, time()?, time()?, time()?);
         (credit_s <= PLAUSIBLE_S).then_some(Self {
             floor,
-            wall,
+            furthest,
             signed,
             credit_s,
             monotonic_s: None,
@@ -163,7 +166,7 @@ impl TrustedClock {
 
     /// Moves the floor: the wall clock shows `wall`, and `ran_s` have passed for certain.
     fn follow(&mut self, wall: u64, ran_s: u64) {
-        let progress_s = wall.saturating_sub(self.wall);
+        let progress_s = wall.saturating_sub(self.furthest);
         let certain = bounded(self.floor.saturating_add(ran_s)).get();
         let plausible = if progress_s <= PLAUSIBLE_S.saturating_add(ran_s) {
             self.floor.saturating_add(progress_s)

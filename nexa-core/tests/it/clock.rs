@@ -61,7 +61,7 @@ fn every_case_of_the_clock_vectors_agrees() {
             .collect();
         assert_eq!(case["kept"], kept, "{case}");
     }
-    assert_eq!(cases.len(), 20);
+    assert_eq!(cases.len(), 21);
 }
 
 #[test]
