@@ -38,6 +38,13 @@ pub(crate) struct Ok200<T>(pub(crate) T);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Created<T>(pub(crate) T);
 
+/// What a PUT has stored, as JSON: 201 when it is new, 200 in place of another (RFC 9110 §9.3.4).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Put<T> {
+    pub(crate) value: T,
+    pub(crate) is_new: bool,
+}
+
 /// 200 without a body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Empty;
@@ -127,6 +134,20 @@ impl<T: Serialize + JsonSchema> Respond for Created<T> {
             "Created",
             Some(SchemaGenerator::subschema_for::<T>),
         );
+    }
+}
+
+impl<T: Serialize + JsonSchema> Respond for Put<T> {
+    fn respond(self) -> Response<Content> {
+        match self.is_new {
+            true => Created(self.value).respond(),
+            false => Ok200(self.value).respond(),
+        }
+    }
+
+    fn describe(operation: &mut Operation, schemas: &mut SchemaGenerator) {
+        Ok200::<T>::describe(operation, schemas);
+        Created::<T>::describe(operation, schemas);
     }
 }
 

@@ -11,7 +11,7 @@ use super::super::route::Cx;
 use crate::domain::Error;
 use crate::domain::apps::{self, App, Source, Terms, Trial};
 use crate::http::extract::{Body, Path};
-use crate::http::reply::{Ok200, Success};
+use crate::http::reply::{Ok200, Put, Success};
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct AppPath {
@@ -148,14 +148,18 @@ pub(crate) fn get(cx: &mut Cx<'_>, Path(path): Path<AppPath>) -> Result<Ok200<Sh
 pub(crate) fn put(
     cx: &mut Cx<'_>,
     (Path(path), Body(body)): (Path<AppPath>, Body<AppShape>),
-) -> Result<Ok200<ShownApp>, Error> {
+) -> Result<Put<ShownApp>, Error> {
     let app = body.app(&path.id)?;
     app.check_size(&cx.services.issuing.issuer)?;
     let configured = Arc::clone(&cx.services.apps);
-    let app = cx.write(move |tx, now, origin| {
-        apps::put(tx, now, origin, &configured, &app).map(|()| app)
+    let (app, is_new) = cx.write(move |tx, now, origin| {
+        let is_new = apps::put(tx, now, origin, &configured, &app)?;
+        Ok((app, is_new))
     })?;
-    Ok(Ok200((app, Source::Operator).into()))
+    Ok(Put {
+        value: (app, Source::Operator).into(),
+        is_new,
+    })
 }
 
 pub(crate) fn delete(cx: &mut Cx<'_>, Path(path): Path<AppPath>) -> Result<Ok200<Success>, Error> {

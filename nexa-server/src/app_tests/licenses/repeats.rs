@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::START;
 use super::{DAY_S, Shop, app, claims, with};
-use crate::domain::key_cache::Weakened;
+use crate::domain::idempotency::Attempt;
 use crate::domain::sweep;
 use crate::time::UnixMillis;
 
@@ -111,22 +111,33 @@ fn another_users_key_shows_nobody_their_licence() {
     let mut shop = Shop::with(&app());
     let body = r#"{"appId":"sdk","device":{"fingerprint":"f","platform":"linux"}}"#;
     assert_eq!(shop.once("/api/licenses/issue", "key-0001", body).0, 201);
-    // The same tenant, another user: as if the key's owner were somebody else.
-    let store = shop.fixture.app.services().store.clone();
-    let changed = store.write(|tx| -> Result<_, crate::store::StoreError> {
-        tx.execute(
-            "INSERT INTO users (id, tenant_id, role, state, session_version, created_at_ms)
-             SELECT 'somebody', tenant_id, 'owner', 'active', 1, 1 FROM users LIMIT 1",
-            &[],
-        )?;
-        tx.execute("UPDATE api_keys SET user_id = 'somebody'", &[])
-    });
-    assert_eq!(changed.unwrap(), 1);
-    let tenant = Weakened::Tenant(shop.tenant_id.clone());
-    shop.fixture.app.services().cache.forget(&tenant);
+    shop.key = shop.key_of_another_user("owner");
     let (status, _, refused) = shop.once("/api/licenses/issue", "key-0001", body);
     assert_eq!(status, 422, "{refused}");
     assert!(!refused.contains("eyJ"), "{refused}");
+}
+
+#[test]
+fn while_the_first_call_is_running_its_key_is_in_use() {
+    let mut shop = Shop::with(&app());
+    let (issue, body) = (
+        "/api/licenses/issue",
+        r#"{"appId":"sdk","device":{"fingerprint":"f","platform":"linux"}}"#,
+    );
+    let first = Attempt {
+        route: issue,
+        key: "key-0001".to_owned(),
+        payload: [0; 32],
+        status: 201,
+    };
+    let services = shop.fixture.app.services();
+    // As if it never ended.
+    std::mem::forget(services.running.begin(&shop.tenant_id, &first).unwrap());
+    let (status, _, refused) = shop.once(issue, "key-0001", body);
+    assert_eq!(status, 409, "{refused}");
+    assert!(refused.contains("idempotency_key_in_use"), "{refused}");
+    assert_eq!(shop.once(issue, "key-0002", body).0, 201);
+    assert_eq!(shop.count("SELECT count(*) FROM licenses"), 1);
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(super) fn find(tx: &Tx<'_>, id: &str) -> Result<Option<App>, Error> {
     apps::find(tx, id)?.map(app).transpose()
 }
 
-/// Keeps an app, in place of the one of its id if there is one.
+/// Keeps an app, in place of the one of its id if there is one; answers whether it is new.
 ///
 /// # Errors
 /// `Conflict` when the configuration declares it.
@@ -41,14 +41,15 @@ pub(crate) fn put(
     origin: &Origin,
     configured: &[App],
     app: &App,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     check_own(configured, &app.id)?;
     let existed = apps::put(tx, now, &row(app))?;
     let act = match existed {
         true => Act::AppChanged,
         false => Act::AppCreated,
     };
-    audit::record(tx, now, origin, act, None, Some(&app.id))
+    audit::record(tx, now, origin, act, None, Some(&app.id))?;
+    Ok(!existed)
 }
 
 /// Removes an app. Licences that were issued for it stay valid.

@@ -11,8 +11,9 @@ use super::super::fields;
 use super::super::principal::Member;
 use super::super::status::Signer;
 use super::revoke;
+use crate::store::Tx;
 use crate::store::devices::{self, Device, SeatedDevice};
-use crate::store::{Tx, licenses};
+use crate::store::licenses::{self, License};
 use crate::time::UnixMillis;
 
 /// In bytes, of a fingerprint and of a component's value.
@@ -79,6 +80,13 @@ impl NewDevice {
             platform,
             name,
         })
+    }
+
+    /// Adds what an earlier licence says of the device, where the description leaves it out.
+    pub(super) fn known_from(&mut self, before: &License) {
+        let platform = || Some(before.device_platform.clone());
+        self.platform = self.platform.take().or_else(platform);
+        self.name = self.name.take().or_else(|| before.device_name.clone());
     }
 
     /// What the token is bound to.
@@ -236,7 +244,7 @@ pub(crate) fn list_devices(
     )?)
 }
 
-/// Takes a device out of the list and revokes its licences, so that its seat is free.
+/// Takes a device out of the list and revokes its licences, whoever has issued them, so that its seat is free.
 ///
 /// # Errors
 /// `NotFound`, also for another tenant's device, for one the member does not manage, and for one that was released.

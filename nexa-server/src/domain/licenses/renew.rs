@@ -22,7 +22,7 @@ pub(crate) fn renew(
     shop: &Shop,
     attempt: Option<&Attempt>,
     jti: &str,
-    wanted: NewLicense,
+    mut wanted: NewLicense,
 ) -> Result<Issued, Error> {
     once(tx, now, origin, shop, attempt, || {
         let member = origin.principal.member()?;
@@ -32,6 +32,10 @@ pub(crate) fn renew(
         }
         if before.device_fingerprint != wanted.device.digest(&member.tenant_id) {
             return Err(Error::OtherDevice);
+        }
+        // One that was released is known from here alone.
+        if before.device_id.is_none() {
+            wanted.device.known_from(&before);
         }
         let app = apps::find(tx, &shop.apps, &before.app_id).map_err(|error| match error {
             Error::Invalid { .. } => Error::Conflict {

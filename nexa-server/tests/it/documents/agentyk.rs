@@ -173,6 +173,41 @@ fn agentyk_issues_lists_revokes_and_publishes_a_license() {
 }
 
 #[test]
+fn agentyk_answers_a_repeated_issue_as_it_answered_the_first() {
+    let paragraph = DOCUMENT
+        .lines()
+        .find(|line| line.contains("Idempotency:"))
+        .unwrap();
+    for promise in [
+        "payments or licenses",
+        "Idempotency-Key header",
+        "8–200 chars",
+        "within 24h replay",
+    ] {
+        assert!(paragraph.contains(promise), "{promise}");
+    }
+    let server = Server::start();
+    let token = server.sign_up("idempotent@example.com");
+    let body = r#"{"appId":"agentyk-engine","device":{"fingerprint":"f","platform":"linux"}}"#;
+    let issue = |key: &str| {
+        let request = server.post("/api/licenses/issue", body).bearer(&token);
+        request.header("Idempotency-Key", key).send()
+    };
+    for (length, status) in [(7, 400), (8, 201), (200, 201), (201, 400)] {
+        let key = "k".repeat(length);
+        let (first, second) = (issue(&key), issue(&key));
+        assert_eq!(first.status, status, "{length}: {}", first.text);
+        assert_eq!(
+            (second.status, &second.text),
+            (status, &first.text),
+            "{length}"
+        );
+    }
+    let listed = server.get("/api/licenses").bearer(&token).send();
+    assert_eq!(listed.json.as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn agentyk_tokens_carry_the_documented_claims() {
     let server = Server::start();
     let token = server.sign_up("claims@example.com");
