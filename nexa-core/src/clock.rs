@@ -12,7 +12,8 @@
 //!   drive the floor.
 //! - A wall clock that went on by more may be wrong. The floor follows by 48 hours in all, until a newer signed time is
 //!   learnt; from there on it goes on with the wall clock's own progress. So a clock that was ahead by years for a while, in
-//!   however many runs of the program, leaves the floor ahead by 48 hours at most.
+//!   however many runs of the program, leaves the floor ahead by 48 hours at most, and by the difference of two time zones
+//!   where they change meanwhile.
 //!
 //! What this cannot tell apart: somebody who did not use the program for a month and then sets the clock back over that month,
 //! from somebody whose clock was wrong by a month for an hour. The first regains the days that were not used, less 48 hours.

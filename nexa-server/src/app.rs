@@ -22,6 +22,7 @@ use crate::domain::audit::checkpoint::AuditKey;
 use crate::domain::erasure::Pace;
 use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::KeyCache;
+use crate::domain::key_set::Published;
 use crate::domain::principal::Principal;
 use crate::domain::rules::ScopeRules;
 use crate::domain::trust::TrustedIssuers;
@@ -66,6 +67,7 @@ impl App {
         config: &Config,
         store: Store,
         issuing: Issuing,
+        key_set: Published,
         audit_key: AuditKey,
         mailer: Arc<dyn Mailer>,
         letters: Letters,
@@ -84,6 +86,7 @@ impl App {
             services: Services {
                 store,
                 issuing: Arc::new(Issuing { trusted, ..issuing }),
+                key_set,
                 audit_key,
                 mailer,
                 letters,

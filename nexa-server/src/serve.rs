@@ -26,6 +26,7 @@ use crate::domain::apps;
 use crate::domain::audit::checkpoint::{self, AuditKey};
 use crate::domain::audit::{self, Origin};
 use crate::domain::issuing::Issuing;
+use crate::domain::key_set::{self, Keys};
 use crate::domain::operators::{self, NewOperatorKey};
 use crate::domain::principal::Principal;
 use crate::domain::status::Signer;
@@ -52,6 +53,9 @@ pub enum ServeError {
     /// The status key could not be read or made.
     #[error("status key: {0}")]
     StatusKey(String),
+    /// The root key could not be read or made.
+    #[error("root key: {0}")]
+    RootKey(String),
     /// The address could not be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -137,9 +141,21 @@ impl Server {
         let issuing = Issuing::new(&signing_key, status, &public_url).map_err(setting)?;
         let audit_key = keys::key_or_new(KeyFile::Audit, &config.data)?;
         let audit_key = AuditKey::new(audit_key, &issuing).map_err(setting)?;
+        let root = keys::root(
+            &config.data,
+            store.read(key_set::has_root).map_err(setting)?,
+        )?;
+        let keys = Keys {
+            license: issuing.licenses.verification_key(),
+            status: issuing.status.key().verification_key(),
+            audit: audit_key.verification_key(),
+        };
+        let key_set =
+            key_set::publish(&store, now(), root.as_ref(), &public_url, &keys).map_err(setting)?;
         warn_of_other_audit_key(&store, &audit_key).map_err(setting)?;
         warn_of_apps(&store, &config.apps, &public_url).map_err(setting)?;
-        let app = App::new(&config, store, issuing, audit_key, mailer, letters).map_err(setting)?;
+        let app = App::new(&config, store, issuing, key_set, audit_key, mailer, letters)
+            .map_err(setting)?;
         // Last: a key that is made and never shown would be lost.
         let first_operator_key = match is_first_start {
             true => Some(new_operator_key(&app.services().store).map_err(setting)?),

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::config::{Config, Overrides};
 use crate::domain::audit::checkpoint::AuditKey;
 use crate::domain::issuing::Issuing;
+use crate::domain::key_set::{self, Keys, Published};
 use crate::domain::status::Signer;
 use crate::http::Outcome;
 use crate::outbound::mail::{MailError, Mailer, Message};
@@ -45,6 +46,7 @@ pub(crate) fn app_on(
     let signing_key = SigningKey::generate(&mut SeededRng::new(7));
     let issuing = issuing(&signing_key);
     let audit_key = audit_key(&issuing);
+    let key_set = published(&store, &issuing, &audit_key);
     let mut config = Config::load(None, Overrides::default()).unwrap();
     change(&mut config);
     let letters = config.mail.letters("https://auth.example.com").unwrap();
@@ -53,6 +55,7 @@ pub(crate) fn app_on(
         &config,
         store,
         issuing,
+        key_set,
         audit_key,
         Arc::clone(&mailer) as _,
         letters,
@@ -66,6 +69,18 @@ pub(crate) fn issuing(signing_key: &SigningKey) -> Issuing {
     let status_key = SigningKey::generate(&mut SeededRng::new(9));
     let status = Signer::new(status_key, "https://auth.example.com", 3600);
     Issuing::new(signing_key, status, "https://auth.example.com").unwrap()
+}
+
+/// The key set of these keys under a root key.
+fn published(store: &Store, issuing: &Issuing, audit_key: &AuditKey) -> Published {
+    let root = SigningKey::generate(&mut SeededRng::new(6));
+    let keys = Keys {
+        license: issuing.licenses.verification_key(),
+        status: issuing.status.key().verification_key(),
+        audit: audit_key.verification_key(),
+    };
+    let now = UnixMillis::from_ms(1_800_000_000_000);
+    key_set::publish(store, now, Some(&root), &issuing.issuer, &keys).unwrap()
 }
 
 /// A key for checkpoints beside the issuing one.

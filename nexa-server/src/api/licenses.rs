@@ -140,7 +140,7 @@ fn signed_list(
     };
     let entries = revocations.iter().zip(&times);
     let entries = entries.map(|(revocation, at)| (revocation.jti.as_str(), at.as_str()));
-    list.sign(&signer.key(), entries)
+    list.sign(signer.key(), entries)
 }
 
 /// The media type of the signed form.

@@ -209,6 +209,8 @@ pub(crate) fn routes() -> Vec<Route> {
 
         Route { method: get(), path: "/.well-known/jwks.json", access: Public, limits: &[], lane: Lane::Memory, replays: None, dialect: Dialect::Agentyk,
             summary: "The public keys that verify tokens", handler: handler(well_known::jwks) },
+        Route { method: get(), path: "/.well-known/nexa-keyset", access: Public, limits: &[], lane: Lane::Memory, replays: None, dialect: Dialect::Agentyk,
+            summary: "Which keys are for what, signed by the root key", handler: handler(well_known::key_set) },
         Route { method: get(), path: "/.well-known/oauth-authorization-server", access: Public, limits: &[], lane: Lane::Memory, replays: None, dialect: Dialect::Agentyk,
             summary: "Where the OAuth endpoints are and what they take", handler: handler(well_known::oauth_server) },
         Route { method: get(), path: "/openapi.json", access: Public, limits: &[], lane: Lane::Memory, replays: None, dialect: Dialect::Agentyk,

@@ -21,6 +21,7 @@ use crate::domain::erasure::Progress;
 use crate::domain::idempotency::Attempt;
 use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::{KeyCache, Weakened};
+use crate::domain::key_set::Published;
 use crate::domain::key_usage::RateState;
 use crate::domain::keys::KeyPolicy;
 use crate::domain::principal::Member;
@@ -70,6 +71,8 @@ pub(crate) struct Services {
     pub(crate) cache: KeyCache,
     /// Shared with the transactions that sign.
     pub(crate) issuing: Arc<Issuing>,
+    /// As the root key signed it.
+    pub(crate) key_set: Published,
     pub(crate) audit_key: AuditKey,
     /// Those of the configuration; shared as `issuing` is.
     pub(crate) apps: Arc<Vec<App>>,

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::route::Cx;
 use crate::domain::Error;
+use crate::http::document::{Document, MediaType};
 use crate::http::reply::{Cacheable, Ok200, RawJson};
 
 /// How long anyone may keep these documents, in seconds.
@@ -18,6 +19,21 @@ pub(crate) fn jwks(cx: &mut Cx<'_>, (): ()) -> Result<RawJson, Error> {
         Bytes::copy_from_slice(cx.services.issuing.jwks.as_bytes()),
         MAX_AGE_S,
     ))
+}
+
+/// A signed key set.
+pub(crate) struct KeySetBytes;
+
+impl MediaType for KeySetBytes {
+    const NAME: &'static str = "application/vnd.nexa.key-set";
+}
+
+/// `/.well-known/nexa-keyset`: which keys are for what, as the root key signed it.
+pub(crate) fn key_set(cx: &mut Cx<'_>, (): ()) -> Result<Document<KeySetBytes>, Error> {
+    let published = &cx.services.key_set;
+    Ok(Document::new(cx.head, published.seq, MAX_AGE_S, || {
+        Bytes::copy_from_slice(&published.signed)
+    }))
 }
 
 /// RFC 8414 §2.

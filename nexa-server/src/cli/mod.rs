@@ -9,6 +9,7 @@ mod exit;
 mod input;
 mod jwks;
 mod key;
+mod keyset;
 mod license;
 mod license_issue;
 mod license_request;
@@ -18,6 +19,7 @@ mod operator_key;
 mod output;
 mod running_server;
 mod serve;
+mod status;
 mod status_folder;
 
 use std::process::ExitCode;
@@ -44,6 +46,10 @@ enum Command {
     License(license::License),
     /// Print the public keys of a data folder or of a signing key as a JWK set.
     Jwks(jwks::Jwks),
+    /// Export the signed key set, or the root key that clients embed.
+    Keyset(keyset::Keyset),
+    /// Export what clients without a network need to know of revocations.
+    Status(status::Status),
     /// Print the server's API as an OpenAPI document.
     Openapi,
     /// Check a configuration file and say what is wrong with it.
@@ -82,6 +88,8 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Key(key) => key.run(),
         Command::License(license) => license.run(),
         Command::Jwks(jwks) => jwks.run(),
+        Command::Keyset(keyset) => keyset.run(),
+        Command::Status(status) => status.run(),
         Command::Openapi => openapi::run(),
         Command::CheckConfig(check_config) => check_config.run(),
         Command::Backup(backup) => backup.run(),

@@ -89,7 +89,8 @@ async fn serve(config: Config) -> Result<Exit, Failure> {
         ServeError::Setting(_)
         | ServeError::SigningKey(_)
         | ServeError::AuditKey(_)
-        | ServeError::StatusKey(_) => Failure::usage(error),
+        | ServeError::StatusKey(_)
+        | ServeError::RootKey(_) => Failure::usage(error),
         ServeError::Open(_)
         | ServeError::Listen { .. }
         | ServeError::StoreFailed

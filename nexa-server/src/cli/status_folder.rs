@@ -21,6 +21,9 @@ use super::output::remark;
 /// The name of the key set's file.
 pub(super) const KEY_SET_FILE: &str = "keyset.nexa";
 
+/// The name of the published list's file.
+pub(super) const LIST_FILE: &str = "revocations.json";
+
 /// Where the shard of that number stands.
 pub(super) fn shard_file(folder: &Path, number: u32) -> PathBuf {
     folder.join("shards").join(format!("{number}.shard"))

@@ -20,6 +20,7 @@ mod jws_keys;
 pub(crate) mod key_cache;
 #[cfg(all(test, shuttle))]
 mod key_cache_model;
+pub(crate) mod key_set;
 pub(crate) mod key_usage;
 pub(crate) mod keys;
 pub(crate) mod licenses;

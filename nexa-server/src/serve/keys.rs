@@ -31,6 +31,15 @@ pub(super) fn key_or_new(file: KeyFile, data: &Path) -> Result<SigningKey, Serve
     }
 }
 
+/// The root key. One is made where none was ever recorded; after that it may be kept elsewhere.
+pub(super) fn root(data: &Path, was_recorded: bool) -> Result<Option<SigningKey>, ServeError> {
+    match key(KeyFile::Root, data)? {
+        Some(key) => Ok(Some(key)),
+        None if was_recorded => Ok(None),
+        None => new_key(KeyFile::Root, data).map(Some),
+    }
+}
+
 /// The key in the environment, else in the data folder, if there is one.
 pub(crate) fn key(file: KeyFile, data: &Path) -> Result<Option<SigningKey>, ServeError> {
     if let Some(key) = of_environment(file)? {
@@ -44,12 +53,13 @@ pub(crate) fn key(file: KeyFile, data: &Path) -> Result<Option<SigningKey>, Serv
     }
 }
 
-/// The key in `NEXA_SIGNING_KEY`, `NEXA_AUDIT_KEY` or `NEXA_STATUS_KEY` (PKCS#8 PEM), if it is set.
+/// The key in `NEXA_SIGNING_KEY`, `NEXA_AUDIT_KEY`, `NEXA_STATUS_KEY` or `NEXA_ROOT_KEY` (PKCS#8 PEM), if it is set.
 pub(crate) fn of_environment(file: KeyFile) -> Result<Option<SigningKey>, ServeError> {
     let name = match file {
         KeyFile::Signing => "NEXA_SIGNING_KEY",
         KeyFile::Audit => "NEXA_AUDIT_KEY",
         KeyFile::Status => "NEXA_STATUS_KEY",
+        KeyFile::Root => "NEXA_ROOT_KEY",
     };
     match std::env::var(name).map(Zeroizing::new) {
         Err(VarError::NotPresent) => Ok(None),
@@ -73,5 +83,6 @@ fn refused(file: KeyFile, problem: &dyn std::fmt::Display) -> ServeError {
         KeyFile::Signing => ServeError::SigningKey(problem.to_string()),
         KeyFile::Audit => ServeError::AuditKey(problem.to_string()),
         KeyFile::Status => ServeError::StatusKey(problem.to_string()),
+        KeyFile::Root => ServeError::RootKey(problem.to_string()),
     }
 }

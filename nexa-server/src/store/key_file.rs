@@ -15,6 +15,8 @@ pub(crate) enum KeyFile {
     Audit,
     /// Signs what is told of revocations.
     Status,
+    /// Signs which keys are for what; what clients embed is its public half.
+    Root,
 }
 
 impl KeyFile {
@@ -24,6 +26,7 @@ impl KeyFile {
             Self::Signing => "signing-key.pem",
             Self::Audit => "audit-key.pem",
             Self::Status => "status-key.pem",
+            Self::Root => "root-key.pem",
         })
     }
 

@@ -34,6 +34,7 @@ pub(crate) mod health_probe;
 pub(crate) mod idempotency;
 pub(crate) mod invites;
 pub(crate) mod key_file;
+pub(crate) mod key_sets;
 pub(crate) mod licenses;
 mod lock;
 pub(crate) mod mailed_tokens;
@@ -92,5 +93,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 7,
         sql: include_str!("sql/0007_shards.sql"),
+    },
+    Migration {
+        version: 8,
+        sql: include_str!("sql/0008_keys.sql"),
     },
 ];

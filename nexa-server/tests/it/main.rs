@@ -6,6 +6,7 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "tests stand outside the shell")]
 
+mod air_gap;
 mod api;
 mod audit;
 mod cli;

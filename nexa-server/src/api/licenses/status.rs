@@ -76,7 +76,7 @@ pub(crate) fn list(
             ttl_s: MAX_AGE_S.into(),
             zlib: &compressed(&revoked),
         };
-        Bytes::from(list.sign(&signer.key()))
+        Bytes::from(list.sign(signer.key()))
     }))
 }
 

@@ -4,6 +4,7 @@ mod lists;
 mod places;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,6 +14,7 @@ use nexa_core::{KeySet, StatusShard};
 use serde_json::{Value, json};
 
 use super::{Fixture, START, status};
+use crate::domain::status::{self as status_shards, Signer};
 use crate::job;
 use crate::testing::SeededRng;
 
@@ -293,16 +295,22 @@ fn another_status_key_signs_everything_anew() {
     let seq = StatusShard::open(&old_bytes, &old_keys, ISSUER)
         .unwrap()
         .seq();
-    let signer = &fixture.app.services().issuing.status;
-    signer.replace_key(nexa_core::SigningKey::generate(&mut SeededRng::new(77)));
+    let other = nexa_core::SigningKey::generate(&mut SeededRng::new(77));
+    let other = Arc::new(Signer::new(other, ISSUER, 3_600));
+    let store = &fixture.app.services().store;
+    status_shards::refresh(store, fixture.now, &other).unwrap();
+    let bytes = fixture.shard("");
+    let shard = StatusShard::open(&bytes, &other.keys().unwrap(), ISSUER).unwrap();
+    assert_eq!(shard.seq(), seq + 1);
     assert_eq!(
         fixture.shard(&format!("?since={seq}")),
-        old_bytes,
-        "until then no delta either"
+        bytes,
+        "no delta by another key"
     );
+
+    // And back, as when the server starts with its own.
     fixture.run_errands();
-    let (after, _, _) = fixture.opened();
-    assert_eq!(after, seq + 1);
+    assert_eq!(fixture.opened().0, seq + 2);
     fixture.revoke(&token, &placed);
     assert_eq!(fixture.opened().2.len(), 1);
 }

@@ -1,5 +1,7 @@
 //! Places in shards: drawn by chance among the free ones, given back when nobody asks any more.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use super::super::error::Error;
@@ -57,16 +59,12 @@ pub(crate) fn take(tx: &Tx<'_>, jti: &str, new: &NewPlace, until: UnixMillis) ->
 }
 
 /// Takes places back whose licences are long over, a bounded number of them.
-pub(crate) fn take_back(
-    store: &Store,
-    now: UnixMillis,
-    signer: &std::sync::Arc<Signer>,
-) -> Result<(), Error> {
+pub(crate) fn take_back(store: &Store, now: UnixMillis, signer: &Arc<Signer>) -> Result<(), Error> {
     const PART: u32 = 500;
     if !store.read(|tx| status_shards::has_over(tx, now))? {
         return Ok(());
     }
-    let signer = std::sync::Arc::clone(signer);
+    let signer = Arc::clone(signer);
     store.write(move |tx| {
         let (revoked, _) = status_shards::take_back(tx, now, PART)?;
         changed(tx, now, &signer, &revoked, false)

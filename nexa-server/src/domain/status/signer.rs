@@ -1,7 +1,7 @@
 //! What signs shards, when something in them changed and by the clock.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::Arc;
 
 use nexa_core::{KeySet, NewShard, SigningKey, UnixSeconds};
 
@@ -12,7 +12,7 @@ use crate::time::UnixMillis;
 
 /// The status key, whose shards they are, and how often they are signed anew.
 pub(crate) struct Signer {
-    key: RwLock<SigningKey>,
+    key: SigningKey,
     issuer: String,
     refresh_s: u64,
 }
@@ -20,23 +20,15 @@ pub(crate) struct Signer {
 impl Signer {
     pub(crate) fn new(key: SigningKey, issuer: &str, refresh_s: u64) -> Self {
         Self {
-            key: RwLock::new(key),
+            key,
             issuer: issuer.to_owned(),
             refresh_s,
         }
     }
 
-    /// The current status key.
-    pub(crate) fn key(&self) -> SigningKey {
-        self.key
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Signs with another key from now on; the job signs all shards anew.
-    pub(crate) fn replace_key(&self, key: SigningKey) {
-        *self.key.write().unwrap_or_else(PoisonError::into_inner) = key;
+    /// The status key.
+    pub(crate) const fn key(&self) -> &SigningKey {
+        &self.key
     }
 
     /// The public URL that is signed along.
@@ -85,7 +77,7 @@ impl Signer {
             status_shards::note_change(tx, place, seq, *is_revoked)?;
         }
         let this_update = UnixSeconds::new(this_update_s).unwrap_or(UnixSeconds::MAX);
-        let key = self.key();
+        let key = &self.key;
         let signed = NewShard {
             number,
             seq,
@@ -93,7 +85,7 @@ impl Signer {
             next_update: self.next_update(this_update),
             revoked: &status_shards::revoked_positions(tx, number)?,
         }
-        .sign(&key, &self.issuer)
+        .sign(key, &self.issuer)
         .map_err(|error| Error::Fault(format!("status shard {number}: {error}")))?;
         let shard = Shard {
             number,
@@ -141,11 +133,7 @@ pub(super) fn changed(
 ///
 /// # Errors
 /// `Store`; what is left is signed by the next call.
-pub(crate) fn refresh(
-    store: &Store,
-    now: UnixMillis,
-    signer: &std::sync::Arc<Signer>,
-) -> Result<(), Error> {
+pub(crate) fn refresh(store: &Store, now: UnixMillis, signer: &Arc<Signer>) -> Result<(), Error> {
     const PART: u32 = 50;
     const CHANGES_KEPT_S: u64 = 90 * 24 * 3600;
     let until_s = now.seconds().get().saturating_sub(signer.refresh_s);
@@ -155,7 +143,7 @@ pub(crate) fn refresh(
         if found.is_empty() {
             return Ok(());
         }
-        let signer = std::sync::Arc::clone(signer);
+        let signer = Arc::clone(signer);
         store.write(move |tx| -> Result<(), Error> {
             for number in found {
                 signer.sign(tx, now, number, &[])?;

@@ -1,0 +1,318 @@
+//! A machine without a network: it asks for a licence in a file, and verifies it with files alone. Files are all that passes
+//! from one folder to the other.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Finished, Server, run_in};
+
+const ISSUER: &str = "https://auth.example.com";
+const APP: &str = "agentyk-engine";
+
+/// The machine without a network, and what it has been brought.
+struct Island(tempfile::TempDir);
+
+impl Island {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Finished {
+        run_in(self.path(), arguments, b"")
+    }
+
+    /// The verdict on the licence that was brought, by the keys and the revocation data that were brought.
+    fn verdict(&self, more: &[&str]) -> Value {
+        let licence = fs::read_to_string(self.path().join("licence.jwt")).unwrap();
+        let fixed = [
+            "license",
+            "verify",
+            licence.trim(),
+            "--root",
+            "root.jwk",
+            "--status",
+            "status",
+            "--issuer",
+            ISSUER,
+            "--audience",
+            APP,
+            "--json",
+        ];
+        let done = self.run(&[&fixed[..], more].concat());
+        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{done:?}"))
+    }
+}
+
+fn bring(server: &Server, island: &Island) {
+    let data = server.data();
+    let to = island.path().join("status");
+    let (data, to) = (data.to_str().unwrap(), to.to_str().unwrap());
+    let done = run_in(
+        island.path(),
+        &["status", "export", "--data", data, "--out", to],
+        b"",
+    );
+    assert_eq!(done.code, Some(0), "{done:?}");
+}
+
+#[test]
+fn a_licence_lives_and_dies_without_a_network() {
+    let server = Server::start_with(&["--public-url", ISSUER]);
+    let owner = server.sign_up("island@example.com");
+    let island = Island::new();
+    let data = server.data();
+    let data = data.to_str().unwrap();
+
+    // Out of the island: what the device is.
+    let asked = island.run(&[
+        "license",
+        "request",
+        "--app",
+        APP,
+        "--component",
+        "cpu=0f8b",
+        "--component",
+        "disk=S3X",
+        "--component",
+        "board=B-7",
+        "--name",
+        "Plant 4",
+        "-o",
+        "request.json",
+    ]);
+    assert_eq!(asked.code, Some(0), "{asked:?}");
+    let request = fs::read_to_string(island.path().join("request.json")).unwrap();
+
+    // Into it: a licence, the root key, and signed status.
+    let issued = server
+        .post("/api/licenses/issue", &request)
+        .bearer(&owner)
+        .send();
+    assert_eq!(issued.status, 201, "{}", issued.text);
+    fs::write(
+        island.path().join("licence.jwt"),
+        issued.json["license"].as_str().unwrap(),
+    )
+    .unwrap();
+    let root = island.run(&[
+        "keyset", "export", "--root", "--data", data, "-o", "root.jwk",
+    ]);
+    assert_eq!(root.code, Some(0), "{root:?}");
+    bring(&server, &island);
+
+    let own = ["--request", "request.json"];
+    let report = island.verdict(&own);
+    assert_eq!(
+        (&report["code"], &report["decision"]),
+        (&json!("valid"), &json!("allow"))
+    );
+    assert_eq!(report["revocation"], "not_revoked", "{report}");
+    assert_eq!(report["device"]["matched"], 3);
+    let other = island.verdict(&["--component", "cpu=0f8b", "--component", "disk=other"]);
+    assert_eq!(other["code"], "other_device");
+    assert_eq!(other["device"]["drifted"], json!(["board", "disk"]));
+
+    // Revoked, and the next stick says so.
+    let jti = report["jti"].as_str().unwrap();
+    let revoked = server
+        .post(&format!("/api/licenses/{jti}/revoke"), "{}")
+        .bearer(&owner)
+        .send();
+    assert_eq!(revoked.status, 200);
+    assert_eq!(
+        island.verdict(&own)["code"],
+        "valid",
+        "it has not heard of it yet"
+    );
+    bring(&server, &island);
+    assert_eq!(island.verdict(&own)["code"], "revoked");
+
+    // A stick that was tampered with says nothing.
+    let shard = island.path().join("status/shards/0.shard");
+    let mut bytes = fs::read(&shard).unwrap();
+    bytes[44] ^= 1;
+    fs::write(&shard, bytes).unwrap();
+    let report = island.verdict(&own);
+    assert_eq!(
+        (&report["code"], &report["revocation"]),
+        (&json!("valid"), &json!("no_data"))
+    );
+    let key_set = island.path().join("status/keyset.nexa");
+    let mut bytes = fs::read(&key_set).unwrap();
+    bytes[40] ^= 1;
+    fs::write(&key_set, bytes).unwrap();
+    let licence = fs::read_to_string(island.path().join("licence.jwt")).unwrap();
+    let refused = island.run(&[
+        "license",
+        "verify",
+        licence.trim(),
+        "--root",
+        "root.jwk",
+        "--status",
+        "status",
+        "--issuer",
+        ISSUER,
+        "--audience",
+        APP,
+    ]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("keyset.nexa: "), "{refused:?}");
+}
+
+#[test]
+fn an_issuer_without_a_server_answers_the_same_request() {
+    let mut server = Server::start();
+    assert_eq!(server.stop("-TERM"), Some(0));
+    let island = Island::new();
+    let key = server.data().join("signing-key.pem");
+    let key = key.to_str().unwrap();
+    let asked = island.run(&[
+        "license",
+        "request",
+        "--app",
+        "editor",
+        "--component",
+        "cpu=1",
+        "--component",
+        "disk=2",
+        "--component",
+        "mac=3",
+        "-o",
+        "request.json",
+    ]);
+    assert_eq!(asked.code, Some(0), "{asked:?}");
+    let issued = island.run(&[
+        "license",
+        "issue",
+        "--request",
+        "request.json",
+        "--signing-key",
+        key,
+        "--issuer",
+        ISSUER,
+        "--device-policy",
+        "most",
+        "-o",
+        "licence.jwt",
+    ]);
+    assert_eq!(
+        (issued.code, issued.stdout.as_str()),
+        (Some(0), ""),
+        "{issued:?}"
+    );
+    let jwks = island.run(&["jwks", "--signing-key", key]);
+    fs::write(island.path().join("jwks.json"), jwks.stdout).unwrap();
+    let licence = fs::read_to_string(island.path().join("licence.jwt")).unwrap();
+    let verify = |more: &[&str]| {
+        let fixed = [
+            "license",
+            "verify",
+            licence.trim(),
+            "--jwks",
+            "jwks.json",
+            "--issuer",
+            ISSUER,
+            "--audience",
+            "editor",
+        ];
+        island.run(&[&fixed[..], more].concat())
+    };
+    assert_eq!(verify(&["--request", "request.json"]).code, Some(0));
+    let drifted = [
+        "--component",
+        "cpu=1",
+        "--component",
+        "disk=new",
+        "--component",
+        "mac=3",
+    ];
+    assert_eq!(
+        verify(&drifted).code,
+        Some(0),
+        "two of three are most of them"
+    );
+    let other = [
+        "--component",
+        "cpu=1",
+        "--component",
+        "disk=new",
+        "--component",
+        "mac=new",
+    ];
+    assert_eq!(verify(&other).code, Some(1));
+}
+
+#[test]
+fn requests_that_are_none_are_refused_by_name() {
+    let island = Island::new();
+    for (arguments, expected) in [
+        (
+            &["license", "request", "--app", "a"][..],
+            "name a --fingerprint or a --component",
+        ),
+        (
+            &["license", "request", "--app", "a", "--component", "cpu"],
+            "must be KIND=VALUE",
+        ),
+        (
+            &["license", "request", "--app", "a", "--component", "=1"],
+            "must be KIND=VALUE",
+        ),
+    ] {
+        let done = island.run(arguments);
+        assert_eq!(done.code, Some(2), "{done:?}");
+        assert!(done.stderr.contains(expected), "{done:?}");
+    }
+    let key = island.path().join("key.pem");
+    let signing = nexa_core::SigningKey::generate(&mut rand_core::UnwrapErr(getrandom::SysRng));
+    fs::write(&key, signing.to_pkcs8_pem().unwrap().as_bytes()).unwrap();
+    let issue = |request: &str| {
+        fs::write(island.path().join("r.json"), request).unwrap();
+        island.run(&[
+            "license",
+            "issue",
+            "--request",
+            "r.json",
+            "--signing-key",
+            "key.pem",
+            "--issuer",
+            ISSUER,
+        ])
+    };
+    let good = r#"{"format":"nexa licence request 1","appId":"a","device":{"fingerprint":"f","platform":"x"}}"#;
+    assert_eq!(issue(good).code, Some(0));
+    for (request, expected) in [
+        ("", "r.json: "),
+        ("{}", "missing field `format`"),
+        (&good.replace("request 1", "request 2"), "format is not"),
+        (
+            &good.replace("\"fingerprint\":\"f\",", ""),
+            "neither fingerprint nor components",
+        ),
+        (&good.replace("\"f\"", "7"), "invalid type"),
+        (&good.replace("\"f\"", "\"\""), "1 to 512 bytes"),
+    ] {
+        let done = issue(request);
+        assert_eq!(done.code, Some(2), "{request}: {done:?}");
+        assert!(done.stderr.contains(expected), "{request}: {done:?}");
+    }
+    let both = island.run(&[
+        "license",
+        "issue",
+        "--request",
+        "r.json",
+        "--app",
+        "b",
+        "--signing-key",
+        "key.pem",
+        "--issuer",
+        ISSUER,
+    ]);
+    assert_eq!(both.code, Some(2));
+}
