@@ -152,6 +152,11 @@ impl Server {
         };
         let key_set =
             key_set::publish(&store, now(), root.as_ref(), &public_url, &keys).map_err(setting)?;
+        if !key_set.is_current {
+            tracing::warn!(
+                "the key set is not current: keys or the public URL have changed, and the root key is not here to sign"
+            );
+        }
         warn_of_other_audit_key(&store, &audit_key).map_err(setting)?;
         warn_of_apps(&store, &config.apps, &public_url).map_err(setting)?;
         let app = App::new(&config, store, issuing, key_set, audit_key, mailer, letters)

@@ -21,6 +21,8 @@ pub(crate) struct Keys {
 pub(crate) struct Published {
     pub(crate) seq: u64,
     pub(crate) signed: Vec<u8>,
+    /// Whether it holds the keys of this server, for its public URL.
+    pub(crate) is_current: bool,
 }
 
 impl Keys {
@@ -41,11 +43,10 @@ impl Keys {
 }
 
 /// The key set of these keys for this issuer: the newest one, if it says just that, else one that is made and kept now.
-/// Without a root key, it is kept elsewhere.
+/// Without a root key, which is kept elsewhere then, the newest one stays, and says that it is not current.
 ///
 /// # Errors
-/// `Invalid` for `root_key` when a new one is needed and the root key is elsewhere, or is another than the one that
-/// clients may have embedded.
+/// `Invalid` for `root_key` when it is another than the one that clients may have embedded.
 pub(crate) fn publish(
     store: &Store,
     now: UnixMillis,
@@ -72,18 +73,16 @@ pub(crate) fn publish(
         }
         let is_current = SignedKeySet::open(&newest.signed, &recorded, issuer)
             .is_ok_and(|set| set.contents().keys().eq(entries.iter().cloned()));
-        if is_current {
+        if is_current || root.is_none() {
             return Ok(Published {
                 seq: newest.seq,
                 signed: newest.signed.clone(),
+                is_current,
             });
         }
     }
     let Some(root) = root else {
-        return Err(Error::invalid(
-            "root_key",
-            "is needed: keys or the public URL have changed since the newest key set was signed",
-        ));
+        return Err(Error::Fault("no root key was ever recorded".to_owned()));
     };
     let now_s = now.seconds().get();
     let seq = newest.map_or(now_s, |newest| now_s.max(newest.seq + 1));
@@ -103,7 +102,11 @@ pub(crate) fn publish(
         made_at_s: now_s,
     };
     store.write(move |tx| Ok::<_, Error>(key_sets::insert(tx, &row)?))?;
-    Ok(Published { seq, signed })
+    Ok(Published {
+        seq,
+        signed,
+        is_current: true,
+    })
 }
 
 /// Whether a root key was ever recorded.
@@ -178,13 +181,12 @@ mod tests {
         let moved = publish(70, here(), "https://b.example", &other).unwrap();
         assert_eq!(moved.seq, 1_800_000_070);
 
-        for (root, issuer, keys) in [
-            (None, "https://b.example", &first),
-            (None, "https://c.example", &other),
-            (Some(&key(9)), "https://b.example", &other),
-        ] {
-            let refused = publish(80, root, issuer, keys);
-            assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
+        // Without the root key the newest one stays, and says so.
+        for (issuer, keys) in [("https://b.example", &first), ("https://c.example", &other)] {
+            let stays = publish(80, None, issuer, keys).unwrap();
+            assert_eq!((stays.seq, stays.is_current), (moved.seq, false));
         }
+        let refused = publish(80, Some(&key(9)), "https://b.example", &other);
+        assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
     }
 }

@@ -136,7 +136,7 @@ fn lists_come_in_pages_and_can_be_searched() {
     }
     assert_eq!((pages, &walked), (3, &names(&whole.json)));
     for (query, found) in [
-        ("search=CI", 2),
+        ("search=CI%20", 2),
         ("search=%25", 1),
         ("search=a_b", 1),
         ("search=nex_", 5),
@@ -144,7 +144,7 @@ fn lists_come_in_pages_and_can_be_searched() {
         ("environment=test", 0),
         ("enabled=false", 0),
         ("unusedSince=2099-01-01T00:00:00Z", 5),
-        ("unusedSince=2020-01-01T00:00:00Z&search=ci", 2),
+        ("unusedSince=2020-01-01T00:00:00Z&search=ci%20", 2),
         ("ownerId=somebody", 0),
     ] {
         let answer = server
