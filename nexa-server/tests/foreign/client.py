@@ -194,7 +194,7 @@ def main():
         for code, broken in broken_tokens(token, claims):
             print(code, broken, file=file)
     with open(f"{FOLDER}/root.jwk") as file:
-        x = json.load(file)["x"]
+        x = json.load(file)["keys"][0]["x"]
     status(owner, base64.urlsafe_b64decode(x + "="))
     print(f"PyJWT {jwt.__version__}: licence, key set, shard and status list read")
 
