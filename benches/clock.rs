@@ -15,6 +15,9 @@ mod seeded;
 
 const SCHEDULES: u64 = 1_000_000;
 
+/// What the schedules show, and whether one of them breaks it.
+type Kind = (&'static str, fn(u64) -> bool);
+
 fn main() -> Result<()> {
     if !is_bench_run() {
         return Ok(());
@@ -27,7 +30,7 @@ fn main() -> Result<()> {
         "### Schedules of clocks\n\n| what | schedules | violations | aim |\n|---|---:|---:|---|"
     );
     let mut violations = 0;
-    let kinds: [(&str, fn(u64) -> bool); 3] = [
+    let kinds: [Kind; 3] = [
         (
             "used every 47 hours until it expired, then set back at will: revived",
             schedules::is_revived,

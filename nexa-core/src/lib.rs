@@ -72,6 +72,7 @@ mod base64url;
 mod checkpoint;
 mod claims;
 mod clock;
+mod hmac;
 #[cfg(feature = "issue")]
 mod issue;
 mod json;
@@ -98,6 +99,7 @@ pub use base64url::Base64Fault;
 pub use checkpoint::AuditCheckpoint;
 pub use claims::Verified;
 pub use clock::{ClockReading, TrustedClock};
+pub use hmac::{is_state_mac, state_mac};
 #[cfg(feature = "issue")]
 pub use issue::{
     AccessIssuer, IssueError, IssuedAccess, IssuedLicense, LicenseIssuer, NewAccess, NewDevice,

@@ -14,8 +14,9 @@ use ed25519_dalek::{Signer, SigningKey};
 use nexa_core::{
     DeviceExpectation, KeySet, KeyUse, LicenseExpectations, NewKeySet, NewShard, RevocationFeed,
     RevocationStatus, Revocations, Scratch, ShardChanges, SignedKeySet, StatusShard, UnixSeconds,
-    Verdict, VerificationKey, check_license, public_jwks,
+    Verdict, VerificationKey, check_license, public_jwks, state_mac,
 };
+use nexa_verify::{Client, State, Trust};
 use sha2::{Digest, Sha256};
 
 const ISSUER: &str = "https://licenses.example";
@@ -307,4 +308,33 @@ pub(crate) fn feed(data: &[u8]) {
             let _ = feed.lookup("licence-1", None);
         }
     }
+}
+
+/// Kept state, as it is and under a right code; what is restored is written as it was read, and can be used.
+pub(crate) fn state_blob(data: &[u8]) {
+    restore(data);
+    let body = [b"NXC1", data].concat();
+    let mac = state_mac(b"device", &body);
+    restore(&[&body, mac.as_slice()].concat());
+}
+
+fn restore(bytes: &[u8]) {
+    let Ok(mut state) = State::restore(bytes, b"device") else {
+        return;
+    };
+    let mut out = vec![0; State::MAX_BYTES];
+    assert_eq!(state.save(b"device", &mut out), Some(bytes), "one spelling");
+    let root = public_jwks(&[Key::Root.public()]);
+    let trust = Trust::root(root.as_bytes()).expect("a good key");
+    let client = Client::new(trust, ISSUER, AUDIENCE, DeviceExpectation::NotChecked);
+    let token = compact(Key::License, "license+jwt", b"{}");
+    let mut scratch = Scratch::new();
+    let checked = client.check(&mut state, now(), Some(1), token.as_bytes(), &mut scratch);
+    assert!(checked.clock().trusted >= now());
+    let wanted = checked.next_fetch().map(|fetch| fetch.document);
+    let before = state.newest_signed();
+    if let Some(wanted) = wanted {
+        let _ = client.receive(&mut state, wanted, bytes);
+    }
+    assert!(state.newest_signed() >= before);
 }

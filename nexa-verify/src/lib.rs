@@ -37,15 +37,68 @@
 //! # }
 //! ```
 //!
-//! Revoked licences come as the published list, fetched by the program whenever it can and handed to
-//! [`Verifier::with_revocations`] as a [`RevocationFeed`]. How old that list is, the program knows and the verifier does
-//! not: `fresh_s`, `max_age_s` and `stale` of [`LicenseTerms`] are facts for the program to act on.
+//! That is the simple way: one key set for the life of the program, and revoked licences from the published list, handed to
+//! [`Verifier::with_revocations`] as a [`RevocationFeed`].
+//!
+//! # Keys that change, revocations in few bytes, clocks that lie
+//! A [`Client`] embeds the issuer's root key alone ([`Trust::root`]). Its [`State`] keeps the newest signed key set, the status
+//! shard of the licence and the trusted clock; the program keeps the state. [`Client::check`] says what to fetch next and from
+//! where ([`Fetch`]), [`Client::receive`] takes the bytes, from a server, a mirror or a stick: they need no trust.
+//!
+//! ```
+//! use nexa_verify::{Client, Decision, DeviceExpectation, Scratch, State, Trust, UnixSeconds};
+//!
+//! # use nexa_core::{DevicePolicy, KeySetEntry, KeyUse, LicenseIssuer, NewDevice, NewKeySet, NewLicense, NewTerms, SigningKey, public_jwks};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let mut rng = rand_core::UnwrapErr(getrandom::SysRng);
+//! # let (root, key) = (SigningKey::generate(&mut rng), SigningKey::generate(&mut rng));
+//! # let root_jwks = public_jwks(&[root.verification_key()]);
+//! # let now = UnixSeconds::new(1_800_000_000).ok_or("out of range")?;
+//! # let entry = KeySetEntry { key_use: KeyUse::License, key: key.verification_key(), not_before: now, not_after: None };
+//! # let key_set = NewKeySet { seq: 1, issued_at: now, keys: &[entry], revoked: &[] }.sign(&root, "https://auth.example.com")?;
+//! # let token = LicenseIssuer::new(key, "https://auth.example.com")?.issue(now, &mut rng, &NewLicense {
+//! #     jti: "1", subject: "tenant", audience: "my-app", ttl_s: 86_400,
+//! #     device: NewDevice { components: &[("fingerprint", "f-1")], policy: DevicePolicy::All },
+//! #     terms: NewTerms::default(), status: None,
+//! # })?.token;
+//! # let fetch = |url: &str| { assert_eq!(url, "https://auth.example.com/.well-known/nexa-keyset"); key_set.clone() };
+//! // `root_jwks` is what `nexa keyset export --root` printed when the program was built.
+//! let device = DeviceExpectation::Components(&[("fingerprint", "f-1")]);
+//! let trust = Trust::root(root_jwks.as_bytes())?;
+//! let client = Client::new(trust, "https://auth.example.com", "my-app", device);
+//!
+//! let mut state = State::new(); // or State::restore(&kept, b"f-1")?
+//! let mut scratch = Scratch::new();
+//! let decision = loop {
+//!     let checked = client.check(&mut state, now, None, token.as_bytes(), &mut scratch);
+//!     let Some(wanted) = checked.next_fetch() else { break checked.decision() };
+//!     let bytes = fetch(&wanted.to_string());
+//!     client.receive(&mut state, wanted.document, &bytes)?;
+//! };
+//! assert_eq!(decision, Decision::Allow);
+//!
+//! let mut buffer = [0; State::MAX_BYTES];
+//! let kept = state.save(b"f-1", &mut buffer).ok_or("too short")?;
+//! assert!(State::restore(kept, b"another device").is_err());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A program that cannot fetch goes on with what it has: how old revocation data may get, and what then, stands in the licence.
+//! One that fetches paces itself where a fetch fails; where one succeeds, the client does not ask again for a minute.
+//!
+//! # What offline checks cannot stop
+//! - Somebody who patches the program, its embedded key or its memory.
+//! - A whole machine, or an old state, that is put back as it was: it looks like the machine it was.
+//! - Somebody who did not use the program for some days, and sets the clock back over them, less 48 hours
+//!   ([`TrustedClock`] says why). Without a state that is kept, any clock is believed.
+//! - A revocation that no signed document has told of yet; `max_age_s` of a licence bounds how long that may be.
 //!
 //! # What it will not do
-//! - Fetch anything, read a clock or keep state: the program passes bytes and the time in.
+//! - Fetch anything, read a clock or write a file: the program passes bytes and the time in, and keeps the state.
 //! - Stop somebody who can patch the program or the embedded key. Offline checks raise the price of
 //!   cheating; they do not make it impossible.
-//! - Notice a clock that was set back. Pass the best time you have.
+//! - Notice with a [`Verifier`] that a clock was set back: that takes a [`Client`] and its state.
 //! - Fall open in silence. What was not checked (no device, no revocations) is said in the report; a key
 //!   set that holds a weak, private or malformed key is an error when it is read.
 //!
@@ -76,16 +129,24 @@
 //! ```
 #![no_std]
 
+mod client;
+mod fetch;
+mod state;
+mod trust;
 mod verifier;
 
 // The public interface is:
+pub use client::{Checked, Client, ReceiveError};
+pub use fetch::{Fetch, Wanted, Why};
 pub use nexa_core::{
-    Base64Fault, Claim, Decision, DeviceBinding, DeviceExpectation, DeviceMatch, DevicePolicy,
-    DriftedKinds, Entitlements, FINGERPRINT_KIND, FeedError, FeedProblem, Freshness, JsonFault,
-    KeyError, KeyProblem, KeySet, KeySetContents, KeySetEntry, KeySetError, KeyUse, License,
-    LicenseReport, LicenseTerms, Limits, NoRevocations, Refusal, RevocationFeed, RevocationStatus,
-    Revocations, RevokedKey, Scratch, ShardError, SignatureError, SignedFeedError, SignedKeySet,
-    StalePolicy, StatusRef, StatusShard, TokenPart, UnixSeconds, Verdict, VerificationKey,
-    Verified,
+    Base64Fault, Claim, ClockReading, Decision, DeviceBinding, DeviceExpectation, DeviceMatch,
+    DevicePolicy, DriftedKinds, Entitlements, FINGERPRINT_KIND, FeedError, FeedProblem, Freshness,
+    JsonFault, KeyError, KeyProblem, KeySet, KeySetContents, KeySetEntry, KeySetError, KeyUse,
+    License, LicenseReport, LicenseTerms, Limits, NoRevocations, Refusal, RevocationFeed,
+    RevocationStatus, Revocations, RevokedKey, Scratch, ShardError, SignatureError,
+    SignedFeedError, SignedKeySet, StalePolicy, StatusRef, StatusShard, TokenPart, TrustedClock,
+    UnixSeconds, Verdict, VerificationKey, Verified,
 };
+pub use state::{State, StateFault};
+pub use trust::Trust;
 pub use verifier::Verifier;

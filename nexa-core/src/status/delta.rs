@@ -9,6 +9,12 @@ use crate::jwk::KeySet;
 pub(crate) const DELTA_MAGIC: &[u8; 4] = b"NXD1";
 
 impl StatusShard<'_> {
+    /// Whether these bytes begin as a delta does, and not as a shard.
+    #[must_use]
+    pub fn is_delta(bytes: &[u8]) -> bool {
+        bytes.starts_with(DELTA_MAGIC)
+    }
+
     /// Rebuilds the later version that a delta leads to, in the front of `out`
     /// ([`MAX_BYTES`](StatusShard::MAX_BYTES) are always enough).
     ///

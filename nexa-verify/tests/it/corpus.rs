@@ -13,13 +13,14 @@ mod targets;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 7] = [
     ("token", targets::token),
     ("jwk_set", targets::jwk_set),
     ("shard", targets::shard),
     ("delta", targets::delta),
     ("key_set", targets::key_set),
     ("feed", targets::feed),
+    ("state_blob", targets::state_blob),
 ];
 
 fn corpus(target: &str) -> PathBuf {

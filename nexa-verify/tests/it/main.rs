@@ -7,6 +7,7 @@
     reason = "a helper of the tests fails like a test: by panicking"
 )]
 
+mod client;
 mod corpus;
 mod dependencies;
 mod device;

@@ -1,0 +1,7 @@
+//! Fuzzes [`targets::state_blob`].
+#![no_main]
+
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::state_blob(data));
