@@ -10,9 +10,6 @@ use crate::store::status_shards::{self, Place};
 use crate::store::{Store, Tx};
 use crate::time::UnixMillis;
 
-/// A shard with so many of its 65,536 places taken counts as full: of sixteen draws one hits a free place.
-const FULL: u32 = 61_440;
-
 /// A place that is free, for the licence that is being issued.
 pub(crate) struct NewPlace {
     pub(crate) place: Place,
@@ -28,7 +25,7 @@ pub(crate) fn choose(
     signer: &Signer,
     seed: &[u8; 16],
 ) -> Result<NewPlace, Error> {
-    let shard = match status_shards::with_room(tx, FULL)? {
+    let shard = match status_shards::with_room(tx)? {
         Some(shard) => shard,
         None => {
             let shard = status_shards::next_number(tx)?;
