@@ -460,3 +460,23 @@ fn embedded_keys_need_no_key_set() {
     let two = public_jwks(&[key(4).verification_key(), key(2).verification_key()]);
     assert!(Trust::root(two.as_bytes()).is_err());
 }
+
+/// As documented; twice the stack, because other platforms need more.
+#[test]
+fn it_needs_no_more_memory_than_it_says() {
+    assert!(size_of::<State>() <= 10_520 && size_of::<Client<'_>>() <= 9_944 + 256);
+    let token = license(4, NewTerms::default());
+    let (client, state) = settled(&token);
+    let (mut state, mut scratch) = (Box::new(state), Box::new(Scratch::new()));
+    let shard = shard_of(7, 60, &[1]);
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(160 * 1024);
+        let work = || {
+            let now = after(100);
+            let checked = client.check(&mut state, now, None, token.as_bytes(), &mut scratch);
+            assert_eq!(checked.verdict(), Verdict::Valid);
+            client.receive(&mut state, WHOLE, &shard).unwrap();
+        };
+        thread.spawn_scoped(scope, work).unwrap().join().unwrap();
+    });
+}
