@@ -106,10 +106,10 @@
 //! `no_std`, no allocator. Rust 1.85. Beside `nexa-core` at most 19 crates are built (13 for WASM); a test pins their
 //! names.
 //!
-//! Memory, measured on x86-64: a [`Verifier`] has 4,872 bytes (5,000 where feature `tables` of nexa-core is on), a
+//! Memory, measured on x86-64: a [`Verifier`] has 5,000 bytes (5,128 where feature `tables` of nexa-core is on), a
 //! [`Scratch`] 7,178; both may be static. [`Verifier::new`] needs a stack of 44 KiB in a release build and of 64 KiB
 //! without optimization, because it reads the key set on it; [`Verifier::check`] needs less than 16 KiB beside its
-//! [`Scratch`]. A [`Client`] has 9,944 bytes and a [`State`] 10,520; both may be static. Checking and receiving need a stack of
+//! [`Scratch`]. A [`Client`] has 9,944 bytes (10,200 there) and a [`State`] 10,520; both may be static. Checking and receiving need a stack of
 //! 80 KiB without optimization.
 //!
 //! # Size
