@@ -35,6 +35,7 @@ const PLAUSIBLE_S: u64 = 48 * 3_600;
 /// let noon = UnixSeconds::parse_rfc3339("2026-11-21T12:00:00Z").ok_or("not a time")?;
 /// let mut clock = TrustedClock::new();
 /// clock.observe(noon, None);
+/// clock.learn(noon); // a licence that was signed just now
 ///
 /// // The next morning the wall clock shows noon of the day before.
 /// let mut clock = TrustedClock::from_bytes(&clock.to_bytes()).ok_or("not a clock")?;
