@@ -65,7 +65,7 @@ pub struct NewTerms<'a> {
 pub struct IssuedLicense {
     /// The token, at most 4,096 bytes.
     pub token: String,
-    /// The claims that were signed, as they stand in the token: JSON, and no secret. [`LicenseIssuer::sign_again`] makes
+    /// The claims that were signed, as they stand in the token: JSON, and no secret. [`LicenseIssuer::sign_again`](super::LicenseIssuer::sign_again) makes
     /// the token of it once more.
     pub payload: String,
     /// Its id.
