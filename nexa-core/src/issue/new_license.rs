@@ -65,8 +65,8 @@ pub struct NewTerms<'a> {
 pub struct IssuedLicense {
     /// The token, at most 4,096 bytes.
     pub token: String,
-    /// The claims that were signed, as they stand in the token: JSON, and no secret. [`LicenseIssuer::sign_again`](super::LicenseIssuer::sign_again) makes
-    /// the token of it once more.
+    /// The claims that were signed, as they stand in the token: JSON, and no secret.
+    /// [`LicenseIssuer::sign_again`](super::LicenseIssuer::sign_again) makes the same token of them.
     pub payload: String,
     /// Its id.
     pub jti: String,
