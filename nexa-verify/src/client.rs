@@ -94,7 +94,8 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Takes what was fetched. What is refused changes nothing but that a delta that did not fit is not asked for again.
+    /// Takes what was fetched. What is refused changes nothing but what is asked for next: the whole shard after a delta that
+    /// did not fit, the key set after a shard or a delta by a key that is not known.
     ///
     /// # Errors
     /// Why it was refused; a server or mirror that sends such a thing is broken, behind, or not the issuer's.
@@ -123,6 +124,7 @@ impl<'a> Client<'a> {
             });
         }
         state.key_set.set(bytes, seq, state.now);
+        state.wants_key_set = false;
         state.clock.learn(key_set.contents().issued_at());
         Ok(())
     }
@@ -137,18 +139,24 @@ impl<'a> Client<'a> {
             .keys(state, KeyUse::Status)
             .ok_or(ReceiveError::NotAsked)?;
         let mut rebuilt = [0; StatusShard::MAX_BYTES];
-        let shard = match StatusShard::is_delta(bytes) {
-            false => StatusShard::open(bytes, &keys, self.issuer).map_err(ReceiveError::Shard)?,
+        let is_delta = StatusShard::is_delta(bytes);
+        let opened = match is_delta {
+            false => StatusShard::open(bytes, &keys, self.issuer),
             true => {
                 let old = state.shard.get().ok_or(ReceiveError::NotAsked)?;
-                let applied = StatusShard::open(old, &keys, self.issuer)
-                    .and_then(|old| old.apply(bytes, &keys, self.issuer, &mut rebuilt));
-                applied.map_err(|error| {
-                    state.wants_whole_shard = true;
-                    ReceiveError::Shard(error)
-                })?
+                StatusShard::open(old, &keys, self.issuer)
+                    .and_then(|old| old.apply(bytes, &keys, self.issuer, &mut rebuilt))
             }
         };
+        let shard = opened.map_err(|error| {
+            // Not the delta's fault, and the whole shard is by the same key: only a newer key set can help.
+            if error == ShardError::UnknownKey {
+                state.wants_key_set = self.has_root();
+            } else if is_delta {
+                state.wants_whole_shard = true;
+            }
+            ReceiveError::Shard(error)
+        })?;
         if shard.number() != number {
             return Err(ReceiveError::OtherShard {
                 number: shard.number(),
@@ -167,6 +175,10 @@ impl<'a> Client<'a> {
         let now = state.now;
         state.shard.set(shard.as_bytes(), shard.seq(), now);
         Ok(())
+    }
+
+    const fn has_root(&self) -> bool {
+        matches!(self.trust.0, Anchor::Root(_))
     }
 
     /// The keys for one use, as far as they are known and their signature holds.
@@ -193,12 +205,12 @@ impl<'a> Client<'a> {
         let is_due = |received_at: u64| {
             received_at == 0 || state.now < received_at || state.now - received_at >= PACE_S
         };
-        if matches!(self.trust.0, Anchor::Root(_)) && is_due(state.key_set.received_at) {
+        if self.has_root() && is_due(state.key_set.received_at) {
             let age_s = state.now.saturating_sub(state.key_set.received_at);
             let why = match report.map(LicenseReport::verdict) {
                 None => Some(Why::Missing),
                 Some(Verdict::UnknownKey) => Some(Why::UnknownKey),
-                Some(_) if shard_error == Some(ShardError::UnknownKey) => {
+                Some(_) if state.wants_key_set || shard_error == Some(ShardError::UnknownKey) => {
                     Some(Why::UnknownStatusKey)
                 }
                 Some(_) if age_s >= KEY_SET_FRESH_S => Some(Why::Old),
@@ -211,6 +223,10 @@ impl<'a> Client<'a> {
                     base: self.issuer,
                 });
             }
+        }
+        // The shard would be refused again until there is a newer key set.
+        if state.wants_key_set && self.has_root() {
+            return None;
         }
         let report = report.filter(|report| report.revocation() != RevocationStatus::NotChecked)?;
         let status = report.license()?.claims().status()?;

@@ -5,15 +5,20 @@ use core::fmt;
 use nexa_core::{SignedKeySet, StatusShard, TrustedClock, UnixSeconds, is_state_mac, state_mac};
 
 const MAGIC: &[u8; 4] = b"NXC1";
-/// Magic, clock, two times, two versions, shard number, flag, two lengths.
+/// Magic, clock, two times, two versions, shard number, flags, two lengths.
 const HEAD_BYTES: usize = 4 + TrustedClock::BYTES + 8 + 8 + 8 + 8 + 4 + 1 + 2 + 2;
 const MAC_BYTES: usize = 32;
+const WANTS_WHOLE_SHARD: u8 = 1;
+const WANTS_KEY_SET: u8 = 2;
 
 /// What a [`Client`](crate::Client) knows. The program keeps it: [`save`](Self::save) before it ends, [`restore`](Self::restore)
 /// when it starts. About 11 KB; may be static.
 ///
 /// The signed documents in it are verified at each use, so that a state that somebody made cannot bring keys in or take
 /// revocations away unnoticed; what it can do is be old. See the threat model of this crate.
+///
+/// It keeps one shard, and refuses older versions of that one alone. A program that checks licences of several shards keeps a
+/// state for each: in one, the shards would push each other out, and with them what is known of their versions.
 #[derive(Clone)]
 pub struct State {
     pub(crate) clock: TrustedClock,
@@ -24,6 +29,8 @@ pub struct State {
     pub(crate) shard_number: u32,
     /// The whole shard is wanted: a delta did not fit.
     pub(crate) wants_whole_shard: bool,
+    /// A newer key set is wanted: a shard was signed by a key that is not known.
+    pub(crate) wants_key_set: bool,
 }
 
 /// Signed bytes, and the newest version that was ever seen.
@@ -80,6 +87,22 @@ impl State {
             shard: Document::NONE,
             shard_number: 0,
             wants_whole_shard: false,
+            wants_key_set: false,
+        }
+    }
+
+    /// The version of the newest key set that was received; zero if none was.
+    #[must_use]
+    pub const fn key_set_seq(&self) -> u64 {
+        self.key_set.seq
+    }
+
+    /// The number and the version of the shard that is kept; `None` if none was received.
+    #[must_use]
+    pub const fn shard(&self) -> Option<(u32, u64)> {
+        match self.shard.length {
+            0 => None,
+            _ => Some((self.shard_number, self.shard.seq)),
         }
     }
 
@@ -109,7 +132,8 @@ impl State {
             writer.put(&field.to_be_bytes())?;
         }
         writer.put(&self.shard_number.to_be_bytes())?;
-        writer.put(&[u8::from(self.wants_whole_shard)])?;
+        writer.put(&[u8::from(self.wants_whole_shard) * WANTS_WHOLE_SHARD
+            + u8::from(self.wants_key_set) * WANTS_KEY_SET])?;
         for document in [key_set, shard] {
             writer.put(&u16::try_from(document.len()).ok()?.to_be_bytes())?;
         }
@@ -226,17 +250,17 @@ impl<'a> Reader<'a> {
         let (key_set_at, shard_at) = (number()?, number()?);
         let (key_set_seq, shard_seq) = (number()?, number()?);
         let shard_number = u32::from_be_bytes(self.take()?);
-        let wants_whole_shard = match self.take()? {
-            [0] => false,
-            [1] => true,
-            [_] => return None,
-        };
+        let [flags] = self.take()?;
+        if flags & !(WANTS_WHOLE_SHARD | WANTS_KEY_SET) != 0 {
+            return None;
+        }
         let lengths = [self.take()?, self.take()?].map(u16::from_be_bytes);
         let [key_set_length, shard_length] = lengths;
         let mut state = State {
             clock,
             shard_number,
-            wants_whole_shard,
+            wants_whole_shard: flags & WANTS_WHOLE_SHARD != 0,
+            wants_key_set: flags & WANTS_KEY_SET != 0,
             ..State::new()
         };
         let key_set = self.slice(key_set_length, SignedKeySet::MAX_BYTES)?;

@@ -16,12 +16,12 @@ use crate::{APP, DAY_S, ISSUED_AT, ISSUER, after};
 const HERE: &[(&str, &str)] = &[("cpu", "c"), ("disk", "d"), ("board", "b")];
 const URI: &str = "https://auth.example.com/api/licenses/status/7";
 
-fn key(seed: u64) -> SigningKey {
+pub(crate) fn key(seed: u64) -> SigningKey {
     SigningKey::generate(&mut Seeded::new(seed))
 }
 
 /// The issuing side. Root and status key have the seeds 1 and 2.
-fn key_set(seq: u64, licenses: &[u64], status: &[u64], revoked: &[u64]) -> Vec<u8> {
+pub(crate) fn key_set(seq: u64, licenses: &[u64], status: &[u64], revoked: &[u64]) -> Vec<u8> {
     let entry = |key_use, seed: &u64| KeySetEntry {
         key_use,
         key: key(*seed).verification_key(),
@@ -58,7 +58,11 @@ fn shard_of(number: u32, seq: u64, revoked: &[u16]) -> Vec<u8> {
     new.sign(&key(2), ISSUER).unwrap()
 }
 
-fn license(seed: u64, terms: NewTerms<'_>) -> String {
+pub(crate) fn license(seed: u64, terms: NewTerms<'_>) -> String {
+    license_for(seed, terms, DevicePolicy::Most)
+}
+
+fn license_for(seed: u64, terms: NewTerms<'_>, policy: DevicePolicy) -> String {
     let issuer = LicenseIssuer::new(key(seed), ISSUER).unwrap();
     let new = NewLicense {
         jti: "licence-1",
@@ -67,7 +71,7 @@ fn license(seed: u64, terms: NewTerms<'_>) -> String {
         ttl_s: 30 * DAY_S,
         device: NewDevice {
             components: HERE,
-            policy: DevicePolicy::Most,
+            policy,
         },
         terms,
         status: Some(StatusRef {
@@ -81,7 +85,7 @@ fn license(seed: u64, terms: NewTerms<'_>) -> String {
         .token
 }
 
-fn daily(stale: StalePolicy) -> NewTerms<'static> {
+pub(crate) fn daily(stale: StalePolicy) -> NewTerms<'static> {
     NewTerms {
         fresh_s: Some(3_600),
         max_age_s: Some(DAY_S),
@@ -95,7 +99,7 @@ fn client(device: DeviceExpectation<'static>) -> Client<'static> {
     Client::new(Trust::root(root.as_bytes()).unwrap(), ISSUER, APP, device)
 }
 
-fn at_home() -> Client<'static> {
+pub(crate) fn at_home() -> Client<'static> {
     client(DeviceExpectation::Components(HERE))
 }
 
@@ -243,6 +247,61 @@ fn a_new_status_key_is_learnt_before_its_shard() {
         .receive(&mut state, Wanted::KeySet, &key_set(31, &[4], &[6, 2], &[]))
         .unwrap();
     assert_eq!(look(&client, &mut state, 101, &token).2, None);
+}
+
+/// The way it happens in the field: the shard that is here is good, and the next one is by a key of a newer key set.
+#[test]
+fn a_shard_by_an_unknown_key_makes_it_ask_for_the_key_set_and_then_for_the_shard() {
+    let token = license(4, daily(StalePolicy::Deny));
+    let new = NewShard {
+        number: 7,
+        seq: 3_700,
+        this_update: after(3_700),
+        next_update: after(9_000),
+        revoked: &[300],
+    };
+    let by_new_key = new.sign(&key(6), ISSUER).unwrap();
+    let keys = KeySet::from_keys(&[key(6).verification_key()]).unwrap();
+    let changes = ShardChanges {
+        base_seq: 20,
+        added: &[300],
+        removed: &[],
+    };
+    let delta = changes
+        .delta(&StatusShard::open(&by_new_key, &keys, ISSUER).unwrap())
+        .unwrap();
+    for bytes in [&by_new_key, &delta] {
+        let (client, mut state) = settled(&token);
+        let since = wants(&format!("{SHARD_URL}?since=20"), Why::Old);
+        assert_eq!(look(&client, &mut state, 3_700, &token).2, since);
+        let unknown = Err(ReceiveError::Shard(ShardError::UnknownKey));
+        assert_eq!(client.receive(&mut state, WHOLE, bytes), unknown);
+        // What it lacks is kept with the state.
+        let mut buffer = [0; State::MAX_BYTES];
+        let kept = state.save(b"here", &mut buffer).unwrap();
+        let mut state = State::restore(kept, b"here").unwrap();
+        let key_set_url = wants(KEY_SET_URL, Why::UnknownStatusKey);
+        assert_eq!(look(&client, &mut state, 3_701, &token).2, key_set_url);
+
+        // A key set that does not have the key either: neither is asked for again at once.
+        let (no_newer, newer) = (
+            key_set(10, &[4], &[2], &[]),
+            key_set(3_000, &[4], &[6, 2], &[]),
+        );
+        client
+            .receive(&mut state, Wanted::KeySet, &no_newer)
+            .unwrap();
+        assert_eq!(look(&client, &mut state, 3_702, &token).2, since);
+        assert_eq!(client.receive(&mut state, WHOLE, bytes), unknown);
+        assert_eq!(look(&client, &mut state, 3_703, &token).2, None);
+        assert_eq!(look(&client, &mut state, 3_761, &token).2, key_set_url);
+
+        client.receive(&mut state, Wanted::KeySet, &newer).unwrap();
+        assert_eq!(look(&client, &mut state, 3_762, &token).2, since);
+        client.receive(&mut state, WHOLE, bytes).unwrap();
+        let revoked = ("revoked", Decision::Deny, None);
+        assert_eq!(look(&client, &mut state, 3_763, &token), revoked);
+    }
 }
 
 #[test]
@@ -393,28 +452,47 @@ fn state_is_one_devices_and_nobody_elses() {
 
 #[test]
 fn every_device_policy_names_what_drifted() {
-    let token = license(4, NewTerms::default());
-    let drifted = &[("cpu", "c"), ("disk", "new"), ("board", "b")];
-    let other = &[("cpu", "c"), ("disk", "new"), ("board", "new")];
-    for (device, code, kinds) in [
-        (HERE, "valid", &[][..]),
-        (drifted, "valid", &["disk"]),
-        (other, "other_device", &["disk", "board"]),
+    let k_of_n = DevicePolicy::AtLeast(1);
+    for (policy, allowed_drift) in [
+        (DevicePolicy::Any, 2),
+        (DevicePolicy::Two, 1),
+        (DevicePolicy::Most, 1),
+        (DevicePolicy::All, 0),
+        (k_of_n, 2),
     ] {
-        let components: &'static [(&str, &str)] = device.to_vec().leak();
-        let client = client(DeviceExpectation::Components(components));
-        let mut state = State::new();
-        client
-            .receive(&mut state, Wanted::KeySet, &key_set(10, &[4], &[2], &[]))
-            .unwrap();
-        let mut scratch = Scratch::new();
-        let checked = client.check(&mut state, after(60), None, token.as_bytes(), &mut scratch);
-        assert_eq!(checked.verdict().code(), code);
-        let report = checked.report().unwrap();
-        let nexa_verify::DeviceMatch::Checked { drifted, .. } = report.device() else {
-            panic!("not checked");
-        };
-        assert!(drifted.clone().eq(kinds.iter().copied()));
+        let token = license_for(4, NewTerms::default(), policy);
+        for drift in 0..=HERE.len() {
+            let components = HERE.iter().enumerate().map(|(index, (kind, value))| {
+                let value = if index < drift { "new" } else { value };
+                (*kind, value)
+            });
+            let components: Vec<_> = components.collect();
+            let root = public_jwks(&[key(1).verification_key()]);
+            let trust = Trust::root(root.as_bytes()).unwrap();
+            let device = DeviceExpectation::Components(&components);
+            let client = Client::new(trust, ISSUER, APP, device);
+            let mut state = State::new();
+            client
+                .receive(&mut state, Wanted::KeySet, &key_set(10, &[4], &[2], &[]))
+                .unwrap();
+            let mut scratch = Scratch::new();
+            let checked = client.check(&mut state, after(60), None, token.as_bytes(), &mut scratch);
+            let code = match drift <= allowed_drift {
+                true => "valid",
+                false => "other_device",
+            };
+            assert_eq!(
+                checked.verdict().code(),
+                code,
+                "{policy:?}, {drift} drifted"
+            );
+            let report = checked.report().unwrap();
+            let nexa_verify::DeviceMatch::Checked { drifted, .. } = report.device() else {
+                panic!("not checked");
+            };
+            let kinds = HERE.iter().take(drift).map(|(kind, _)| *kind);
+            assert!(drifted.clone().eq(kinds), "{policy:?}, {drift} drifted");
+        }
     }
 }
 

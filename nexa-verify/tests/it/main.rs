@@ -8,6 +8,7 @@
 )]
 
 mod client;
+mod client_any_order;
 mod corpus;
 mod dependencies;
 mod device;
