@@ -9,6 +9,7 @@
 //! export` has written, for a machine without a network.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -31,10 +32,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let token = fs::read_to_string(licence)?;
     let mut state = match fs::read(kept) {
         Ok(bytes) => State::restore(&bytes, fingerprint.as_bytes())?,
-        Err(_) => State::new(),
+        Err(error) if error.kind() == ErrorKind::NotFound => State::new(),
+        Err(error) => return Err(format!("{kept}: {error}").into()),
     };
 
     let mut scratch = Scratch::new();
+    let mut refused: Option<Wanted> = None;
     let decision = loop {
         let checked = client.check(
             &mut state,
@@ -43,12 +46,21 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             token.trim_end().as_bytes(),
             &mut scratch,
         );
-        if let Some(fetch) = checked.next_fetch() {
+        // What was refused once is not fetched again in this run, unless something else came in between.
+        let next = checked.next_fetch();
+        if let Some(fetch) = next.filter(|fetch| refused != Some(fetch.document)) {
             let wanted = fetch.document;
             match fetched(&fetch, folder.first().map(Path::new)) {
                 Ok(bytes) => {
                     println!("{:?}: {} bytes for {wanted:?}", fetch.why, bytes.len());
-                    client.receive(&mut state, wanted, &bytes)?;
+                    match client.receive(&mut state, wanted, &bytes) {
+                        Ok(()) => refused = None,
+                        // What it lacks to read it may be had: the whole shard, or a newer key set.
+                        Err(error) => {
+                            println!("{wanted:?} is refused: {error}");
+                            refused = Some(wanted);
+                        }
+                    }
                     continue;
                 }
                 // Without news it goes on with what it knows; the licence says for how long.
@@ -66,7 +78,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let bytes = state
         .save(fingerprint.as_bytes(), &mut buffer)
         .ok_or("the buffer is too short")?;
-    fs::write(kept, bytes)?;
+    // Beside it and then in its place: half a state would be refused in the next run.
+    let new = format!("{kept}.new");
+    fs::write(&new, bytes)?;
+    fs::rename(&new, kept)?;
     Ok(match decision {
         Decision::Allow => ExitCode::SUCCESS,
         Decision::Deny => ExitCode::FAILURE,
