@@ -20,12 +20,11 @@ use crate::domain::Error;
 use crate::domain::audit::Origin;
 use crate::domain::audit::checkpoint::AuditKey;
 use crate::domain::erasure::Pace;
-use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::KeyCache;
-use crate::domain::key_set::Published;
 use crate::domain::principal::Principal;
 use crate::domain::rules::ScopeRules;
-use crate::domain::trust::TrustedIssuers;
+use crate::domain::server_keys::KeyRing;
+use crate::domain::status::Signer;
 use crate::gate::access;
 use crate::gate::idempotency::{Guard, Running};
 use crate::gate::limit::Limiter;
@@ -66,16 +65,14 @@ impl App {
     pub(crate) fn new(
         config: &Config,
         store: Store,
-        issuing: Issuing,
-        key_set: Published,
+        ring: KeyRing,
         audit_key: AuditKey,
         mailer: Arc<dyn Mailer>,
         letters: Letters,
     ) -> Result<Self, Error> {
-        let trusted = config.trusted_issuers.iter();
-        let trusted = TrustedIssuers::new(trusted.map(|(issuer, _)| issuer.clone()).collect());
         // Once more, with the URL that it has become.
-        (config.apps.iter()).try_for_each(|app| app.check_size(&issuing.issuer))?;
+        (config.apps.iter()).try_for_each(|app| app.check_size(ring.issuer()))?;
+        let ring = Arc::new(ring);
         let routes = api::routes();
         let rows = routes
             .iter()
@@ -85,8 +82,8 @@ impl App {
                 .map_err(|error| Error::Fault(format!("route table: {error}")))?,
             services: Services {
                 store,
-                issuing: Arc::new(Issuing { trusted, ..issuing }),
-                key_set,
+                status: Arc::new(Signer::new(Arc::clone(&ring), config.status_refresh_s)),
+                ring,
                 audit_key,
                 mailer,
                 letters,

@@ -15,7 +15,7 @@ use getrandom::SysRng;
 use hyper::Response;
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
-use nexa_core::PlainKey;
+use nexa_core::{KeyUse, PlainKey};
 use rand_core::{CryptoRng, UnwrapErr};
 use tokio::net::TcpListener;
 
@@ -25,15 +25,14 @@ use crate::domain::Error;
 use crate::domain::apps;
 use crate::domain::audit::checkpoint::{self, AuditKey};
 use crate::domain::audit::{self, Origin};
-use crate::domain::issuing::Issuing;
-use crate::domain::key_set::{self, Keys};
 use crate::domain::operators::{self, NewOperatorKey};
 use crate::domain::principal::Principal;
-use crate::domain::status::Signer;
+use crate::domain::server_keys::{self, Given, KeyRing, Setup, key_set};
+use crate::domain::trust::TrustedIssuers;
 use crate::http::{BodyProblem, Outcome, Plan, Serve, listen};
 use crate::job;
 use crate::outbound::mail::MailUrl;
-use crate::store::key_file::KeyFile;
+use crate::store::key_file::{KeyFile, RotatedKeys};
 use crate::store::{self, Store};
 use crate::time::UnixMillis;
 use background::Background;
@@ -135,32 +134,31 @@ impl Server {
         let setting = |error: Error| ServeError::Setting(error.to_string());
         let store = open_store(&config.data)?;
         let is_first_start = store.read(operators::list).map_err(setting)?.is_empty();
-        let signing_key = keys::signing_key(&config.data, is_first_start)?;
-        let status_key = keys::key_or_new(KeyFile::Status, &config.data)?;
-        let status = Signer::new(status_key, &public_url, config.status_refresh_s);
-        let issuing = Issuing::new(&signing_key, status, &public_url).map_err(setting)?;
-        let audit_key = keys::key_or_new(KeyFile::Audit, &config.data)?;
-        let audit_key = AuditKey::new(audit_key, &issuing).map_err(setting)?;
-        let root = keys::root(
-            &config.data,
-            store.read(key_set::has_root).map_err(setting)?,
-        )?;
-        let keys = Keys {
-            license: issuing.licenses.verification_key(),
-            status: issuing.status.key().verification_key(),
-            audit: audit_key.verification_key(),
+        let files = RotatedKeys::of(&config.data);
+        let license = keys::first_key(KeyFile::Signing, &config.data, !is_first_start)?;
+        store
+            .read(|tx| server_keys::require_signing_key(tx, &files, license.as_ref()))
+            .map_err(setting)?;
+        let known = store.read(server_keys::list).map_err(setting)?;
+        let has_status_key = known.iter().any(|key| key.key_use == KeyUse::Status.name());
+        let audit_key = AuditKey::new(keys::audit_key(&config.data)?);
+        let has_root = store.read(key_set::has_root).map_err(setting)?;
+        let trusted = config.trusted_issuers.iter();
+        let setup = Setup {
+            issuer: public_url.clone(),
+            files,
+            root: keys::first_key(KeyFile::Root, &config.data, has_root)?,
+            trusted: TrustedIssuers::new(trusted.map(|(issuer, _)| issuer.clone()).collect()),
+            given: Given {
+                license,
+                status: keys::first_key(KeyFile::Status, &config.data, has_status_key)?,
+                audit: audit_key.verification_key(),
+            },
         };
-        let key_set =
-            key_set::publish(&store, now(), root.as_ref(), &public_url, &keys).map_err(setting)?;
-        if !key_set.is_current {
-            tracing::warn!(
-                "the key set is not current: keys or the public URL have changed, and the root key is not here to sign"
-            );
-        }
+        let ring = KeyRing::open(&store, now(), &mut rng(), setup).map_err(setting)?;
         warn_of_other_audit_key(&store, &audit_key).map_err(setting)?;
         warn_of_apps(&store, &config.apps, &public_url).map_err(setting)?;
-        let app = App::new(&config, store, issuing, key_set, audit_key, mailer, letters)
-            .map_err(setting)?;
+        let app = App::new(&config, store, ring, audit_key, mailer, letters).map_err(setting)?;
         // Last: a key that is made and never shown would be lost.
         let first_operator_key = match is_first_start {
             true => Some(new_operator_key(&app.services().store).map_err(setting)?),

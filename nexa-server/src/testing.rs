@@ -11,11 +11,11 @@ use sha2::{Digest, Sha256};
 use crate::app::App;
 use crate::config::{Config, Overrides};
 use crate::domain::audit::checkpoint::AuditKey;
-use crate::domain::issuing::Issuing;
-use crate::domain::key_set::{self, Keys, Published};
-use crate::domain::status::Signer;
+use crate::domain::server_keys::{Given, KeyRing, Setup};
+use crate::domain::trust::TrustedIssuers;
 use crate::http::Outcome;
 use crate::outbound::mail::{MailError, Mailer, Message};
+use crate::store::key_file::RotatedKeys;
 use crate::store::{MIGRATIONS, Store};
 use crate::time::UnixMillis;
 
@@ -43,20 +43,16 @@ pub(crate) fn app_on(
     store: Store,
     change: impl FnOnce(&mut Config),
 ) -> (App, Arc<RecordingMailer>) {
-    let signing_key = SigningKey::generate(&mut SeededRng::new(7));
-    let issuing = issuing(&signing_key);
-    let audit_key = audit_key(&issuing);
-    let key_set = published(&store, &issuing, &audit_key);
     let mut config = Config::load(None, Overrides::default()).unwrap();
     change(&mut config);
-    let letters = config.mail.letters("https://auth.example.com").unwrap();
+    let ring = ring(&store, &config, Some(root_key()));
+    let letters = config.mail.letters(ISSUER).unwrap();
     let mailer = Arc::new(RecordingMailer::default());
     let app = App::new(
         &config,
         store,
-        issuing,
-        key_set,
-        audit_key,
+        ring,
+        AuditKey::new(seeded_key(8)),
         Arc::clone(&mailer) as _,
         letters,
     )
@@ -64,28 +60,34 @@ pub(crate) fn app_on(
     (app, mailer)
 }
 
-/// A server's keys, the status key beside the issuing one.
-pub(crate) fn issuing(signing_key: &SigningKey) -> Issuing {
-    let status_key = SigningKey::generate(&mut SeededRng::new(9));
-    let status = Signer::new(status_key, "https://auth.example.com", 3600);
-    Issuing::new(signing_key, status, "https://auth.example.com").unwrap()
+/// What every app in unit tests is reached at.
+pub(crate) const ISSUER: &str = "https://auth.example.com";
+
+/// The root key of every app in unit tests.
+pub(crate) fn root_key() -> SigningKey {
+    seeded_key(6)
 }
 
-/// The key set of these keys under a root key.
-fn published(store: &Store, issuing: &Issuing, audit_key: &AuditKey) -> Published {
-    let root = SigningKey::generate(&mut SeededRng::new(6));
-    let keys = Keys {
-        license: issuing.licenses.verification_key(),
-        status: issuing.status.key().verification_key(),
-        audit: audit_key.verification_key(),
-    };
+pub(crate) fn seeded_key(seed: u64) -> SigningKey {
+    SigningKey::generate(&mut SeededRng::new(seed))
+}
+
+/// The keys of a server; what comes after the first ones stands in the store's folder.
+pub(crate) fn ring(store: &Store, config: &Config, root: Option<SigningKey>) -> KeyRing {
     let now = UnixMillis::from_ms(1_800_000_000_000);
-    key_set::publish(store, now, Some(&root), &issuing.issuer, &keys).unwrap()
-}
-
-/// A key for checkpoints beside the issuing one.
-pub(crate) fn audit_key(issuing: &Issuing) -> AuditKey {
-    AuditKey::new(SigningKey::generate(&mut SeededRng::new(8)), issuing).unwrap()
+    let trusted = config.trusted_issuers.iter();
+    let setup = Setup {
+        issuer: ISSUER.to_owned(),
+        files: RotatedKeys::of(store.folder()),
+        root,
+        trusted: TrustedIssuers::new(trusted.map(|(issuer, _)| issuer.clone()).collect()),
+        given: Given {
+            license: Some(seeded_key(7)),
+            status: Some(seeded_key(9)),
+            audit: seeded_key(8).verification_key(),
+        },
+    };
+    KeyRing::open(store, now, &mut SeededRng::new(10), setup).unwrap()
 }
 
 /// Keeps what it is given, or refuses it.

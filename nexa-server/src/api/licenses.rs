@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hyper::header::{CONTENT_TYPE, HeaderValue, VARY};
 use hyper::{Response, StatusCode};
-use nexa_core::NewRevocationList;
+use nexa_core::{NewRevocationList, SigningKey};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
@@ -81,7 +81,7 @@ pub(crate) fn revoke(
     (Path(path), OptionalBody(body)): (Path<LicensePath>, OptionalBody<Revoke>),
 ) -> Result<Ok200<Success>, Error> {
     let reason = body.and_then(|body| body.reason);
-    let signer = Arc::clone(&cx.services.issuing.status);
+    let signer = Arc::clone(&cx.services.status);
     cx.write(move |tx, now, origin| {
         licenses::revoke(tx, now, origin, &signer, &path.jti, reason.as_deref())
     })?;
@@ -107,10 +107,16 @@ pub(crate) fn revocations(
     cx: &mut Cx<'_>,
     Query(query): Query<Since>,
 ) -> Result<RevocationList, Error> {
-    let revocations = cx.read(|tx| licenses::revocations(tx, query.since))?;
-    let signer = &cx.services.issuing.status;
+    let signer = &cx.services.status;
+    let (revocations, key) = cx.read(|tx| {
+        let revocations = licenses::revocations(tx, query.since)?;
+        Ok((revocations, signer.key(tx)?))
+    })?;
     Ok(match is_accepted(&cx.head.headers, SIGNED_LIST) {
-        true => RevocationList::Signed(signed_list(signer, cx.now, query.since, &revocations)),
+        true => {
+            let list = signed_list(signer, &key, cx.now, query.since, &revocations);
+            RevocationList::Signed(list)
+        }
         false => {
             let shown = revocations.into_iter().map(|revocation| RevokedLicense {
                 jti: revocation.jti,
@@ -123,6 +129,7 @@ pub(crate) fn revocations(
 
 fn signed_list(
     signer: &Signer,
+    key: &SigningKey,
     now: UnixMillis,
     since: Option<UnixMillis>,
     revocations: &[Revocation],
@@ -140,7 +147,7 @@ fn signed_list(
     };
     let entries = revocations.iter().zip(&times);
     let entries = entries.map(|(revocation, at)| (revocation.jti.as_str(), at.as_str()));
-    list.sign(signer.key(), entries)
+    list.sign(key, entries)
 }
 
 /// The media type of the signed form.

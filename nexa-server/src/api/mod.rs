@@ -207,6 +207,15 @@ pub(crate) fn routes() -> Vec<Route> {
         Route { method: get(), path: "/api/operator/audit/checkpoint", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "How far the audit trail has come, signed", handler: handler(operator::audit::checkpoint) },
 
+        Route { method: get(), path: "/api/operator/keyset", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "The keys that sign for this server", handler: handler(operator::keyset::show) },
+        Route { method: put(), path: "/api/operator/keyset", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "Publish a key set that the root key has signed elsewhere", handler: handler(operator::keyset::import) },
+        Route { method: post(), path: "/api/operator/keyset/rotate", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "Put up the key that is to sign next", handler: handler(operator::keyset::rotate) },
+        Route { method: post(), path: "/api/operator/keyset/revoke", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "End all trust in a key of this server", handler: handler(operator::keyset::revoke) },
+
         Route { method: get(), path: "/.well-known/jwks.json", access: Public, limits: &[], lane: Lane::Memory, replays: None, dialect: Dialect::Agentyk,
             summary: "The public keys that verify tokens", handler: handler(well_known::jwks) },
         Route { method: get(), path: "/.well-known/nexa-keyset", access: Public, limits: &[], lane: Lane::Memory, replays: None, dialect: Dialect::Agentyk,

@@ -164,7 +164,7 @@ fn key_state(
         token_type: Some("Bearer"),
         exp: key.expires_at.map(|at| at.seconds().get()),
         iat: Some(key.created_at.seconds().get()),
-        iss: Some(services.issuing.issuer.clone()),
+        iss: Some(services.ring.issuer().to_owned()),
         jti: None,
         tenant_id: Some(key.tenant_id.clone()),
     }))
@@ -192,7 +192,7 @@ fn token_state(cx: &Cx<'_>, token: &str) -> Result<Option<TokenState>, Error> {
         token_type: Some("Bearer"),
         exp: Some(open.expires_at.get()),
         iat: Some(open.issued_at.get()),
-        iss: Some(cx.services.issuing.issuer.clone()),
+        iss: Some(cx.services.ring.issuer().to_owned()),
         jti: Some(open.jti),
         tenant_id: Some(open.member.tenant_id),
     }))
@@ -200,7 +200,8 @@ fn token_state(cx: &Cx<'_>, token: &str) -> Result<Option<TokenState>, Error> {
 
 /// An access token that holds and that the caller may know of.
 fn open_token(cx: &Cx<'_>, token: &str) -> Result<Option<OpenToken>, Error> {
-    let opened = cx.read(|tx| access_tokens::open_token(tx, cx.now, &cx.services.issuing, token));
+    let opened =
+        cx.read(|tx| access_tokens::open_token(tx, cx.now, &cx.services.ring.issuing(), token));
     match opened {
         Ok(open) => {
             let Member {

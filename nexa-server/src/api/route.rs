@@ -19,13 +19,13 @@ use crate::domain::audit::Origin;
 use crate::domain::audit::checkpoint::AuditKey;
 use crate::domain::erasure::Progress;
 use crate::domain::idempotency::Attempt;
-use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::{KeyCache, Weakened};
-use crate::domain::key_set::Published;
 use crate::domain::key_usage::RateState;
 use crate::domain::keys::KeyPolicy;
 use crate::domain::principal::Member;
 use crate::domain::rules::ScopeRules;
+use crate::domain::server_keys::KeyRing;
+use crate::domain::status::Signer;
 use crate::domain::{erasure, licenses, standing};
 use crate::gate::access::{Access, Authority};
 use crate::gate::idempotency::Running;
@@ -70,11 +70,11 @@ pub(crate) struct Services {
     pub(crate) store: Store,
     pub(crate) cache: KeyCache,
     /// Shared with the transactions that sign.
-    pub(crate) issuing: Arc<Issuing>,
-    /// As the root key signed it.
-    pub(crate) key_set: Published,
+    pub(crate) ring: Arc<KeyRing>,
+    /// Signs what is told of revocations.
+    pub(crate) status: Arc<Signer>,
     pub(crate) audit_key: AuditKey,
-    /// Those of the configuration; shared as `issuing` is.
+    /// Those of the configuration; shared as `ring` is.
     pub(crate) apps: Arc<Vec<App>>,
     pub(crate) agents: AgentPolicy,
     /// Of all amounts of money; ISO 4217.
@@ -131,7 +131,7 @@ impl<'a> Cx<'a> {
             store: &self.services.store,
             cache: &self.services.cache,
             policy: &self.services.key_policy,
-            issuing: &self.services.issuing,
+            ring: &self.services.ring,
             limiter: &self.services.limiter,
             may_block: self.may_block,
         }
@@ -160,11 +160,7 @@ impl<'a> Cx<'a> {
 
     /// Revokes what the disabling of a tenant has laid down.
     pub(crate) fn finish_revoking(&self) -> Result<(), Error> {
-        licenses::finish_revoking(
-            &self.services.store,
-            self.now,
-            &self.services.issuing.status,
-        )
+        licenses::finish_revoking(&self.services.store, self.now, &self.services.status)
     }
 
     /// Does what is left of an erasure that has begun; if the store stands in the way, the job goes on with it.
@@ -172,10 +168,10 @@ impl<'a> Cx<'a> {
         let Services {
             store,
             erasing,
-            issuing,
+            status,
             ..
         } = self.services;
-        match erasure::finish(store, erasing, self.now, &issuing.status, tenant_id) {
+        match erasure::finish(store, erasing, self.now, status, tenant_id) {
             Ok(Progress::Over) => Completion::Done,
             Ok(Progress::TracesLeft) => Completion::Accepted,
             Err(error) => {

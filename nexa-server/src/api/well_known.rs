@@ -16,7 +16,7 @@ const MAX_AGE_S: u32 = 300;
 /// `/.well-known/jwks.json` (RFC 7517 §5).
 pub(crate) fn jwks(cx: &mut Cx<'_>, (): ()) -> Result<RawJson, Error> {
     Ok(RawJson::cacheable(
-        Bytes::copy_from_slice(cx.services.issuing.jwks.as_bytes()),
+        Bytes::copy_from_slice(cx.services.ring.issuing().jwks.as_bytes()),
         MAX_AGE_S,
     ))
 }
@@ -30,7 +30,8 @@ impl MediaType for KeySetBytes {
 
 /// `/.well-known/nexa-keyset`: which keys are for what, as the root key signed it.
 pub(crate) fn key_set(cx: &mut Cx<'_>, (): ()) -> Result<Document<KeySetBytes>, Error> {
-    let published = &cx.services.key_set;
+    let issuing = cx.services.ring.issuing();
+    let published = &issuing.key_set;
     Ok(Document::new(cx.head, published.seq, MAX_AGE_S, || {
         Bytes::copy_from_slice(&published.signed)
     }))
@@ -58,7 +59,7 @@ pub(crate) fn oauth_server(
     cx: &mut Cx<'_>,
     (): (),
 ) -> Result<Cacheable<Ok200<OauthServer>>, Error> {
-    let issuer = cx.services.issuing.issuer.clone();
+    let issuer = cx.services.ring.issuer().to_owned();
     let at = |path: &str| format!("{issuer}{path}");
     let scopes = std::iter::once(FULL_ACCESS.to_owned());
     let reply = Ok200(OauthServer {

@@ -126,7 +126,7 @@ impl<T> PageOf<T> {
                 .collect();
             let before = format!("before={next}");
             query.push(&before);
-            let (host, path) = (&cx.services.issuing.issuer, cx.head.uri.path());
+            let (host, path) = (cx.services.ring.issuer(), cx.head.uri.path());
             let target = format!("<{host}{path}?{}>; rel=\"next\"", query.join("&"));
             HeaderValue::try_from(target).ok()
         });

@@ -354,7 +354,8 @@ fn a_log_in_that_is_on_its_way_does_not_outlive_a_new_password() {
     let device = crate::domain::sessions::Device::new(None, None);
     let mut rng = SeededRng::new(5);
     let draft =
-        crate::domain::sessions::draft(START, &mut rng, &services.issuing, &user, device).unwrap();
+        crate::domain::sessions::draft(START, &mut rng, &services.ring.issuing(), &user, device)
+            .unwrap();
     let change = json!({ "currentPassword": "correct horse", "newPassword": "a new horse" });
     assert_eq!(
         fixture

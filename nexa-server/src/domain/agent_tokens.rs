@@ -8,9 +8,9 @@ use rand_core::CryptoRng;
 use super::access_tokens::ACCESS_TTL_S;
 use super::audit::{self, Act, Origin};
 use super::error::Error;
-use super::issuing::Issuing;
 use super::key_cache::CheckedKey;
 use super::principal::{KeyPower, Member, Via};
+use super::server_keys::Issuing;
 
 use crate::store::Tx;
 use crate::store::agents;

@@ -9,10 +9,10 @@ use super::credential::{self, Credential};
 use super::limit::{Limit, Limiter};
 use crate::domain::agent_tokens::AgentClient;
 use crate::domain::audit::Origin;
-use crate::domain::issuing::Issuing;
 use crate::domain::key_cache::{CheckedKey, KeyCache};
 use crate::domain::keys::{self, Admission, Ask, Environments, KeyPolicy};
 use crate::domain::principal::{KeyPower, Member, Principal, Via};
+use crate::domain::server_keys::KeyRing;
 use crate::domain::{Error, access_tokens, agent_tokens, operators};
 use crate::store::Store;
 use crate::time::UnixMillis;
@@ -57,7 +57,7 @@ pub(crate) struct Authority<'a> {
     pub(crate) store: &'a Store,
     pub(crate) cache: &'a KeyCache,
     pub(crate) policy: &'a KeyPolicy,
-    pub(crate) issuing: &'a Issuing,
+    pub(crate) ring: &'a KeyRing,
     pub(crate) limiter: &'a Limiter,
     /// Whether the store may be asked; otherwise only memory.
     pub(crate) may_block: bool,
@@ -242,7 +242,7 @@ impl Authority<'_> {
             return Err(Error::NotInMemory);
         }
         self.store
-            .read(|tx| access_tokens::member(tx, now, self.issuing, token))
+            .read(|tx| access_tokens::member(tx, now, &self.ring.issuing(), token))
     }
 
     /// The caller behind a client: a key's id with the key, or an agent's key with its secret.

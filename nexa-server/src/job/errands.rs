@@ -7,7 +7,7 @@ use crate::time::UnixMillis;
 /// Goes on with what a crash, a reader or the size of the file has left unfinished. It may take long, so nothing that has to
 /// be in time waits for it.
 pub(crate) fn go_on(services: &Services, now: UnixMillis) {
-    let signer = &services.issuing.status;
+    let signer = &services.status;
     if let Err(error) = status::refresh(&services.store, now, signer) {
         tracing::warn!(%error, "status shards are not all signed anew; it goes on in the next round");
     }

@@ -12,7 +12,7 @@ use crate::time::UnixMillis;
 pub(crate) const TICK_S: u64 = 5;
 
 /// One round: writes collected uses of keys and ends of credit periods, removes what has run out, and lets go of limits that
-/// are whole again.
+/// are whole again. Keys of the server take over.
 pub(crate) fn tick(services: &Services, now: UnixMillis) {
     if let Err(error) = keys::flush_uses(&services.store, &services.cache) {
         tracing::warn!(%error, "uses of keys could not be written; they are kept for the next round");
@@ -35,6 +35,9 @@ pub(crate) fn tick(services: &Services, now: UnixMillis) {
     }
     if let Err(error) = checkpoint::keep_when_due(&services.store, now, &services.audit_key) {
         tracing::warn!(%error, "no checkpoint of the audit trail could be kept; the next round tries again");
+    }
+    if let Err(error) = services.ring.go_on(&services.store, now) {
+        tracing::warn!(%error, "what is due of the server's keys could not be done; the next round tries again");
     }
     services.cache.sweep(now);
     services.limiter.sweep(now);

@@ -181,7 +181,7 @@ impl World {
     pub(super) fn open_session(&self, user_id: &str) -> String {
         let (now, store) = (self.now, &self.app.services().store);
         let user = store.read(|tx| users::find(tx, user_id)).unwrap().unwrap();
-        let issuing = &self.app.services().issuing;
+        let issuing = &self.app.services().ring.issuing();
         let device = Device::new(None, None);
         let draft = sessions::draft(now, &mut self.rng(), issuing, &user, device).unwrap();
         let token = draft.opened.access.token.clone();

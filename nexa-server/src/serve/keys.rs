@@ -9,34 +9,25 @@ use zeroize::Zeroizing;
 use super::{ServeError, rng};
 use crate::store::key_file::KeyFile;
 
-/// The signing key. The first start puts one into the data folder; later a missing file is an error: another key would
-/// put an end to everything that was issued.
-pub(super) fn signing_key(data: &Path, is_first_start: bool) -> Result<SigningKey, ServeError> {
-    match key(KeyFile::Signing, data)? {
+/// The audit key: where it is missing, a new one is made. Folders of earlier versions have none, and what a lost one has
+/// signed stays valid under its public half.
+pub(super) fn audit_key(data: &Path) -> Result<SigningKey, ServeError> {
+    match key(KeyFile::Audit, data)? {
         Some(key) => Ok(key),
-        None if is_first_start => new_key(KeyFile::Signing, data),
-        None => Err(ServeError::SigningKey(format!(
-            "{} is missing; put it back, since a new key would invalidate all that was issued",
-            KeyFile::Signing.path(data).display()
-        ))),
+        None => new_key(KeyFile::Audit, data),
     }
 }
 
-/// The audit key or the status key. Where it is missing, a new one is made: folders of earlier versions have none, and
-/// what a lost one has signed stays valid under its public half or is signed anew.
-pub(super) fn key_or_new(file: KeyFile, data: &Path) -> Result<SigningKey, ServeError> {
+/// The first key of a use; it is made while nothing is known of one. Later it may have been replaced and moved away, or, for
+/// the root key, be kept elsewhere.
+pub(super) fn first_key(
+    file: KeyFile,
+    data: &Path,
+    is_known: bool,
+) -> Result<Option<SigningKey>, ServeError> {
     match key(file, data)? {
-        Some(key) => Ok(key),
-        None => new_key(file, data),
-    }
-}
-
-/// The root key. One is made where none was ever recorded; after that it may be kept elsewhere.
-pub(super) fn root(data: &Path, was_recorded: bool) -> Result<Option<SigningKey>, ServeError> {
-    match key(KeyFile::Root, data)? {
-        Some(key) => Ok(Some(key)),
-        None if was_recorded => Ok(None),
-        None => new_key(KeyFile::Root, data).map(Some),
+        None if !is_known => new_key(file, data).map(Some),
+        key => Ok(key),
     }
 }
 

@@ -38,6 +38,12 @@ struct Inner {
 }
 
 impl Store {
+    /// The data folder.
+    #[cfg(test)]
+    pub(crate) fn folder(&self) -> &Path {
+        self.inner.database.parent().unwrap_or(Path::new(""))
+    }
+
     /// Opens the store in `folder`, making folder (0700) and file (0600) where they are missing, and brings the
     /// schema to the newest of `migrations`.
     ///

@@ -35,16 +35,7 @@ impl KeyFile {
     /// # Errors
     /// What the file system says; `PermissionDenied` for a file that others than its owner can read.
     pub(crate) fn load(self, folder: &Path) -> io::Result<Option<Zeroizing<String>>> {
-        let path = self.path(folder);
-        match fs::read_to_string(&path) {
-            Ok(pem) => {
-                let pem = Zeroizing::new(pem);
-                refuse_if_shared(&path)?;
-                Ok(Some(pem))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        load(&self.path(folder))
     }
 
     /// Keeps a new key, synced before it is used.
@@ -54,6 +45,66 @@ impl KeyFile {
     pub(crate) fn keep(self, folder: &Path, pem: &str) -> io::Result<()> {
         write_private(&self.path(folder), pem.as_bytes())?;
         File::open(folder)?.sync_all()
+    }
+}
+
+/// The files of keys that came after the first of their use: `keys/<kid>.pem`.
+#[derive(Clone, Debug)]
+pub(crate) struct RotatedKeys {
+    folder: PathBuf,
+}
+
+impl RotatedKeys {
+    /// Those of a data folder.
+    pub(crate) fn of(data: &Path) -> Self {
+        Self {
+            folder: data.join("keys"),
+        }
+    }
+
+    /// Where the key of that id stands.
+    pub(crate) fn path(&self, kid: &str) -> PathBuf {
+        self.folder.join(format!("{kid}.pem"))
+    }
+
+    /// As [`KeyFile::load`].
+    pub(crate) fn load(&self, kid: &str) -> io::Result<Option<Zeroizing<String>>> {
+        load(&self.path(kid))
+    }
+
+    /// As [`KeyFile::keep`]; the folder is made where it is missing.
+    pub(crate) fn keep(&self, kid: &str, pem: &str) -> io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        match builder.create(&self.folder) {
+            Ok(()) => {
+                if let Some(data) = self.folder.parent() {
+                    File::open(data)?.sync_all()?;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        write_private(&self.path(kid), pem.as_bytes())?;
+        File::open(&self.folder)?.sync_all()
+    }
+
+    /// Removes a key that came to no use.
+    pub(crate) fn remove(&self, kid: &str) -> io::Result<()> {
+        fs::remove_file(self.path(kid))
+    }
+}
+
+fn load(path: &Path) -> io::Result<Option<Zeroizing<String>>> {
+    match fs::read_to_string(path) {
+        Ok(pem) => {
+            let pem = Zeroizing::new(pem);
+            refuse_if_shared(path)?;
+            Ok(Some(pem))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -93,6 +144,26 @@ fn refuse_if_shared(_: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_rotated_key_is_kept_as_privately() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let keys = RotatedKeys::of(folder.path());
+        assert!(keys.load("kid").unwrap().is_none());
+        keys.keep("kid", "one").unwrap();
+        keys.keep("other", "two").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder.path().join("keys")), 0o700);
+        assert_eq!(mode(&keys.path("kid")), 0o600);
+        assert_eq!(keys.load("other").unwrap().unwrap().as_str(), "two");
+        keys.remove("other").unwrap();
+        assert!(keys.load("other").unwrap().is_none());
+        fs::set_permissions(keys.path("kid"), fs::Permissions::from_mode(0o640)).unwrap();
+        let refused = keys.load("kid").unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+    }
 
     #[test]
     #[cfg(unix)]

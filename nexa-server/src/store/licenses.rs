@@ -105,6 +105,23 @@ pub(crate) fn first_issued(
     Ok(first_ms.map(UnixMillis::from_ms))
 }
 
+/// When the last licence of all is over, and when nobody asks for the status of any more.
+pub(crate) fn last_ends(
+    tx: &Tx<'_>,
+) -> Result<(Option<UnixMillis>, Option<UnixMillis>), StoreError> {
+    tx.one(
+        "SELECT max(coalesce(over_at_ms, expires_at_ms)), max(status_until_ms) FROM licenses",
+        &[],
+        |row| {
+            let ends = (row.optional_int(0)?, row.optional_int(1)?);
+            Ok((
+                ends.0.map(UnixMillis::from_ms),
+                ends.1.map(UnixMillis::from_ms),
+            ))
+        },
+    )
+}
+
 /// The licences of a device that are neither revoked nor over, oldest first.
 pub(crate) fn live_of_device(
     tx: &Tx<'_>,

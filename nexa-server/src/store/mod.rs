@@ -43,6 +43,7 @@ mod migrate;
 mod offline;
 pub(crate) mod operator_keys;
 mod pool;
+pub(crate) mod server_keys;
 pub(crate) mod sessions;
 pub(crate) mod status_shards;
 pub(crate) mod sweep;
@@ -97,5 +98,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 8,
         sql: include_str!("sql/0008_keys.sql"),
+    },
+    Migration {
+        version: 9,
+        sql: include_str!("sql/0009_server_keys.sql"),
     },
 ];

@@ -97,7 +97,7 @@ pub(crate) fn login(
         checked => checked?,
     };
     let device = device(cx);
-    let draft = rules::draft(cx.now, cx.rng, &cx.services.issuing, &user, device)?;
+    let draft = rules::draft(cx.now, cx.rng, &cx.services.ring.issuing(), &user, device)?;
     let draft =
         cx.write(move |tx, now, origin| rules::open(tx, now, origin, &draft).map(|()| draft))?;
     Ok(Secret(Ok200(draft.opened.into())))
@@ -118,7 +118,7 @@ pub(crate) fn refresh(
     cx.read(|tx| presented.require_session(tx))?;
     let refreshed = cx.write(move |tx, now, origin| rules::refresh(tx, now, origin, presented))?;
     let refreshed = refreshed.ok_or(Error::RefreshInvalid)?;
-    let opened = refreshed.open(cx.now, cx.rng, &cx.services.issuing)?;
+    let opened = refreshed.open(cx.now, cx.rng, &cx.services.ring.issuing())?;
     Ok(Secret(Ok200(opened.into())))
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn change(
     // As it will be when the old sessions have ended.
     user.session_version += 1;
     let device = device(cx);
-    let draft = sessions::draft(cx.now, cx.rng, &cx.services.issuing, &user, device)?;
+    let draft = sessions::draft(cx.now, cx.rng, &cx.services.ring.issuing(), &user, device)?;
     let mail_id = uuid_v7(cx.now.unsigned_ms(), cx.rng);
     let draft = cx.write(move |tx, now, origin| {
         password_change::change(tx, now, origin, &hash, &draft, &mail_id).map(|()| draft)

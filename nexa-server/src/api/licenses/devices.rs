@@ -57,7 +57,7 @@ pub(crate) fn release(
     cx: &mut Cx<'_>,
     Path(path): Path<DevicePath>,
 ) -> Result<Ok200<Success>, Error> {
-    let signer = Arc::clone(&cx.services.issuing.status);
+    let signer = Arc::clone(&cx.services.status);
     cx.write(move |tx, now, origin| licenses::release_device(tx, now, origin, &signer, &path.id))?;
     Ok(Ok200(Success))
 }

@@ -109,7 +109,8 @@ pub(crate) fn renew(
 
 fn shop(cx: &Cx<'_>) -> Shop {
     Shop {
-        issuing: Arc::clone(&cx.services.issuing),
+        ring: Arc::clone(&cx.services.ring),
+        status: Arc::clone(&cx.services.status),
         apps: Arc::clone(&cx.services.apps),
     }
 }

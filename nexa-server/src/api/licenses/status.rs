@@ -48,7 +48,7 @@ pub(crate) fn shard(
     cx: &mut Cx<'_>,
     (Path(path), Query(query)): (Path<ShardPath>, Query<Since>),
 ) -> Result<Document<ShardBytes>, Error> {
-    let signer = &cx.services.issuing.status;
+    let signer = &cx.services.status;
     let answer = cx.read(|tx| status::since(tx, signer, path.shard, query.since))?;
     let (seq, max_age_s) = (answer.shard.seq, max_age_s(cx.now, signer, &answer.shard));
     Ok(Document::new(cx.head, seq, max_age_s, || {
@@ -61,10 +61,11 @@ pub(crate) fn list(
     cx: &mut Cx<'_>,
     Path(path): Path<ShardPath>,
 ) -> Result<Document<StatusListToken>, Error> {
-    let signer = &cx.services.issuing.status;
-    let (shard, revoked) = cx.read(|tx| {
+    let signer = &cx.services.status;
+    let (shard, revoked, key) = cx.read(|tx| {
         let shard = status::find(tx, path.shard)?;
-        Ok((shard, status::revoked_positions(tx, path.shard)?))
+        let revoked = status::revoked_positions(tx, path.shard)?;
+        Ok((shard, revoked, signer.key(tx)?))
     })?;
     let max_age_s = max_age_s(cx.now, signer, &shard);
     Ok(Document::new(cx.head, shard.seq, max_age_s, || {
@@ -76,7 +77,7 @@ pub(crate) fn list(
             ttl_s: MAX_AGE_S.into(),
             zlib: &compressed(&revoked),
         };
-        Bytes::from(list.sign(signer.key()))
+        Bytes::from(list.sign(&key))
     }))
 }
 

@@ -150,7 +150,7 @@ pub(crate) fn put(
     (Path(path), Body(body)): (Path<AppPath>, Body<AppShape>),
 ) -> Result<Put<ShownApp>, Error> {
     let app = body.app(&path.id)?;
-    app.check_size(&cx.services.issuing.issuer)?;
+    app.check_size(cx.services.ring.issuer())?;
     let configured = Arc::clone(&cx.services.apps);
     let (app, is_new) = cx.write(move |tx, now, origin| {
         let is_new = apps::put(tx, now, origin, &configured, &app)?;

@@ -47,7 +47,7 @@ fn the_signed_list_says_what_the_plain_one_does() {
         Some(nexa_core::SignedFeedError::Partial)
     );
     // Issuing keys sign no list, and a list is no licence.
-    let issuing = &fixture.app.services().issuing.keys;
+    let issuing = &fixture.app.services().ring.issuing().keys;
     let mut buffer = vec![0; answer.body().len()];
     assert_eq!(
         RevocationFeed::open(answer.body(), issuing, ISSUER, &mut buffer).err(),
@@ -70,13 +70,8 @@ fn the_status_list_token_is_the_standards() {
         "application/statuslist+jwt"
     );
     let token = std::str::from_utf8(answer.body()).unwrap();
-    let key = fixture
-        .app
-        .services()
-        .issuing
-        .status
-        .key()
-        .verification_key();
+    let keys = fixture.status_keys();
+    let key = keys.iter().next().unwrap();
     let (signed, signature) = token.rsplit_once('.').unwrap();
     assert_eq!(key.verify(signed.as_bytes(), &decoded(signature)), Ok(()));
     let header: Value = serde_json::from_slice(&decoded(token.split('.').next().unwrap())).unwrap();

@@ -4,7 +4,6 @@ mod lists;
 mod places;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +13,6 @@ use nexa_core::{KeySet, StatusShard};
 use serde_json::{Value, json};
 
 use super::{Fixture, START, status};
-use crate::domain::status::{self as status_shards, Signer};
 use crate::job;
 use crate::testing::SeededRng;
 
@@ -73,7 +71,9 @@ impl Fixture {
     }
 
     fn status_keys(&self) -> KeySet {
-        self.app.services().issuing.status.keys().unwrap()
+        let services = self.app.services();
+        let key = services.store.read(|tx| services.status.key(tx)).unwrap();
+        KeySet::from_keys(&[key.verification_key()]).unwrap()
     }
 
     /// Seq, time and positions of what is served.
@@ -284,33 +284,4 @@ fn a_shard_is_signed_anew_by_the_clock_and_never_goes_back() {
     fixture.revoke(&token, &placed);
     let (last, still, _) = fixture.opened();
     assert_eq!((last, still), (after + 1, later));
-}
-
-#[test]
-fn another_status_key_signs_everything_anew() {
-    let mut fixture = Fixture::new();
-    let token = fixture.owners_key();
-    let placed = fixture.issue(&token, 1);
-    let (old_bytes, old_keys) = (fixture.shard(""), fixture.status_keys());
-    let seq = StatusShard::open(&old_bytes, &old_keys, ISSUER)
-        .unwrap()
-        .seq();
-    let other = nexa_core::SigningKey::generate(&mut SeededRng::new(77));
-    let other = Arc::new(Signer::new(other, ISSUER, 3_600));
-    let store = &fixture.app.services().store;
-    status_shards::refresh(store, fixture.now, &other).unwrap();
-    let bytes = fixture.shard("");
-    let shard = StatusShard::open(&bytes, &other.keys().unwrap(), ISSUER).unwrap();
-    assert_eq!(shard.seq(), seq + 1);
-    assert_eq!(
-        fixture.shard(&format!("?since={seq}")),
-        bytes,
-        "no delta by another key"
-    );
-
-    // And back, as when the server starts with its own.
-    fixture.run_errands();
-    assert_eq!(fixture.opened().0, seq + 2);
-    fixture.revoke(&token, &placed);
-    assert_eq!(fixture.opened().2.len(), 1);
 }

@@ -70,6 +70,10 @@ pub(crate) enum Act {
     AppChanged,
     AppDeleted,
     TenantPlanChanged,
+    ServerKeyAdded,
+    ServerKeySigns,
+    ServerKeyRevoked,
+    KeySetImported,
 }
 
 /// Who acted and from where: what every event of one call shares.
@@ -209,6 +213,10 @@ impl Act {
             Self::AppChanged => "app.changed",
             Self::AppDeleted => "app.deleted",
             Self::TenantPlanChanged => "tenant.plan_changed",
+            Self::ServerKeyAdded => "server_key.added",
+            Self::ServerKeySigns => "server_key.signs",
+            Self::ServerKeyRevoked => "server_key.revoked",
+            Self::KeySetImported => "key_set.imported",
         }
     }
 }

@@ -7,8 +7,8 @@ use super::super::apps::{self, App, Kind, Offer};
 use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
 use super::super::idempotency::{self, Answered, Attempt};
-use super::super::issuing::Issuing;
 use super::super::principal::Member;
+use super::super::server_keys;
 use super::super::status;
 use super::Shop;
 use super::devices::{self, DeviceFields, NewDevice};
@@ -77,8 +77,8 @@ pub(crate) fn issue(
 ) -> Result<Issued, Error> {
     once(tx, now, origin, shop, attempt, || {
         let app = apps::find(tx, &shop.apps, app_id)?;
-        let (signed, tenant_id) = grant(tx, now, origin, &shop.issuing, &app, wanted)?;
-        let (tenant_id, jti) = (Some(tenant_id.as_str()), Some(signed.jti.as_str()));
+        let (signed, tenant_id) = grant(tx, now, origin, shop, &app, wanted)?;
+        let (tenant_id, jti) = (Some(tenant_id.as_str()), Some(signed.license.jti.as_str()));
         audit::record(tx, now, origin, Act::LicenseIssued, tenant_id, jti)?;
         Ok(signed)
     })
@@ -91,7 +91,7 @@ pub(super) fn once(
     origin: &Origin,
     shop: &Shop,
     attempt: Option<&Attempt>,
-    effect: impl FnOnce() -> Result<IssuedLicense, Error>,
+    effect: impl FnOnce() -> Result<Signed, Error>,
 ) -> Result<Issued, Error> {
     let member = origin.principal.member()?;
     let issued = |signed: IssuedLicense, replayed| Issued {
@@ -100,35 +100,43 @@ pub(super) fn once(
         replayed,
     };
     let Some(attempt) = attempt else {
-        return Ok(issued(effect()?, None));
+        return Ok(issued(effect()?.license, None));
     };
     if let Some(answered) = idempotency::earlier(tx, now, member, attempt)? {
         let status = answered.status;
-        return Ok(issued(sign_again(&shop.issuing, answered)?, Some(status)));
+        return Ok(issued(sign_again(tx, now, shop, answered)?, Some(status)));
     }
     let signed = effect()?;
     let answered = Answered {
         status: attempt.status,
-        kid: shop.issuing.licenses.verification_key().kid().to_owned(),
-        claims: signed.payload.clone(),
+        kid: signed.kid,
+        claims: signed.license.payload.clone(),
     };
     idempotency::record(tx, now, member, attempt, &answered)?;
-    Ok(issued(signed, None))
+    Ok(issued(signed.license, None))
 }
 
 /// Signs what was signed before, with the same key.
 ///
 /// # Errors
-/// `IdempotentAnswerGone` when this server signs with another key now, or under another name.
-fn sign_again(issuing: &Issuing, answered: Answered) -> Result<IssuedLicense, Error> {
+/// `IdempotentAnswerGone` when that key is not to be used any more, or this server has another name now.
+fn sign_again(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    shop: &Shop,
+    answered: Answered,
+) -> Result<IssuedLicense, Error> {
     let gone = |reason: String| Error::IdempotentAnswerGone { reason };
-    let issuer = &issuing.licenses;
-    if issuer.verification_key().kid() != answered.kid {
-        return Err(gone(format!("the key {} signs no more", answered.kid)));
-    }
-    issuer
+    (shop.ring.license_issuer_of(tx, now, &answered.kid)?)
+        .ok_or_else(|| gone(format!("the key {} signs no more", answered.kid)))?
         .sign_again(answered.claims)
         .map_err(|error| gone(error.to_string()))
+}
+
+/// A licence that was signed, and by which key.
+pub(super) struct Signed {
+    pub(super) license: IssuedLicense,
+    kid: String,
 }
 
 /// Signs the licence and records it with its device; answers the tenant's id with it.
@@ -136,10 +144,10 @@ pub(super) fn grant(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
-    issuing: &Issuing,
+    shop: &Shop,
     app: &App,
     wanted: NewLicense,
-) -> Result<(IssuedLicense, String), Error> {
+) -> Result<(Signed, String), Error> {
     let member = origin.principal.member()?;
     let plan = tenants::plan(tx, &member.tenant_id)?;
     let offer = app.offer(plan.as_deref());
@@ -155,7 +163,9 @@ pub(super) fn grant(
         &wanted.device,
         &wanted.device_id,
     )?;
-    let place = status::choose(tx, now, &issuing.status, &wanted.salt)?;
+    let place = status::choose(tx, now, &shop.status, &wanted.salt)?;
+    let issuer = shop.ring.license_issuer(tx)?;
+    let kid = issuer.verification_key().kid().to_owned();
     let signed = offer.with_terms(now.seconds(), ttl_s, |terms| {
         let request = nexa_core::NewLicense {
             jti: &wanted.jti,
@@ -172,8 +182,7 @@ pub(super) fn grant(
                 uri: &place.uri,
             }),
         };
-        issuing
-            .licenses
+        issuer
             .issue_with_salt(now.seconds(), wanted.salt, &request)
             .map_err(|error| Error::Fault(format!("licence token: {error}")))
     })?;
@@ -196,13 +205,11 @@ pub(super) fn grant(
     licenses::insert(tx, &row)?;
     // Whoever has old revocation data may ask for its place that much longer.
     let asked_until = over_at.and_then(|over_at| over_at.plus(offer.max_age_s().unwrap_or(0)));
-    status::take(
-        tx,
-        &row.jti,
-        &place,
-        asked_until.map_or(row.over_at, UnixMillis::from),
-    )?;
-    Ok((signed, row.tenant_id))
+    let asked_until = asked_until.map_or(row.over_at, UnixMillis::from);
+    status::take(tx, &row.jti, &place, asked_until)?;
+    server_keys::issued(tx, &kid, row.over_at, asked_until)?;
+    let license = signed;
+    Ok((Signed { license, kid }, row.tenant_id))
 }
 
 /// How long the licence lasts, in seconds: as asked for, and not beyond the end of a trial.

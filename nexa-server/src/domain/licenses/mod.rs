@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use super::apps::App;
 use super::error::Error;
-use super::issuing::Issuing;
 use super::principal::Member;
+use super::server_keys::KeyRing;
+use super::status::Signer;
 use crate::store::Tx;
 use crate::store::licenses::{self, License};
 
@@ -20,10 +21,11 @@ pub(crate) use renew::renew;
 pub(super) use revoke::begin_revoking;
 pub(crate) use revoke::{finish_revoking, revocations, revoke};
 
-/// What licences are issued with: the key, and the apps of the configuration.
+/// What licences are issued with: the keys, and the apps of the configuration.
 #[derive(Clone)]
 pub(crate) struct Shop {
-    pub(crate) issuing: Arc<Issuing>,
+    pub(crate) ring: Arc<KeyRing>,
+    pub(crate) status: Arc<Signer>,
     pub(crate) apps: Arc<Vec<App>>,
 }
 

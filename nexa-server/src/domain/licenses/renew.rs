@@ -43,8 +43,8 @@ pub(crate) fn renew(
             },
             error => error,
         })?;
-        let (signed, tenant_id) = grant(tx, now, origin, &shop.issuing, &app, wanted)?;
-        let (tenant_id, jti) = (Some(tenant_id.as_str()), Some(signed.jti.as_str()));
+        let (signed, tenant_id) = grant(tx, now, origin, shop, &app, wanted)?;
+        let (tenant_id, jti) = (Some(tenant_id.as_str()), Some(signed.license.jti.as_str()));
         audit::record(tx, now, origin, Act::LicenseRenewed, tenant_id, jti)?;
         Ok(signed)
     })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nexa_core::{ShardChanges, StatusShard};
+use nexa_core::{KeySet, ShardChanges, StatusShard};
 
 use super::super::error::Error;
 use super::signer::Signer;
@@ -31,7 +31,7 @@ pub(crate) fn since(
     let delta = match base {
         Some(base_seq) => {
             let changes = status_shards::changes(tx, number, base_seq)?;
-            delta(signer, &shard, base_seq, &changes)?
+            delta(tx, signer, &shard, base_seq, &changes)?
         }
         None => None,
     };
@@ -39,12 +39,14 @@ pub(crate) fn since(
 }
 
 fn delta(
+    tx: &Tx<'_>,
     signer: &Signer,
     shard: &Shard,
     base_seq: u64,
     changes: &[Change],
 ) -> Result<Option<Vec<u8>>, Error> {
-    let keys = signer.keys()?;
+    let keys = KeySet::from_keys(&[signer.key(tx)?.verification_key()])
+        .map_err(|error| Error::Fault(format!("status key: {error}")))?;
     // Signed by an earlier key: the job is about to sign it anew.
     let Ok(new) = StatusShard::open(&shard.signed, &keys, signer.issuer()) else {
         return Ok(None);

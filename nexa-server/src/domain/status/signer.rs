@@ -3,48 +3,38 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nexa_core::{KeySet, NewShard, SigningKey, UnixSeconds};
+use nexa_core::{KeyUse, NewShard, SigningKey, UnixSeconds};
 
 use super::super::error::Error;
+use super::super::server_keys::KeyRing;
 use crate::store::status_shards::{self, Place, Shard};
 use crate::store::{Store, Tx};
 use crate::time::UnixMillis;
 
-/// The status key, whose shards they are, and how often they are signed anew.
+/// The status key, and how often shards are signed anew.
 pub(crate) struct Signer {
-    key: SigningKey,
-    issuer: String,
+    ring: Arc<KeyRing>,
     refresh_s: u64,
 }
 
 impl Signer {
-    pub(crate) fn new(key: SigningKey, issuer: &str, refresh_s: u64) -> Self {
-        Self {
-            key,
-            issuer: issuer.to_owned(),
-            refresh_s,
-        }
+    pub(crate) const fn new(ring: Arc<KeyRing>, refresh_s: u64) -> Self {
+        Self { ring, refresh_s }
     }
 
-    /// The status key.
-    pub(crate) const fn key(&self) -> &SigningKey {
-        &self.key
+    /// The status key, as the transaction sees it.
+    pub(crate) fn key(&self, tx: &Tx<'_>) -> Result<SigningKey, Error> {
+        self.ring.signing_key(tx, KeyUse::Status)
     }
 
     /// The public URL that is signed along.
     pub(crate) fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
-    /// What verifies its shards.
-    pub(crate) fn keys(&self) -> Result<KeySet, Error> {
-        KeySet::from_keys(&[self.key().verification_key()])
-            .map_err(|error| Error::Fault(format!("status key: {error}")))
+        self.ring.issuer()
     }
 
     /// What a licence names as the place of its status.
     pub(crate) fn uri(&self, shard: u32) -> String {
-        format!("{}/api/licenses/status/{shard}", self.issuer)
+        format!("{}/api/licenses/status/{shard}", self.issuer())
     }
 
     /// When there will be a newer version of what is signed now, at the latest.
@@ -77,7 +67,7 @@ impl Signer {
             status_shards::note_change(tx, place, seq, *is_revoked)?;
         }
         let this_update = UnixSeconds::new(this_update_s).unwrap_or(UnixSeconds::MAX);
-        let key = &self.key;
+        let key = self.key(tx)?;
         let signed = NewShard {
             number,
             seq,
@@ -85,7 +75,7 @@ impl Signer {
             next_update: self.next_update(this_update),
             revoked: &status_shards::revoked_positions(tx, number)?,
         }
-        .sign(key, &self.issuer)
+        .sign(&key, self.issuer())
         .map_err(|error| Error::Fault(format!("status shard {number}: {error}")))?;
         let shard = Shard {
             number,
@@ -138,8 +128,10 @@ pub(crate) fn refresh(store: &Store, now: UnixMillis, signer: &Arc<Signer>) -> R
     const CHANGES_KEPT_S: u64 = 90 * 24 * 3600;
     let until_s = now.seconds().get().saturating_sub(signer.refresh_s);
     loop {
-        let kid = signer.key().kid().to_owned();
-        let found = store.read(|tx| status_shards::to_sign(tx, until_s, &kid, PART))?;
+        let found = store.read(|tx| -> Result<_, Error> {
+            let key = signer.key(tx)?;
+            Ok(status_shards::to_sign(tx, until_s, key.kid(), PART)?)
+        })?;
         if found.is_empty() {
             return Ok(());
         }

@@ -83,7 +83,7 @@ fn checked<'r>(cx: &Cx<'_>, request: &'r Exchange) -> Result<&'r str, Error> {
     if request.actor_token.is_some() {
         return Err(Error::invalid("actor_token", "not taken: the subject acts"));
     }
-    let own = &cx.services.issuing.issuer;
+    let own = cx.services.ring.issuer();
     for (field, target) in [
         ("resource", &request.resource),
         ("audience", &request.audience),
@@ -114,7 +114,7 @@ impl From<Error> for Failed {
 
 fn exchanged(cx: &mut Cx<'_>, token: &str, scope: Option<&str>) -> Result<AccessToken, Failed> {
     let services = cx.services;
-    let issuing = &services.issuing;
+    let issuing = &services.ring.issuing();
     let presented = identity_token::read(cx.now, &issuing.trusted, token)?;
     let key_id = &presented.key_id;
     let keys = services

@@ -103,7 +103,7 @@ fn by_client(
     let issued = agent_tokens::issue(
         cx.now,
         cx.rng,
-        &services.issuing,
+        &services.ring.issuing(),
         &services.key_policy.known,
         &agent,
         scope.as_deref(),

@@ -1,0 +1,368 @@
+//! Private halves in memory, and the state of the keys that requests go by.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use nexa_core::{KeyUse, LicenseIssuer, SigningKey, VerificationKey};
+use rand_core::CryptoRng;
+
+use super::super::error::Error;
+use super::super::trust::TrustedIssuers;
+use super::key_set::{self, Published};
+use super::{Issuing, Standing, changes, standing};
+use crate::store::key_file::RotatedKeys;
+use crate::store::server_keys::{self, ServerKey};
+use crate::store::{Store, Tx};
+use crate::time::UnixMillis;
+
+/// The keys of the server. Shared with the transactions that sign.
+pub(crate) struct KeyRing {
+    issuer: String,
+    files: RotatedKeys,
+    /// `None` where it is kept elsewhere.
+    root: Option<SigningKey>,
+    trusted: Arc<TrustedIssuers>,
+    /// By kid; a key is here before its row is.
+    private: RwLock<BTreeMap<String, SigningKey>>,
+    known: RwLock<Arc<Issuing>>,
+    /// So that of two changes at once the later one stays.
+    reloading: Mutex<()>,
+}
+
+/// What a ring is made of.
+pub(crate) struct Setup {
+    /// The public URL.
+    pub(crate) issuer: String,
+    pub(crate) files: RotatedKeys,
+    pub(crate) root: Option<SigningKey>,
+    pub(crate) trusted: TrustedIssuers,
+    pub(crate) given: Given,
+}
+
+/// The keys from files and environment: the first of each use, or those that the operator has put in their place.
+pub(crate) struct Given {
+    /// `None` where it has been rotated out and moved away.
+    pub(crate) license: Option<SigningKey>,
+    pub(crate) status: Option<SigningKey>,
+    pub(crate) audit: VerificationKey,
+}
+
+impl KeyRing {
+    /// Takes the given keys in, loads those that came after them, and publishes the key set that says so.
+    ///
+    /// # Errors
+    /// `Invalid` naming the key or the setting: a key that signs is missing or has two uses, the root key is another than
+    /// the one that clients may have embedded, `public_url` cannot stand as an issuer.
+    pub(crate) fn open(
+        store: &Store,
+        now: UnixMillis,
+        rng: &mut dyn CryptoRng,
+        setup: Setup,
+    ) -> Result<Self, Error> {
+        let Setup {
+            issuer,
+            files,
+            root,
+            trusted,
+            given,
+        } = setup;
+        let publics = [
+            (
+                KeyUse::License,
+                given.license.as_ref().map(SigningKey::verification_key),
+            ),
+            (
+                KeyUse::Status,
+                given.status.as_ref().map(SigningKey::verification_key),
+            ),
+            (KeyUse::Audit, Some(given.audit)),
+        ];
+        let rows = store.write(move |tx| -> Result<_, Error> {
+            for (key_use, key) in &publics {
+                if let Some(key) = key {
+                    changes::adopt(tx, now, *key_use, key)?;
+                }
+            }
+            super::list(tx)
+        })?;
+        let mut private: BTreeMap<String, SigningKey> = [given.license, given.status]
+            .into_iter()
+            .flatten()
+            .map(|key| (key.kid().to_owned(), key))
+            .collect();
+        for row in rows
+            .iter()
+            .filter(|row| row.key_use != KeyUse::Audit.name())
+        {
+            if !private.contains_key(&row.kid)
+                && standing(row, now).is_in_force()
+                && let Some(key) = load(&files, &row.kid)?
+            {
+                private.insert(row.kid.clone(), key);
+            }
+        }
+        let status = signing(&rows, now, KeyUse::Status);
+        // What a lost status key has signed is signed anew.
+        if !status.is_some_and(|row| private.contains_key(&row.kid)) {
+            let key = draw(&files, rng)?;
+            let public = key.verification_key();
+            store.write(move |tx| changes::adopt(tx, now, KeyUse::Status, &public))?;
+            private.insert(key.kid().to_owned(), key);
+        }
+        let trusted = Arc::new(trusted);
+        let issuing = publish_and_show(store, now, root.as_ref(), &issuer, &private, &trusted)?;
+        Ok(Self {
+            issuer,
+            files,
+            root,
+            trusted,
+            private: RwLock::new(private),
+            known: RwLock::new(Arc::new(issuing)),
+            reloading: Mutex::new(()),
+        })
+    }
+
+    /// The public URL.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The state of the keys as of the last change that was answered.
+    pub(crate) fn issuing(&self) -> Arc<Issuing> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The key that signs for this use, as the transaction sees it.
+    pub(crate) fn signing_key(&self, tx: &Tx<'_>, key_use: KeyUse) -> Result<SigningKey, Error> {
+        let row = server_keys::signing(tx, key_use.name())?;
+        row.and_then(|row| self.private(&row.kid))
+            .ok_or_else(|| Error::Fault(format!("no key signs for {}", key_use.name())))
+    }
+
+    /// Who issues licences, as the transaction sees it.
+    pub(crate) fn license_issuer(&self, tx: &Tx<'_>) -> Result<LicenseIssuer, Error> {
+        self.issuer_with(self.signing_key(tx, KeyUse::License)?)
+    }
+
+    /// Who issued licences with that key; `None` when the key is not to be used any more, or is not here.
+    pub(crate) fn license_issuer_of(
+        &self,
+        tx: &Tx<'_>,
+        now: UnixMillis,
+        kid: &str,
+    ) -> Result<Option<LicenseIssuer>, Error> {
+        let row = server_keys::find(tx, kid)?;
+        let key = row
+            .filter(|row| row.key_use == KeyUse::License.name() && standing(row, now).is_in_force())
+            .and_then(|row| self.private(&row.kid));
+        key.map(|key| self.issuer_with(key)).transpose()
+    }
+
+    /// A new key, in its file and in memory, whose row is still to be written.
+    ///
+    /// # Errors
+    /// `Fault` when the file cannot be written.
+    pub(crate) fn draw(&self, rng: &mut dyn CryptoRng) -> Result<VerificationKey, Error> {
+        let key = draw(&self.files, rng)?;
+        let public = key.verification_key();
+        self.write_private().insert(key.kid().to_owned(), key);
+        Ok(public)
+    }
+
+    /// Goes by what the rows say after a change for which `new` was drawn; `done` says whether the change has made use of it.
+    ///
+    /// # Errors
+    /// What `done` says.
+    pub(crate) fn settle<T>(
+        &self,
+        store: &Store,
+        now: UnixMillis,
+        new: &VerificationKey,
+        done: Result<(T, bool), Error>,
+    ) -> Result<T, Error> {
+        match &done {
+            // Where the store failed, nobody knows whether the row is there.
+            Ok((_, true)) | Err(Error::Store(_)) => {}
+            Ok((_, false)) | Err(_) => {
+                let kid = new.kid();
+                self.write_private().remove(kid);
+                if let Err(error) = self.files.remove(kid) {
+                    tracing::warn!(kid, %error, "a key that came to no use could not be removed");
+                }
+            }
+        }
+        let (answer, _) = done?;
+        self.reload(store, now)?;
+        Ok(answer)
+    }
+
+    /// Signs the key set that the rows ask for, if the root key is here; within the transaction that changes them.
+    pub(crate) fn publish(&self, tx: &Tx<'_>, now: UnixMillis) -> Result<(), Error> {
+        key_set::publish(tx, now, self.root.as_ref(), &self.issuer).map(|_| ())
+    }
+
+    /// Goes by what the rows say.
+    pub(crate) fn reload(&self, store: &Store, now: UnixMillis) -> Result<(), Error> {
+        let _one = self
+            .reloading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let private = self
+            .private
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let issuing = show(store, now, &self.issuer, &private, &self.trusted)?;
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(issuing);
+        Ok(())
+    }
+
+    /// What is due by the clock: keys that take over, keys that are over, a key set that is no longer what it should be.
+    pub(crate) fn go_on(self: &Arc<Self>, store: &Store, now: UnixMillis) -> Result<(), Error> {
+        let (is_ready, is_outdated) = store.read(|tx| -> Result<_, Error> {
+            let rows = super::list(tx)?;
+            let is_ready = rows.iter().any(|row| changes::is_ready(row, now));
+            let is_outdated = self.root.is_some() && key_set::is_due(tx, now, &self.issuer)?;
+            Ok((is_ready, is_outdated))
+        })?;
+        if is_ready || is_outdated {
+            let ring = Arc::clone(self);
+            store.write(move |tx| -> Result<(), Error> {
+                changes::take_over(tx, now)?;
+                ring.publish(tx, now)
+            })?;
+        }
+        let known = self.issuing();
+        let is_over = known
+            .over_at_s
+            .is_some_and(|over_at_s| over_at_s <= now.seconds().get());
+        if is_ready || is_outdated || is_over {
+            self.reload(store, now)?;
+            let is_current = self.issuing().key_set.is_current;
+            if known.key_set.is_current && !is_current {
+                warn_of_old_key_set();
+            }
+        }
+        Ok(())
+    }
+
+    fn issuer_with(&self, key: SigningKey) -> Result<LicenseIssuer, Error> {
+        LicenseIssuer::new(key, &self.issuer)
+            .map_err(|error| Error::Fault(format!("issuer of licences: {error}")))
+    }
+
+    fn private(&self, kid: &str) -> Option<SigningKey> {
+        self.private
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(kid)
+            .cloned()
+    }
+
+    fn write_private(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<String, SigningKey>> {
+        self.private.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says that clients go by an older key set than this server's keys.
+pub(crate) fn warn_of_old_key_set() {
+    tracing::warn!(
+        "the published key set is not current, and the root key is not here to sign: nexa keyset export --unsigned, sign, import"
+    );
+}
+
+fn publish_and_show(
+    store: &Store,
+    now: UnixMillis,
+    root: Option<&SigningKey>,
+    issuer: &str,
+    private: &BTreeMap<String, SigningKey>,
+    trusted: &Arc<TrustedIssuers>,
+) -> Result<Issuing, Error> {
+    let (root, url) = (root.cloned(), issuer.to_owned());
+    let published: Published =
+        store.write(move |tx| key_set::publish(tx, now, root.as_ref(), &url))?;
+    if !published.is_current {
+        warn_of_old_key_set();
+    }
+    show(store, now, issuer, private, trusted)
+}
+
+fn show(
+    store: &Store,
+    now: UnixMillis,
+    issuer: &str,
+    private: &BTreeMap<String, SigningKey>,
+    trusted: &Arc<TrustedIssuers>,
+) -> Result<Issuing, Error> {
+    let (rows, key_set) = store.read(|tx| -> Result<_, Error> {
+        Ok((super::list(tx)?, key_set::published(tx, now, issuer)?))
+    })?;
+    let key = signing(&rows, now, KeyUse::License)
+        .and_then(|row| private.get(&row.kid))
+        .ok_or_else(|| Error::Fault("no key signs tokens".to_owned()))?;
+    Issuing::new(now, key.clone(), &rows, key_set, issuer, trusted)
+}
+
+fn signing(rows: &[ServerKey], now: UnixMillis, key_use: KeyUse) -> Option<&ServerKey> {
+    let mut rows = rows.iter().filter(|row| row.key_use == key_use.name());
+    rows.find(|row| standing(row, now) == Standing::Signing)
+}
+
+/// What the operator knows the first key by.
+const FIRST_KEY: &str = "signing-key.pem";
+
+/// Whether the key that signs tokens is here, or `given` takes its place; before anything else is made or written.
+///
+/// # Errors
+/// `Invalid` for `signing_key`.
+pub(crate) fn require_signing_key(
+    tx: &Tx<'_>,
+    files: &RotatedKeys,
+    given: Option<&SigningKey>,
+) -> Result<(), Error> {
+    let missing = |file: &dyn std::fmt::Display| {
+        let rule = format!(
+            "{file} is missing; put it back, since a new key would invalidate all that was issued"
+        );
+        Err(Error::invalid("signing_key", rule))
+    };
+    let Some(signing) = server_keys::signing(tx, KeyUse::License.name())? else {
+        return given.map_or_else(|| missing(&FIRST_KEY), |_| Ok(()));
+    };
+    let takes_over = match given {
+        Some(given) => given.kid() == signing.kid || server_keys::find(tx, given.kid())?.is_none(),
+        None => false,
+    };
+    match takes_over || load(files, &signing.kid)?.is_some() {
+        true => Ok(()),
+        false if signing.is_first() => missing(&FIRST_KEY),
+        false => missing(&files.path(&signing.kid).display()),
+    }
+}
+
+fn load(files: &RotatedKeys, kid: &str) -> Result<Option<SigningKey>, Error> {
+    let refused = |problem: &dyn std::fmt::Display| {
+        Error::invalid(
+            "server key",
+            format!("{}: {problem}", files.path(kid).display()),
+        )
+    };
+    let pem = files.load(kid).map_err(|error| refused(&error))?;
+    let key = pem.map(|pem| SigningKey::from_pkcs8_pem(&pem));
+    match key.transpose().map_err(|error| refused(&error))? {
+        Some(key) if key.kid() != kid => Err(refused(&format!("holds key {}", key.kid()))),
+        key => Ok(key),
+    }
+}
+
+/// A new key, in its file.
+fn draw(files: &RotatedKeys, rng: &mut dyn CryptoRng) -> Result<SigningKey, Error> {
+    let key = SigningKey::generate(rng);
+    let fault = |error: &dyn std::fmt::Display| {
+        Error::Fault(format!("{}: {error}", files.path(key.kid()).display()))
+    };
+    let pem = key.to_pkcs8_pem().map_err(|error| fault(&error))?;
+    files.keep(key.kid(), &pem).map_err(|error| fault(&error))?;
+    Ok(key)
+}
