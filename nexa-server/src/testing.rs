@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::config::{Config, Overrides};
+use crate::domain::Error;
 use crate::domain::audit::checkpoint::AuditKey;
 use crate::domain::server_keys::{Given, KeyRing, Setup};
 use crate::domain::trust::TrustedIssuers;
@@ -45,11 +46,21 @@ pub(crate) fn app_on(
 ) -> (App, Arc<RecordingMailer>) {
     let mut config = Config::load(None, Overrides::default()).unwrap();
     change(&mut config);
-    let ring = ring(&store, &config, Some(root_key()));
+    let start = UnixMillis::from_ms(1_800_000_000_000);
+    let ring = ring(&store, start, &config, Some(root_key())).unwrap();
+    app_with(store, &config, ring)
+}
+
+/// As [`app_on`], with the keys that are given.
+pub(crate) fn app_with(
+    store: Store,
+    config: &Config,
+    ring: KeyRing,
+) -> (App, Arc<RecordingMailer>) {
     let letters = config.mail.letters(ISSUER).unwrap();
     let mailer = Arc::new(RecordingMailer::default());
     let app = App::new(
-        &config,
+        config,
         store,
         ring,
         AuditKey::new(seeded_key(8)),
@@ -73,8 +84,12 @@ pub(crate) fn seeded_key(seed: u64) -> SigningKey {
 }
 
 /// The keys of a server; what comes after the first ones stands in the store's folder.
-pub(crate) fn ring(store: &Store, config: &Config, root: Option<SigningKey>) -> KeyRing {
-    let now = UnixMillis::from_ms(1_800_000_000_000);
+pub(crate) fn ring(
+    store: &Store,
+    now: UnixMillis,
+    config: &Config,
+    root: Option<SigningKey>,
+) -> Result<KeyRing, Error> {
     let trusted = config.trusted_issuers.iter();
     let setup = Setup {
         issuer: ISSUER.to_owned(),
@@ -87,7 +102,7 @@ pub(crate) fn ring(store: &Store, config: &Config, root: Option<SigningKey>) -> 
             audit: seeded_key(8).verification_key(),
         },
     };
-    KeyRing::open(store, now, &mut SeededRng::new(10), setup).unwrap()
+    KeyRing::open(store, now, &mut SeededRng::new(now.unsigned_ms()), setup)
 }
 
 /// Keeps what it is given, or refuses it.

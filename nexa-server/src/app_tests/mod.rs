@@ -7,6 +7,7 @@ mod export;
 mod licenses;
 mod people;
 mod races;
+mod server_keys;
 mod sessions;
 mod shards;
 
