@@ -51,6 +51,13 @@ pub(crate) fn app_on(
     app_with(store, &config, ring)
 }
 
+/// As [`app_on`], started at another time.
+pub(crate) fn app_at(store: Store, now: UnixMillis) -> (App, Arc<RecordingMailer>) {
+    let config = Config::load(None, Overrides::default()).unwrap();
+    let ring = ring(&store, now, &config, Some(root_key())).unwrap();
+    app_with(store, &config, ring)
+}
+
 /// As [`app_on`], with the keys that are given.
 pub(crate) fn app_with(
     store: Store,

@@ -109,7 +109,7 @@ pub(crate) fn revocations(
 ) -> Result<RevocationList, Error> {
     let signer = &cx.services.status;
     let (revocations, key) = cx.read(|tx| {
-        let revocations = licenses::revocations(tx, query.since)?;
+        let revocations = licenses::revocations(tx, cx.now, query.since)?;
         Ok((revocations, signer.key(tx)?))
     })?;
     Ok(match is_accepted(&cx.head.headers, SIGNED_LIST) {

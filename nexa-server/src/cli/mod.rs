@@ -46,7 +46,7 @@ enum Command {
     License(license::License),
     /// Print the public keys of a data folder or of a signing key as a JWK set.
     Jwks(jwks::Jwks),
-    /// Export the signed key set, or the root key that clients embed.
+    /// Rotate, revoke, sign and export the keys of a server.
     Keyset(keyset::Keyset),
     /// Export what clients without a network need to know of revocations.
     Status(status::Status),

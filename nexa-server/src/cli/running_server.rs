@@ -22,12 +22,34 @@ pub(super) struct RunningServer {
 }
 
 impl RunningServer {
+    /// As [`ask`](Self::ask), of a server that has to be named, with a body if there is one.
+    pub(super) fn tell<T>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Result<T, Failure> {
+        self.send(method, path, body, read)?
+            .ok_or_else(|| Failure::usage("name the running server: --server URL"))
+    }
+
     /// Sends a request without a body and hands the JSON of its answer to `read`; `None` without --server. What `read`
     /// finds nothing in is a refusal.
     pub(super) fn ask<T>(
         &self,
         method: Method,
         path: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Result<Option<T>, Failure> {
+        self.send(method, path, None, read)
+    }
+
+    fn send<T>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
         read: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<Option<T>, Failure> {
         let Some(server) = &self.server else {
@@ -47,7 +69,10 @@ impl RunningServer {
                 .build(),
         );
         let request = Request::builder().method(method).uri(&url);
-        let request = request.header("X-API-Key", key).body(());
+        let request = request
+            .header("X-API-Key", key)
+            .header("Content-Type", "application/json")
+            .body(body.map(Value::to_string).unwrap_or_default());
         let mut response = request
             .map_err(ureq::Error::from)
             .and_then(|request| agent.run(request))

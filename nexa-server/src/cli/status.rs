@@ -11,6 +11,7 @@ use super::exit::{Exit, Failure};
 use super::keyset::{newest, read_only};
 use super::output::{remark, write_file};
 use super::status_folder::{KEY_SET_FILE, LIST_FILE, shard_file};
+use crate::serve::now;
 use crate::store::{StoreError, licenses, status_shards};
 
 #[derive(Args)]
@@ -53,7 +54,7 @@ impl Export {
             .map_err(|error| Failure::failed(format!("{}: {error}", shards.display())))?;
         write_file(Some(&self.out.join(KEY_SET_FILE)), &key_set.signed)?;
         let list = store
-            .read(|tx| licenses::revocations(tx, None))
+            .read(|tx| licenses::revocations(tx, now(), None))
             .map_err(failed)?;
         let list: Vec<_> = list
             .iter()

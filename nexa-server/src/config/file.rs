@@ -62,6 +62,7 @@ pub(super) struct FileLimits {
     mailed_token_per_address_an_hour: NonZeroU32,
     usage_report_per_address_a_minute: NonZeroU32,
     download_per_address_a_minute: NonZeroU32,
+    status_per_address_a_minute: NonZeroU32,
     pub(super) connections: usize,
     pub(super) body_bytes: usize,
     pub(super) cached_keys: usize,
@@ -82,6 +83,7 @@ impl Default for FileLimits {
             mailed_token_per_address_an_hour: const { calls(20) },
             usage_report_per_address_a_minute: const { calls(600) },
             download_per_address_a_minute: const { calls(30) },
+            status_per_address_a_minute: const { calls(600) },
             connections: Limits::default().connections,
             body_bytes: 64 * 1024,
             cached_keys: 100_000,
@@ -117,6 +119,7 @@ impl FileLimits {
             mailed_token_per_address_an_hour: self.mailed_token_per_address_an_hour,
             usage_report_per_address_a_minute: self.usage_report_per_address_a_minute,
             download_per_address_a_minute: self.download_per_address_a_minute,
+            status_per_address_a_minute: self.status_per_address_a_minute,
         }
     }
 }

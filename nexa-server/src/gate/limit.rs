@@ -32,6 +32,8 @@ pub(crate) enum Limit {
     MailedTokenPerAddress,
     UsageReportPerAddress,
     DownloadPerAddress,
+    /// What clients ask about revocations.
+    StatusPerAddress,
 }
 
 /// How many calls each limit allows in its period; the whole allowance may come as one burst.
@@ -46,6 +48,7 @@ pub(crate) struct Allowances {
     pub(crate) mailed_token_per_address_an_hour: NonZeroU32,
     pub(crate) usage_report_per_address_a_minute: NonZeroU32,
     pub(crate) download_per_address_a_minute: NonZeroU32,
+    pub(crate) status_per_address_a_minute: NonZeroU32,
 }
 
 /// Counts calls. It cannot be flooded: a table has at most [`BUCKETS`] entries, because keys are
@@ -62,7 +65,7 @@ type Table = RateLimiter<u32, DashMapStateStore<u32>, CallClock, NoOpMiddleware<
 const BUCKETS: u64 = 1 << 20;
 
 impl Limit {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::LoginPerAddress,
         Self::LoginPerAccount,
         Self::RegisterPerAddress,
@@ -73,6 +76,7 @@ impl Limit {
         Self::MailedTokenPerAddress,
         Self::UsageReportPerAddress,
         Self::DownloadPerAddress,
+        Self::StatusPerAddress,
     ];
 
     const fn quota(self, allowances: &Allowances) -> Quota {
@@ -92,6 +96,7 @@ impl Limit {
                 Quota::per_minute(allowances.usage_report_per_address_a_minute)
             }
             Self::DownloadPerAddress => Quota::per_minute(allowances.download_per_address_a_minute),
+            Self::StatusPerAddress => Quota::per_minute(allowances.status_per_address_a_minute),
         }
     }
 }
@@ -176,6 +181,7 @@ mod tests {
             mailed_token_per_address_an_hour: calls,
             usage_report_per_address_a_minute: calls,
             download_per_address_a_minute: calls,
+            status_per_address_a_minute: calls,
         })
     }
 
@@ -190,7 +196,7 @@ mod tests {
             );
             let is_by_the_minute = matches!(
                 limit,
-                Limit::UsageReportPerAddress | Limit::DownloadPerAddress
+                Limit::UsageReportPerAddress | Limit::DownloadPerAddress | Limit::StatusPerAddress
             );
             let expected = if is_by_the_minute { 30 } else { 1800 };
             let refused = limiter.check(START, limit, &"a");

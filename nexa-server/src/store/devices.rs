@@ -1,5 +1,6 @@
 //! Rows of devices, and which of them have a seat.
 
+use super::tx::Value;
 use super::{Row, StoreError, Tx};
 use crate::time::UnixMillis;
 
@@ -82,6 +83,93 @@ pub(crate) fn find_by_digest(
     )
 }
 
+/// A device, how many components it had when it got its seat, and how many of them were asked for.
+pub(crate) struct Likeness {
+    pub(crate) device: Device,
+    pub(crate) total: u8,
+    pub(crate) matching: u8,
+}
+
+/// The most components that a device has.
+pub(crate) const COMPONENTS_MAX: usize = 16;
+
+/// The devices that have any of these components, the most alike first, then the oldest.
+pub(crate) fn alike(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    app_id: &str,
+    components: &[[u8; 32]],
+) -> Result<Vec<Likeness>, StoreError> {
+    let mut values = [Value::Null; 2 + COMPONENTS_MAX];
+    for (slot, value) in values.iter_mut().zip([tenant_id, app_id]) {
+        *slot = value.into();
+    }
+    for (slot, digest) in values.iter_mut().skip(2).zip(components) {
+        *slot = digest.into();
+    }
+    tx.all(
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", (SELECT count(*) FROM device_components AS whole WHERE whole.device_id = devices.id), count(*)
+             FROM device_components AS found JOIN devices ON devices.id = found.device_id
+             WHERE found.tenant_id = ?1 AND found.app_id = ?2 AND found.digest IN
+                 (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+             GROUP BY devices.id ORDER BY count(*) DESC, devices.id"
+        ),
+        &values,
+        |row| {
+            let count = |column| {
+                u8::try_from(row.int(column)?).map_err(|_| StoreError::Shape { column })
+            };
+            Ok(Likeness {
+                device: read(row)?,
+                total: count(9)?,
+                matching: count(10)?,
+            })
+        },
+    )
+}
+
+/// Keeps what a device is made of, in place of what was kept before.
+pub(crate) fn set_components(
+    tx: &Tx<'_>,
+    device: &Device,
+    components: &[[u8; 32]],
+) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM device_components WHERE device_id = ?1",
+        &[(&device.id).into()],
+    )?;
+    for digest in components {
+        tx.execute(
+            "INSERT INTO device_components (tenant_id, app_id, digest, device_id) VALUES (?1, ?2, ?3, ?4)",
+            &[
+                (&device.tenant_id).into(),
+                (&device.app_id).into(),
+                digest.into(),
+                (&device.id).into(),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// How many licences of a device are neither revoked nor over; at `limit` it stops counting.
+pub(crate) fn count_live(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    id: &str,
+    limit: u32,
+) -> Result<u32, StoreError> {
+    tx.one(
+        "SELECT count(*) FROM
+             (SELECT 1 FROM licenses WHERE device_id = ?1 AND over_at_ms > ?2 AND revoked_at_ms IS NULL LIMIT ?3) AS live",
+        &[id.into(), now.ms().into(), limit.into()],
+        |row| u32::try_from(row.int(0)?).map_err(|_| StoreError::Shape { column: 0 }),
+    )
+}
+
 /// Whether it has a licence that is neither revoked nor over.
 pub(crate) fn has_seat(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<bool, StoreError> {
     let found = tx.optional(
@@ -93,20 +181,29 @@ pub(crate) fn has_seat(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<bool, S
     Ok(found.is_some())
 }
 
-/// How many devices of a tenant have a seat for an app; at `limit` it stops counting.
+/// How many devices of a tenant have a seat for an app, of those before the given one if there is one; at `limit` it stops
+/// counting.
 pub(crate) fn count_seats(
     tx: &Tx<'_>,
     now: UnixMillis,
-    tenant_id: &str,
-    app_id: &str,
+    (tenant_id, app_id): (&str, &str),
+    before: Option<&Device>,
     limit: u32,
 ) -> Result<i64, StoreError> {
     tx.one(
         "SELECT count(*) FROM
-             (SELECT 1 FROM devices WHERE tenant_id = ?1 AND app_id = ?2 AND EXISTS
+             (SELECT 1 FROM devices WHERE tenant_id = ?1 AND app_id = ?2
+                  AND (?5 IS NULL OR (first_issued_at_ms, id) < (?6, ?5)) AND EXISTS
                  (SELECT 1 FROM licenses WHERE device_id = devices.id AND over_at_ms > ?3 AND revoked_at_ms IS NULL)
               LIMIT ?4) AS seated",
-        &[tenant_id.into(), app_id.into(), now.ms().into(), limit.into()],
+        &[
+            tenant_id.into(),
+            app_id.into(),
+            now.ms().into(),
+            limit.into(),
+            before.map(|device| device.id.as_str()).into(),
+            before.map(|device| device.first_issued_at.ms()).into(),
+        ],
         |row| row.int(0),
     )
 }

@@ -212,22 +212,32 @@ pub(crate) fn clear_part(
 }
 
 fn next_revocation_ms(tx: &Tx<'_>, now: UnixMillis) -> Result<i64, StoreError> {
-    let newest = tx.one("SELECT MAX(revoked_at_ms) FROM licenses", &[], |row| {
-        row.optional_int(0)
-    })?;
-    Ok(newest.map_or(now.ms(), |newest_ms| {
-        now.ms().max(newest_ms.saturating_add(1))
+    Ok(newest_revocation(tx)?.map_or(now.ms(), |newest| {
+        now.ms().max(newest.ms().saturating_add(1))
     }))
 }
 
-/// What was revoked later than `since`, oldest first.
+/// When the newest revocation was.
+pub(crate) fn newest_revocation(tx: &Tx<'_>) -> Result<Option<UnixMillis>, StoreError> {
+    tx.one("SELECT MAX(revoked_at_ms) FROM licenses", &[], |row| {
+        Ok(row.optional_int(0)?.map(UnixMillis::from_ms))
+    })
+}
+
+/// What was revoked later than `since`, oldest first, without those that nobody asks about any more.
 pub(crate) fn revocations(
     tx: &Tx<'_>,
+    now: UnixMillis,
     since: Option<UnixMillis>,
 ) -> Result<Vec<Revocation>, StoreError> {
     tx.all(
-        "SELECT jti, revoked_at_ms FROM licenses WHERE revoked_at_ms > ?1 ORDER BY revoked_at_ms",
-        &[since.map_or(i64::MIN, UnixMillis::ms).into()],
+        "SELECT jti, revoked_at_ms FROM licenses WHERE revoked_at_ms > ?1
+             AND max(coalesce(status_until_ms, 0), coalesce(over_at_ms, 0), expires_at_ms) > ?2
+         ORDER BY revoked_at_ms",
+        &[
+            since.map_or(i64::MIN, UnixMillis::ms).into(),
+            now.ms().into(),
+        ],
         |row| {
             Ok(Revocation {
                 jti: row.text(0)?,
@@ -296,7 +306,10 @@ mod tests {
         assert_eq!(revoked, (Some("k".to_owned()), Vec::new()));
         let (listed, feed) = store
             .read(|tx| -> Result<_, StoreError> {
-                Ok((list(tx, "t", None, None, 10)?, revocations(tx, None)?))
+                Ok((
+                    list(tx, "t", None, None, 10)?,
+                    revocations(tx, UnixMillis::from_ms(3), None)?,
+                ))
             })
             .unwrap();
         let shown: Vec<_> = listed
@@ -338,7 +351,9 @@ mod tests {
                 .unwrap_or_else(|error: StoreError| panic!("{error}"));
             assert_eq!(last.as_deref(), expected);
         }
-        let feed = store.read(|tx| revocations(tx, None)).unwrap();
+        let feed = store
+            .read(|tx| revocations(tx, UnixMillis::from_ms(5), None))
+            .unwrap();
         let shown: Vec<_> = feed
             .iter()
             .map(|item| (item.jti.as_str(), item.revoked_at.ms()))

@@ -103,4 +103,8 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         version: 9,
         sql: include_str!("sql/0009_server_keys.sql"),
     },
+    Migration {
+        version: 10,
+        sql: include_str!("sql/0010_device_components.sql"),
+    },
 ];

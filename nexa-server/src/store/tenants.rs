@@ -84,10 +84,13 @@ pub(crate) fn rename(tx: &Tx<'_>, id: &str, name: &str) -> Result<(), StoreError
     Ok(())
 }
 
-/// Marks a tenant as one whose licences, as many as it has now, are being revoked.
+/// Marks a tenant as one whose licences, as many as it has now, are being revoked: also those that were issued while the
+/// call that ends it was on its way, or by a clock that has stepped back since.
 pub(crate) fn begin_revoking(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE tenants SET revoking_since_ms = ?2 WHERE id = ?1",
+        "UPDATE tenants SET revoking_since_ms = max(?2, coalesce(revoking_since_ms, ?2),
+             coalesce((SELECT max(issued_at_ms) FROM licenses WHERE tenant_id = ?1), ?2))
+         WHERE id = ?1",
         &[id.into(), now.ms().into()],
     )?;
     Ok(())

@@ -2,6 +2,7 @@
 
 mod devices;
 mod repeats;
+mod seats;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -334,10 +334,12 @@ fn a_disabled_tenant_has_its_licences_revoked_in_any_number() {
     let mut fixture = Fixture::new();
     let session = fixture.join("a@example.com", "correct horse");
     let other = fixture.join("b@example.com", "correct horse");
-    let device =
+    let mut device =
         json!({ "appId": "agentyk-engine", "device": { "fingerprint": "f", "platform": "linux" } });
     for (session, count) in [(&session, 1_100), (&other, 1)] {
-        for _ in 0..count {
+        for n in 0..count {
+            // A device has a thousand at most.
+            device["device"]["fingerprint"] = json!(format!("f{}", n % 2));
             assert_eq!(
                 fixture
                     .send("POST", "/api/licenses/issue", session, &device)

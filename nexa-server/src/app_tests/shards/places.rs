@@ -110,3 +110,29 @@ fn a_restored_backup_goes_on_with_newer_versions() {
     let whole = restored.shard("");
     assert!(StatusShard::open(&whole, &keys, ISSUER).is_ok());
 }
+
+#[test]
+fn a_backup_from_before_many_revocations_goes_on_with_newer_versions() {
+    let mut fixture = Fixture::new();
+    let token = fixture.owners_key();
+    let all: Vec<_> = (0..200).map(|n| fixture.issue(&token, n)).collect();
+    let copy = fixture.folder.path().join("copy.sqlite");
+    backup(fixture.folder.path(), &copy).unwrap();
+    for one in &all {
+        fixture.revoke(&token, one);
+    }
+    let (seen, _, _) = fixture.opened();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(&copy, folder.path().join(crate::store::DATABASE_FILE)).unwrap();
+    let store = Store::open(folder.path(), MIGRATIONS).unwrap();
+    fixture.now = START.plus_seconds(5);
+    fixture.app = testing::app_at(store, fixture.now).0;
+    fixture.folder = folder;
+    fixture.run_errands();
+    let (seq, _, revoked) = fixture.opened();
+    assert!(seq > seen, "{seq} follows {seen}");
+    assert!(
+        revoked.is_empty(),
+        "what was revoked after the backup is lost with it"
+    );
+}

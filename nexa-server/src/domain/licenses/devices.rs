@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use nexa_core::DevicePolicy;
 use sha2::{Digest, Sha256};
 
+use super::super::apps::Offer;
 use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
 use super::super::fields;
@@ -12,7 +13,7 @@ use super::super::principal::Member;
 use super::super::status::Signer;
 use super::revoke;
 use crate::store::Tx;
-use crate::store::devices::{self, Device, SeatedDevice};
+use crate::store::devices::{self, COMPONENTS_MAX, Device, SeatedDevice};
 use crate::store::licenses::{self, License};
 use crate::time::UnixMillis;
 
@@ -20,7 +21,8 @@ use crate::time::UnixMillis;
 const VALUE_MAX: usize = 512;
 /// In bytes, of a component's kind.
 const KIND_MAX: usize = 64;
-const COMPONENTS_MAX: usize = 16;
+/// More could not be revoked within one turn of the writer.
+const LIVE_MAX: u32 = 1_000;
 
 /// A device as it is described.
 pub(crate) struct DeviceFields<'a> {
@@ -54,7 +56,14 @@ impl NewDevice {
             ));
         }
         let components = match (fields.components, fields.fingerprint) {
-            (Some(components), _) => {
+            // A seat goes by what the token is bound to, and by nothing beside it.
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid(
+                    "device.fingerprint",
+                    "must not stand beside device.components; it may be one of them",
+                ));
+            }
+            (Some(components), None) => {
                 check_components(components)?;
                 components.clone()
             }
@@ -146,6 +155,23 @@ impl NewDevice {
         }
         hash.finalize().into()
     }
+
+    /// Each component by itself, where there may be several; as little of it is kept.
+    fn component_digests(&self, tenant_id: &str) -> Vec<[u8; 32]> {
+        if self.fingerprint.is_some() {
+            return Vec::new();
+        }
+        let digest = |(kind, value): (&str, &str)| {
+            let mut hash = Sha256::new();
+            hash.update(b"nexa device component v1\0");
+            for part in [tenant_id, kind, value] {
+                hash.update(part.len().to_be_bytes());
+                hash.update(part.as_bytes());
+            }
+            hash.finalize().into()
+        };
+        self.components().into_iter().map(digest).collect()
+    }
 }
 
 fn check_components(components: &BTreeMap<String, String>) -> Result<(), Error> {
@@ -170,29 +196,75 @@ fn check_components(components: &BTreeMap<String, String>) -> Result<(), Error> 
     Ok(())
 }
 
-/// Gives a device a seat, unless it has one. A device that has one stays whose it is; any other becomes the member's.
+/// A device that is known, and how.
+pub(super) struct Known {
+    pub(super) device: Device,
+    is_seated: bool,
+    /// By everything; not by as many components as the policy asks for.
+    is_exact: bool,
+}
+
+/// Finds the device: by what it is, or, while it has a seat, by as many of the components that it got it with as the policy
+/// asks for. Compared with the latest components instead, a seat would wander from machine to machine.
+pub(super) fn known(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    tenant_id: &str,
+    app_id: &str,
+    policy: DevicePolicy,
+    device: &NewDevice,
+) -> Result<Option<Known>, Error> {
+    let exact = devices::find_by_digest(tx, tenant_id, app_id, &device.digest(tenant_id))?;
+    let exact = match exact {
+        Some(device) => Some(Known {
+            is_seated: devices::has_seat(tx, now, &device.id)?,
+            is_exact: true,
+            device,
+        }),
+        None => None,
+    };
+    if exact.as_ref().is_some_and(|known| known.is_seated) {
+        return Ok(exact);
+    }
+    let components = device.component_digests(tenant_id);
+    for alike in devices::alike(tx, tenant_id, app_id, &components)? {
+        if alike.matching >= policy.required(alike.total)
+            && devices::has_seat(tx, now, &alike.device.id)?
+        {
+            return Ok(Some(Known {
+                device: alike.device,
+                is_seated: true,
+                is_exact: false,
+            }));
+        }
+    }
+    Ok(exact)
+}
+
+/// Gives a device a seat, unless it has one. A device that has one stays whose it is, and nobody else renames it; any other
+/// becomes the member's.
 ///
 /// `id` is what a device that is not known yet is called.
 ///
 /// # Errors
-/// `DeviceLimit` when as many others have one as there may be; `Invalid` for the platform of a device that is new.
+/// `DeviceLimit` when as many others have one as there may be, also for a device that got one later than those when there
+/// might be more; `Conflict` when it has a thousand licences; `Invalid` for the platform of a device that is new.
 pub(super) fn seat(
     tx: &Tx<'_>,
     now: UnixMillis,
     member: &Member,
     app_id: &str,
-    limit: Option<u32>,
+    offer: &Offer<'_>,
     device: &NewDevice,
     id: &str,
 ) -> Result<Device, Error> {
-    let digest = device.digest(&member.tenant_id);
-    let known = devices::find_by_digest(tx, &member.tenant_id, app_id, &digest)?;
-    let is_seated = match &known {
-        Some(known) => devices::has_seat(tx, now, &known.id)?,
-        None => false,
-    };
-    if !is_seated && let Some(limit) = limit {
-        let taken = devices::count_seats(tx, now, &member.tenant_id, app_id, limit)?;
+    let tenant_id = member.tenant_id.as_str();
+    let known = known(tx, now, tenant_id, app_id, offer.device_policy(), device)?;
+    let is_seated = known.as_ref().is_some_and(|known| known.is_seated);
+    if let Some(limit) = offer.terms.devices {
+        let seated = known.as_ref().filter(|_| is_seated);
+        let before = seated.map(|known| &known.device);
+        let taken = devices::count_seats(tx, now, (tenant_id, app_id), before, limit)?;
         if taken >= i64::from(limit) {
             return Err(Error::DeviceLimit {
                 app_id: app_id.to_owned(),
@@ -201,19 +273,32 @@ pub(super) fn seat(
         }
     }
     let own = || Some(member.user_id.clone());
+    let is_exact = known.as_ref().is_none_or(|known| known.is_exact);
     let seated = match known {
-        Some(known) => Device {
-            platform: device.platform.clone().unwrap_or(known.platform),
-            name: device.name.clone().or(known.name),
-            user_id: known.user_id.filter(|_| is_seated).or_else(own),
-            last_issued_at: now,
-            ..known
-        },
+        Some(Known { device: known, .. }) => {
+            if devices::count_live(tx, now, &known.id, LIVE_MAX)? >= LIVE_MAX {
+                return Err(Error::Conflict {
+                    rule: "The device has 1000 licences that are neither over nor revoked",
+                });
+            }
+            let owner = known.user_id.as_deref().filter(|_| is_seated);
+            let (platform, name) = match owner.is_none_or(|owner| member.manages(owner)) {
+                true => (device.platform.clone(), device.name.clone()),
+                false => (None, None),
+            };
+            Device {
+                platform: platform.unwrap_or(known.platform),
+                name: name.or(known.name),
+                user_id: known.user_id.filter(|_| is_seated).or_else(own),
+                last_issued_at: now,
+                ..known
+            }
+        }
         None => Device {
             id: id.to_owned(),
             tenant_id: member.tenant_id.clone(),
             app_id: app_id.to_owned(),
-            digest,
+            digest: device.digest(tenant_id),
             platform: device
                 .platform
                 .clone()
@@ -225,6 +310,9 @@ pub(super) fn seat(
         },
     };
     devices::put(tx, &seated)?;
+    if is_exact {
+        devices::set_components(tx, &seated, &device.component_digests(tenant_id))?;
+    }
     Ok(seated)
 }
 
@@ -244,10 +332,11 @@ pub(crate) fn list_devices(
     )?)
 }
 
-/// Takes a device out of the list and revokes its licences, whoever has issued them, so that its seat is free.
+/// Takes a device out of the list and revokes its licences, so that its seat is free.
 ///
 /// # Errors
-/// `NotFound`, also for another tenant's device, for one the member does not manage, and for one that was released.
+/// `NotFound`, also for another tenant's device, for one the member does not manage, and for one that was released;
+/// `Conflict` when somebody has issued licences for it whose licences the member does not manage.
 pub(crate) fn release_device(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -263,6 +352,14 @@ pub(crate) fn release_device(
         })
         .ok_or(Error::NotFound { noun: "Device" })?;
     let live = licenses::live_of_device(tx, now, &device.id)?;
+    if !live
+        .iter()
+        .all(|license| super::is_managed(member, license))
+    {
+        return Err(Error::Conflict {
+            rule: "The device has licences of others; they, or whoever manages them, can release it",
+        });
+    }
     revoke::end(tx, now, origin, signer, &live, Some("device released"))?;
     devices::delete(tx, &device.id)?;
     let (tenant_id, id) = (Some(device.tenant_id.as_str()), Some(device.id.as_str()));

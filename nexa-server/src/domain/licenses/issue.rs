@@ -153,13 +153,12 @@ pub(super) fn grant(
     let offer = app.offer(plan.as_deref());
     let ttl_s = ttl_s(tx, now, member, app, &offer, wanted.ttl_days)?;
     wanted.device.check_policy(&app.id, offer.device_policy())?;
-    let limit = offer.terms.devices;
     let device = devices::seat(
         tx,
         now,
         member,
         &app.id,
-        limit,
+        &offer,
         &wanted.device,
         &wanted.device_id,
     )?;

@@ -46,9 +46,13 @@ pub(crate) fn list(tx: &Tx<'_>, member: &Member) -> Result<Vec<License>, Error> 
 /// `NotFound`, also for another tenant's licence and for one the member does not manage.
 fn find_managed(tx: &Tx<'_>, member: &Member, jti: &str) -> Result<License, Error> {
     licenses::find(tx, &member.tenant_id, jti)?
-        .filter(|license| match &license.user_id {
-            Some(user_id) => member.manages(user_id),
-            None => member.role.manages_tenant(),
-        })
+        .filter(|license| is_managed(member, license))
         .ok_or(Error::NotFound { noun: "License" })
+}
+
+fn is_managed(member: &Member, license: &License) -> bool {
+    match &license.user_id {
+        Some(user_id) => member.manages(user_id),
+        None => member.role.manages_tenant(),
+    }
 }

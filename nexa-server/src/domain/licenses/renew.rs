@@ -5,8 +5,8 @@ use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
 use super::super::idempotency::Attempt;
 use super::issue::{Issued, NewLicense, grant, once};
-use super::{Shop, find_managed};
-use crate::store::Tx;
+use super::{Shop, devices, find_managed};
+use crate::store::{Tx, tenants};
 use crate::time::UnixMillis;
 
 /// Issues the licence that follows the one of that id, for the same app and device; the one before stays as it is. It may
@@ -30,19 +30,29 @@ pub(crate) fn renew(
         if before.revoked_at.is_some() {
             return Err(Error::LicenseRevoked);
         }
-        if before.device_fingerprint != wanted.device.digest(&member.tenant_id) {
-            return Err(Error::OtherDevice);
-        }
-        // One that was released is known from here alone.
-        if before.device_id.is_none() {
-            wanted.device.known_from(&before);
-        }
         let app = apps::find(tx, &shop.apps, &before.app_id).map_err(|error| match error {
             Error::Invalid { .. } => Error::Conflict {
                 rule: "The licence's app is no longer one of this server's",
             },
             error => error,
         })?;
+        let tenant_id = member.tenant_id.as_str();
+        let is_same = match &before.device_id {
+            Some(id) => {
+                let plan = tenants::plan(tx, tenant_id)?;
+                let policy = app.offer(plan.as_deref()).device_policy();
+                devices::known(tx, now, tenant_id, &app.id, policy, &wanted.device)?
+                    .is_some_and(|known| known.device.id == *id)
+            }
+            // One that was released is known from here alone.
+            None => {
+                wanted.device.known_from(&before);
+                before.device_fingerprint == wanted.device.digest(tenant_id)
+            }
+        };
+        if !is_same {
+            return Err(Error::OtherDevice);
+        }
         let (signed, tenant_id) = grant(tx, now, origin, shop, &app, wanted)?;
         let (tenant_id, jti) = (Some(tenant_id.as_str()), Some(signed.license.jti.as_str()));
         audit::record(tx, now, origin, Act::LicenseRenewed, tenant_id, jti)?;

@@ -112,10 +112,12 @@ pub(crate) fn finish_revoking(
     }
 }
 
-/// What was revoked later than `since`, oldest first: for everybody, so without tenants and reasons.
+/// What was revoked later than `since`, oldest first: for everybody, so without tenants and reasons, and without licences that
+/// have been over for so long that nobody asks about them.
 pub(crate) fn revocations(
     tx: &Tx<'_>,
+    now: UnixMillis,
     since: Option<UnixMillis>,
 ) -> Result<Vec<Revocation>, Error> {
-    Ok(licenses::revocations(tx, since)?)
+    Ok(licenses::revocations(tx, now, since)?)
 }

@@ -7,7 +7,7 @@ use nexa_core::{AccessIssuer, KeySet, SigningKey, VerificationKey, public_jwks};
 use super::super::error::Error;
 use super::super::trust::TrustedIssuers;
 use super::key_set::Published;
-use super::{Standing, standing, verification_key};
+use super::{Standing, in_jwks, standing, verification_key};
 use crate::store::server_keys::ServerKey;
 use crate::time::UnixMillis;
 
@@ -41,9 +41,7 @@ impl Issuing {
     ) -> Result<Self, Error> {
         let refused =
             |error: &dyn std::fmt::Display| Error::invalid("public_url", error.to_string());
-        let is_in_force =
-            |row: &&ServerKey| row.key_use == "license" && standing(row, now).is_in_force();
-        let rows: Vec<_> = rows.iter().filter(is_in_force).collect();
+        let rows: Vec<_> = in_jwks(rows, now).collect();
         let keys: Result<Vec<VerificationKey>, Error> = (rows.iter())
             .map(|row| verification_key(row).map(VerificationKey::with_table))
             .collect();

@@ -56,6 +56,19 @@ pub(crate) fn list(tx: &Tx<'_>) -> Result<Vec<ServerKey>, Error> {
     Ok(server_keys::list(tx)?)
 }
 
+/// The keys that verify licences and access tokens, the one that signs first.
+pub(crate) fn published(tx: &Tx<'_>, now: UnixMillis) -> Result<Vec<VerificationKey>, Error> {
+    let rows = server_keys::list(tx)?;
+    in_jwks(&rows, now).map(verification_key).collect()
+}
+
+/// Those of the published JWK set, in its order.
+fn in_jwks(rows: &[ServerKey], now: UnixMillis) -> impl Iterator<Item = &ServerKey> {
+    rows.iter().filter(move |row| {
+        row.key_use == KeyUse::License.name() && standing(row, now).is_in_force()
+    })
+}
+
 /// The key of that id.
 ///
 /// # Errors

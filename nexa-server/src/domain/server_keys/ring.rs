@@ -18,6 +18,7 @@ use crate::time::UnixMillis;
 /// The keys of the server. Shared with the transactions that sign.
 pub(crate) struct KeyRing {
     issuer: String,
+    opened_at: UnixMillis,
     files: RotatedKeys,
     /// `None` where it is kept elsewhere.
     root: Option<SigningKey>,
@@ -113,6 +114,7 @@ impl KeyRing {
         let issuing = publish_and_show(store, now, root.as_ref(), &issuer, &private, &trusted)?;
         Ok(Self {
             issuer,
+            opened_at: now,
             files,
             root,
             trusted,
@@ -125,6 +127,11 @@ impl KeyRing {
     /// The public URL.
     pub(crate) fn issuer(&self) -> &str {
         &self.issuer
+    }
+
+    /// When this process began.
+    pub(crate) const fn opened_at(&self) -> UnixMillis {
+        self.opened_at
     }
 
     /// The state of the keys as of the last change that was answered.

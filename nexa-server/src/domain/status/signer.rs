@@ -53,11 +53,11 @@ impl Signer {
         number: u32,
         changes: &[(u16, bool)],
     ) -> Result<(), Error> {
-        let now_s = now.seconds().get();
+        let (now_s, now_ms) = (now.seconds().get(), now.unsigned_ms());
         let last = status_shards::find(tx, number)?;
         let (seq, this_update_s) = match &last {
-            Some(last) => (now_s.max(last.seq + 1), now_s.max(last.this_update_s)),
-            None => (now_s, now_s),
+            Some(last) => (now_ms.max(last.seq + 1), now_s.max(last.this_update_s)),
+            None => (now_ms, now_s),
         };
         for (position, is_revoked) in changes {
             let place = Place {
@@ -118,7 +118,7 @@ pub(super) fn changed(
     Ok(())
 }
 
-/// Signs anew what was signed long ago or by another key, and forgets old changes, in turns of the writer that keep nobody
+/// Signs anew what was signed long ago, by another key or by an earlier process, and forgets old changes, in turns of the writer that keep nobody
 /// waiting for long.
 ///
 /// # Errors
@@ -126,7 +126,11 @@ pub(super) fn changed(
 pub(crate) fn refresh(store: &Store, now: UnixMillis, signer: &Arc<Signer>) -> Result<(), Error> {
     const PART: u32 = 50;
     const CHANGES_KEPT_S: u64 = 90 * 24 * 3600;
-    let until_s = now.seconds().get().saturating_sub(signer.refresh_s);
+    let now_s = now.seconds().get();
+    // What an earlier process has signed may be from a backup, and older than what clients have seen.
+    let opened_s = signer.ring.opened_at().seconds().get();
+    let until_s =
+        (now_s.saturating_sub(signer.refresh_s)).max(opened_s.min(now_s).saturating_sub(1));
     loop {
         let found = store.read(|tx| -> Result<_, Error> {
             let key = signer.key(tx)?;
@@ -139,7 +143,7 @@ pub(crate) fn refresh(store: &Store, now: UnixMillis, signer: &Arc<Signer>) -> R
         store.write(move |tx| -> Result<(), Error> {
             for number in found {
                 signer.sign(tx, now, number, &[])?;
-                let old = now.seconds().get().saturating_sub(CHANGES_KEPT_S);
+                let old = now.unsigned_ms().saturating_sub(CHANGES_KEPT_S * 1000);
                 status_shards::forget_changes(tx, number, old)?;
             }
             Ok(())
