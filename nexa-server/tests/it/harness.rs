@@ -233,6 +233,12 @@ impl Request<'_> {
         self
     }
 
+    /// The body of a 200.
+    pub(crate) fn bytes(self) -> Vec<u8> {
+        let answer = ureq::get(format!("{}{}", self.server.url, self.path)).call();
+        answer.unwrap().body_mut().read_to_vec().unwrap()
+    }
+
     pub(crate) fn send(self) -> Answer {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)

@@ -16,6 +16,7 @@ mod issuer;
 mod mail;
 mod readme;
 mod resources;
+mod rotation;
 #[allow(dead_code, reason = "unit tests share it, and use the rest")]
 mod smtp;
 mod tidy;

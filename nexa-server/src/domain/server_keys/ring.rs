@@ -8,7 +8,7 @@ use rand_core::CryptoRng;
 
 use super::super::error::Error;
 use super::super::trust::TrustedIssuers;
-use super::key_set::{self, Published};
+use super::key_set;
 use super::{Issuing, Standing, changes, standing};
 use crate::store::key_file::RotatedKeys;
 use crate::store::server_keys::{self, ServerKey};
@@ -111,7 +111,14 @@ impl KeyRing {
             private.insert(key.kid().to_owned(), key);
         }
         let trusted = Arc::new(trusted);
-        let issuing = publish_and_show(store, now, root.as_ref(), &issuer, &private, &trusted)?;
+        let (signer, url) = (root.clone(), issuer.clone());
+        let published = store.write(move |tx| key_set::publish(tx, now, signer.as_ref(), &url))?;
+        if !published.is_current {
+            warn_of_old_key_set();
+        }
+        let issuing = show(store, now, &issuer, &trusted, |kid| {
+            private.get(kid).cloned()
+        })?;
         Ok(Self {
             issuer,
             opened_at: now,
@@ -214,12 +221,9 @@ impl KeyRing {
             .reloading
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let private = self
-            .private
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let issuing = show(store, now, &self.issuer, &private, &self.trusted)?;
+        let issuing = show(store, now, &self.issuer, &self.trusted, |kid| {
+            self.private(kid)
+        })?;
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(issuing);
         Ok(())
     }
@@ -278,37 +282,21 @@ pub(crate) fn warn_of_old_key_set() {
     );
 }
 
-fn publish_and_show(
-    store: &Store,
-    now: UnixMillis,
-    root: Option<&SigningKey>,
-    issuer: &str,
-    private: &BTreeMap<String, SigningKey>,
-    trusted: &Arc<TrustedIssuers>,
-) -> Result<Issuing, Error> {
-    let (root, url) = (root.cloned(), issuer.to_owned());
-    let published: Published =
-        store.write(move |tx| key_set::publish(tx, now, root.as_ref(), &url))?;
-    if !published.is_current {
-        warn_of_old_key_set();
-    }
-    show(store, now, issuer, private, trusted)
-}
-
+/// What the rows say; `private` is asked after they are read, since a key is in memory before its row is there.
 fn show(
     store: &Store,
     now: UnixMillis,
     issuer: &str,
-    private: &BTreeMap<String, SigningKey>,
     trusted: &Arc<TrustedIssuers>,
+    private: impl FnOnce(&str) -> Option<SigningKey>,
 ) -> Result<Issuing, Error> {
     let (rows, key_set) = store.read(|tx| -> Result<_, Error> {
         Ok((super::list(tx)?, key_set::published(tx, now, issuer)?))
     })?;
     let key = signing(&rows, now, KeyUse::License)
-        .and_then(|row| private.get(&row.kid))
+        .and_then(|row| private(&row.kid))
         .ok_or_else(|| Error::Fault("no key signs tokens".to_owned()))?;
-    Issuing::new(now, key.clone(), &rows, key_set, issuer, trusted)
+    Issuing::new(now, key, &rows, key_set, issuer, trusted)
 }
 
 fn signing(rows: &[ServerKey], now: UnixMillis, key_use: KeyUse) -> Option<&ServerKey> {
