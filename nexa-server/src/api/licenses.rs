@@ -13,6 +13,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use super::route::Cx;
+use super::wire::{PageOf, PageQuery, page};
 use crate::domain::Error;
 use crate::domain::licenses;
 use crate::domain::status::Signer;
@@ -40,12 +41,13 @@ struct ListedDevice {
     name: Option<String>,
 }
 
-pub(crate) fn list(cx: &mut Cx<'_>, (): ()) -> Result<Ok200<Vec<ListedLicense>>, Error> {
-    let member = cx.member()?;
-    let licenses = cx.read(|tx| licenses::list(tx, member))?;
-    Ok(Ok200(
-        licenses.into_iter().map(ListedLicense::from).collect(),
-    ))
+pub(crate) fn list(
+    cx: &mut Cx<'_>,
+    Query(query): Query<PageQuery>,
+) -> Result<PageOf<ListedLicense>, Error> {
+    let (member, page) = (cx.member()?, page(query.limit, query.before));
+    let paged = cx.read(|tx| licenses::list(tx, member, &page))?;
+    Ok(PageOf::of(cx, paged, ListedLicense::from))
 }
 
 impl From<License> for ListedLicense {

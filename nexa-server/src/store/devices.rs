@@ -208,14 +208,14 @@ pub(crate) fn count_seats(
     )
 }
 
-/// The devices of a tenant that have a seat, oldest first, after the one of that id; of one user only when `user_id` is
+/// The devices of a tenant that have a seat, newest first, before the one of that id; of one user only when `user_id` is
 /// given.
 pub(crate) fn list_seated(
     tx: &Tx<'_>,
     now: UnixMillis,
     tenant_id: &str,
     user_id: Option<&str>,
-    after: Option<&str>,
+    before: Option<&str>,
     limit: u32,
 ) -> Result<Vec<SeatedDevice>, StoreError> {
     tx.all(
@@ -223,14 +223,14 @@ pub(crate) fn list_seated(
             "SELECT ",
             columns!(),
             ", max(licenses.expires_at_ms) FROM devices JOIN licenses ON licenses.device_id = devices.id
-              WHERE devices.tenant_id = ?1 AND (?2 IS NULL OR devices.user_id = ?2) AND (?3 IS NULL OR devices.id > ?3)
+              WHERE devices.tenant_id = ?1 AND (?2 IS NULL OR devices.user_id = ?2) AND (?3 IS NULL OR devices.id < ?3)
                   AND licenses.over_at_ms > ?4 AND licenses.revoked_at_ms IS NULL
-              GROUP BY devices.id ORDER BY devices.id LIMIT ?5"
+              GROUP BY devices.id ORDER BY devices.id DESC LIMIT ?5"
         ),
         &[
             tenant_id.into(),
             user_id.into(),
-            after.into(),
+            before.into(),
             now.ms().into(),
             limit.into(),
         ],

@@ -91,6 +91,31 @@ pub(crate) fn list(
     )
 }
 
+/// As [`list`], newest first, before the one of that id.
+pub(crate) fn newest(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    user_id: Option<&str>,
+    before: Option<&str>,
+    limit: u32,
+) -> Result<Vec<License>, StoreError> {
+    tx.all(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM licenses WHERE tenant_id = ?1 AND (?2 IS NULL OR user_id = ?2) AND (?3 IS NULL OR jti < ?3)
+              ORDER BY jti DESC LIMIT ?4"
+        ),
+        &[
+            tenant_id.into(),
+            user_id.into(),
+            before.into(),
+            limit.into(),
+        ],
+        read,
+    )
+}
+
 /// When the first licence of a tenant for an app was issued, revoked ones included.
 pub(crate) fn first_issued(
     tx: &Tx<'_>,

@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::route::Cx;
+use super::super::wire::{PageOf, PageQuery, page};
 use crate::domain::Error;
 use crate::domain::licenses;
-use crate::http::extract::Path;
+use crate::http::extract::{Path, Query};
 use crate::http::reply::{Ok200, Success};
 use crate::store::devices::SeatedDevice;
 use crate::time::UnixMillis;
@@ -27,10 +28,13 @@ pub(crate) struct ListedDevice {
     expires_at: UnixMillis,
 }
 
-pub(crate) fn list(cx: &mut Cx<'_>, (): ()) -> Result<Ok200<Vec<ListedDevice>>, Error> {
-    let member = cx.member()?;
-    let devices = cx.read(|tx| licenses::list_devices(tx, cx.now, member))?;
-    Ok(Ok200(devices.into_iter().map(ListedDevice::from).collect()))
+pub(crate) fn list(
+    cx: &mut Cx<'_>,
+    Query(query): Query<PageQuery>,
+) -> Result<PageOf<ListedDevice>, Error> {
+    let (member, page) = (cx.member()?, page(query.limit, query.before));
+    let paged = cx.read(|tx| licenses::list_devices(tx, cx.now, member, &page))?;
+    Ok(PageOf::of(cx, paged, ListedDevice::from))
 }
 
 impl From<SeatedDevice> for ListedDevice {

@@ -219,3 +219,43 @@ fn the_list_forgets_what_nobody_asks_about() {
     );
     assert_eq!(listed(40 * DAY_S), 0);
 }
+
+#[test]
+fn licences_and_devices_are_listed_in_pages() {
+    let mut shop = Shop::with(&app());
+    let jtis: Vec<String> = (0..5)
+        .map(|n| {
+            shop.fixture.now = START.plus_seconds(n);
+            let issued = shop.issued(&format!("d{n}"));
+            issued["jti"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    for (path, id) in [("/api/licenses", "jti"), ("/api/licenses/devices", "id")] {
+        let mut next = Some(format!("{path}?limit=2"));
+        let mut found = Vec::new();
+        while let Some(uri) = next {
+            let request = hyper::Request::get(&uri).header("x-api-key", &shop.key);
+            let request = request.body(hyper::body::Bytes::new()).unwrap();
+            let answer = shop.fixture.call(&request, true).unwrap();
+            let page: Vec<Value> = serde_json::from_slice(answer.body()).unwrap();
+            assert!(page.len() <= 2);
+            found.extend(
+                page.iter()
+                    .map(|item| item[id].as_str().unwrap().to_owned()),
+            );
+            let link = answer
+                .headers()
+                .get("link")
+                .map(|link| link.to_str().unwrap());
+            next = link.map(|link| {
+                let uri = link.strip_prefix("<https://auth.example.com").unwrap();
+                uri.strip_suffix(">; rel=\"next\"").unwrap().to_owned()
+            });
+        }
+        assert_eq!(found.len(), 5);
+        assert!(found.is_sorted_by(|a, b| a > b), "newest first, each once");
+        if id == "jti" {
+            assert!(found.iter().rev().eq(&jtis));
+        }
+    }
+}

@@ -326,7 +326,7 @@ fn licences_that_are_issued_after_enabling_again_stand() {
         .iter()
         .map(|license| !license["revokedAt"].is_null())
         .collect();
-    assert_eq!(revoked, [true, false], "oldest first");
+    assert_eq!(revoked, [false, true], "newest first");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::super::apps::Offer;
 use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
 use super::super::fields;
+use super::super::paging::{Page, Paged};
 use super::super::principal::Member;
 use super::super::status::Signer;
 use super::revoke;
@@ -316,20 +317,16 @@ pub(super) fn seat(
     Ok(seated)
 }
 
-/// The devices with a seat that the member sees, oldest first.
+/// One page of the devices with a seat that the member sees, newest first.
 pub(crate) fn list_devices(
     tx: &Tx<'_>,
     now: UnixMillis,
     member: &Member,
-) -> Result<Vec<SeatedDevice>, Error> {
-    Ok(devices::list_seated(
-        tx,
-        now,
-        &member.tenant_id,
-        member.sees_only(),
-        None,
-        u32::MAX,
-    )?)
+    page: &Page,
+) -> Result<Paged<SeatedDevice>, Error> {
+    let (tenant_id, before) = (&member.tenant_id, page.before.as_deref());
+    let found = devices::list_seated(tx, now, tenant_id, member.sees_only(), before, page.probe())?;
+    Ok(Paged::new(found, page, |seated| &seated.device.id))
 }
 
 /// Takes a device out of the list and revokes its licences, so that its seat is free.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::apps::App;
 use super::error::Error;
+use super::paging::{Page, Paged};
 use super::principal::Member;
 use super::server_keys::KeyRing;
 use super::status::Signer;
@@ -29,15 +30,11 @@ pub(crate) struct Shop {
     pub(crate) apps: Arc<Vec<App>>,
 }
 
-/// The licences the member sees, oldest first; never their tokens, which are not kept.
-pub(crate) fn list(tx: &Tx<'_>, member: &Member) -> Result<Vec<License>, Error> {
-    Ok(licenses::list(
-        tx,
-        &member.tenant_id,
-        member.sees_only(),
-        None,
-        u32::MAX,
-    )?)
+/// One page of the licences the member sees, newest first; never their tokens, which are not kept.
+pub(crate) fn list(tx: &Tx<'_>, member: &Member, page: &Page) -> Result<Paged<License>, Error> {
+    let (tenant_id, before) = (&member.tenant_id, page.before.as_deref());
+    let found = licenses::newest(tx, tenant_id, member.sees_only(), before, page.probe())?;
+    Ok(Paged::new(found, page, |license| &license.jti))
 }
 
 /// The licence of that id, if it is the member's to manage.
