@@ -36,7 +36,10 @@ pub fn check_access<'b>(
 ) -> Result<Verified<AccessClaims<'b>>, Refusal> {
     let opened = jws::open(keys, ACCESS_TYP, token, scratch)?;
     let claims = read_claims(&opened.claims, issuer, now)?;
-    Ok(Verified::new(claims))
+    match opened.trusted.is_in_force(claims.issued_at, now) {
+        true => Ok(Verified::new(claims)),
+        false => Err(Refusal::KidNotInForce),
+    }
 }
 
 /// What an access token says.

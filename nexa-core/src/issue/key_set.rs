@@ -50,6 +50,10 @@ impl NewKeySet<'_> {
         bytes.extend_from_slice(&self.issued_at.get().to_be_bytes());
         bytes.extend_from_slice(&[keys, revoked]);
         for entry in self.keys {
+            // It would read as no end.
+            if entry.not_after == Some(UnixSeconds::EPOCH) {
+                return Err(IssueError::KeySetWouldBeRefused(KeySetError::Times));
+            }
             let not_after = entry.not_after.map_or(0, UnixSeconds::get);
             bytes.push(entry.key_use.number());
             bytes.extend_from_slice(&entry.key.to_bytes());

@@ -92,6 +92,12 @@ impl KeySet {
         keys.find(|trusted| trusted.key.kid() == kid)
     }
 
+    /// The key with this beginning of its thumbprint.
+    pub(crate) fn find_hint(&self, hint: [u8; 8]) -> Option<&TrustedKey> {
+        let mut keys = self.keys.iter().flatten();
+        keys.find(|trusted| trusted.key.hint() == hint)
+    }
+
     /// Whether this is the id of a key that was revoked.
     pub(crate) fn is_revoked(&self, kid: &str) -> bool {
         let mut revoked = self.revoked.iter().flatten();

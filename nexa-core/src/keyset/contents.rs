@@ -61,9 +61,10 @@ pub struct KeySetEntry {
     pub key_use: KeyUse,
     /// The public key.
     pub key: VerificationKey,
-    /// Licences that it signs are issued from here on.
+    /// What it signs is issued from here on: licences, access tokens, shards, lists.
     pub not_before: UnixSeconds,
-    /// From here on nothing it signed is trusted; `None` while no end is set.
+    /// From here on no token that it signed is trusted, and no shard or list that says it was signed from here on; `None`
+    /// while no end is set. Not 1970-01-01T00:00:00Z.
     pub not_after: Option<UnixSeconds>,
 }
 

@@ -39,7 +39,7 @@ impl<'a> RevocationFeed<'a> {
             });
         }
         let mut nodes = [Node::EMPTY; MAX_VALUES];
-        let (_, payload) = jws::open_payload(status_keys, TYP, token, buffer, &mut nodes)
+        let (trusted, payload) = jws::open_payload(status_keys, TYP, token, buffer, &mut nodes)
             .map_err(SignedFeedError::Refused)?;
         let payload: &'a [u8] = payload;
         let at = payload
@@ -53,6 +53,9 @@ impl<'a> RevocationFeed<'a> {
             .filter(|_| list.ends_with(b"}"))
             .ok_or(SignedFeedError::Payload)?;
         let as_of = read_head(head, issuer)?;
+        if !trusted.is_in_force(as_of, as_of) {
+            return Err(SignedFeedError::Refused(Refusal::KidNotInForce));
+        }
         let feed = Self::read(list).map_err(SignedFeedError::Feed)?;
         Ok(feed.with_as_of(as_of))
     }

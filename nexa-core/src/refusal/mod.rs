@@ -278,7 +278,7 @@ impl fmt::Display for Refusal {
                 "claim exp is {lifetime_s} s after claim iat; at most {max_s} s are allowed"
             ),
             Self::KidNotInForce => f.write_str(
-                "the key was not in use yet when the licence was issued, or its time is over",
+                "the key was not in use yet when the token was issued, or its time is over",
             ),
             Self::IssuedInFuture { ahead_s } => write!(
                 f,

@@ -19,6 +19,8 @@ pub enum ShardError {
     UnknownKey,
     /// The signature does not hold, for these bytes and this issuer.
     Signature(SignatureError),
+    /// Its time is before the `not_before` of the key that signed it, or not before its `not_after`.
+    KeyNotInForce,
     /// A time is 2^53 or more, or `next_update` is not later than `this_update`.
     Times,
     /// It names more positions than there are.
@@ -66,6 +68,7 @@ impl ShardError {
             Self::Magic => "shard_magic",
             Self::UnknownKey => "shard_unknown_key",
             Self::Signature(_) => "shard_signature",
+            Self::KeyNotInForce => "shard_key_not_in_force",
             Self::Times => "shard_times",
             Self::Count { .. } => "shard_count",
             Self::Parameter { .. } => "shard_parameter",
@@ -96,6 +99,9 @@ impl fmt::Display for ShardError {
             Self::Magic => f.write_str("neither a status shard nor a delta"),
             Self::UnknownKey => f.write_str("no status key at hand signed it"),
             Self::Signature(error) => error.fmt(f),
+            Self::KeyNotInForce => {
+                f.write_str("the key that signed it was not in use yet, or its time is over")
+            }
             Self::Times => f.write_str(
                 "its times are out of range, or the next update is not later than this one",
             ),

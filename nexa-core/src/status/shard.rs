@@ -1,9 +1,7 @@
 //! A status shard: header, code, signature.
 use super::ShardError;
 use super::rice::{self, POSITIONS, Positions};
-use crate::jwk::KeySet;
-#[cfg(feature = "issue")]
-use crate::jwk::VerificationKey;
+use crate::jwk::{KeySet, VerificationKey};
 use crate::license::{RevocationStatus, Revocations, StatusRef};
 use crate::statement::{Kind, statement};
 use crate::time::UnixSeconds;
@@ -60,10 +58,11 @@ impl<'a> StatusShard<'a> {
     pub const MAX_BYTES: usize =
         SHARD_MAGIC.len() + HEADER_BYTES + rice::MAX_BYTES + SIGNATURE_BYTES;
 
-    /// Reads a shard that one of these status keys signed for this issuer.
+    /// Reads a shard that one of these status keys signed for this issuer, between the key's `not_before` and `not_after`.
     ///
     /// # Errors
-    /// The first rule it breaks, in this order: length, magic, key, signature, times, count, parameter, code.
+    /// The first rule it breaks, in this order: length, magic, key, signature, times, count, parameter, the time of the key,
+    /// code.
     pub fn open(bytes: &'a [u8], keys: &KeySet, issuer: &str) -> Result<Self, ShardError> {
         let length = ShardError::Length { bytes: bytes.len() };
         if bytes.len() > Self::MAX_BYTES {
@@ -77,12 +76,17 @@ impl<'a> StatusShard<'a> {
         let (code, signature) = rest.split_last_chunk::<SIGNATURE_BYTES>().ok_or(length)?;
         let header = Header::read(header);
         let signed = bytes.get(..bytes.len() - SIGNATURE_BYTES).ok_or(length)?;
-        keys.iter()
-            .find(|key| key.hint() == header.key_hint)
-            .ok_or(ShardError::UnknownKey)?
+        let trusted = keys
+            .find_hint(header.key_hint)
+            .ok_or(ShardError::UnknownKey)?;
+        (trusted.key)
             .verify(&statement(Kind::StatusShard, issuer, signed), signature)
             .map_err(ShardError::Signature)?;
         header.check()?;
+        let this_update = header.this_update();
+        if !trusted.is_in_force(this_update, this_update) {
+            return Err(ShardError::KeyNotInForce);
+        }
         match Positions::new(code, header.count).finish()? {
             [] => Ok(Self {
                 bytes,
@@ -108,7 +112,14 @@ impl<'a> StatusShard<'a> {
     /// When it was signed: what it says was so then.
     #[must_use]
     pub fn this_update(&self) -> UnixSeconds {
-        UnixSeconds::new(self.header.this_update).unwrap_or(UnixSeconds::MAX)
+        self.header.this_update()
+    }
+
+    /// The key of this set that signed it; `None` if it is not in the set.
+    #[must_use]
+    pub fn key<'k>(&self, keys: &'k KeySet) -> Option<&'k VerificationKey> {
+        let trusted = keys.find_hint(self.header.key_hint)?;
+        Some(&trusted.key)
     }
 
     /// When a newer one will be there at the latest.
@@ -235,6 +246,10 @@ impl Header {
             *place = *byte;
         }
         bytes
+    }
+
+    fn this_update(&self) -> UnixSeconds {
+        UnixSeconds::new(self.this_update).unwrap_or(UnixSeconds::MAX)
     }
 
     fn check(&self) -> Result<(), ShardError> {

@@ -1,8 +1,9 @@
 //! Signed key sets: what they let through, for how long, and what is refused by which name.
 use nexa_core::{
-    DeviceExpectation, KeyProblem, KeySetContents, KeySetEntry, KeySetError, KeyUse,
-    LicenseExpectations, NewKeySet, NewShard, RevokedKey, Scratch, ShardError, SignatureError,
-    SignedKeySet, StatusShard, UnixSeconds, check_license, sign_key_set,
+    AccessIssuer, DeviceExpectation, IssueError, KeyProblem, KeySetContents, KeySetEntry,
+    KeySetError, KeyUse, LicenseExpectations, NewAccess, NewKeySet, NewRevocationList, NewShard,
+    RevocationFeed, RevokedKey, Scratch, ShardError, SignatureError, SignedKeySet, StatusShard,
+    UnixSeconds, check_access, check_license, sign_key_set,
 };
 
 use crate::forge::{AUDIENCE, Forge, ISSUER, NOW, at};
@@ -87,6 +88,59 @@ fn a_key_is_trusted_for_its_time_and_its_use() {
     assert_eq!(code(&key_set, 0), "unknown_key");
 }
 
+/// What is not a licence has its time too.
+#[test]
+fn shards_lists_and_access_tokens_are_of_their_keys_time() {
+    let new = NewShard {
+        number: 7,
+        seq: 1,
+        this_update: at(NOW),
+        next_update: at(NOW + 9),
+        revoked: &[4],
+    };
+    let key = Forge::new(9);
+    let shard = new.sign(&key.key, ISSUER).unwrap();
+    let list = NewRevocationList {
+        issuer: ISSUER,
+        issued_at: at(NOW),
+        expires_at: at(NOW + 9),
+        since: None,
+    };
+    let list = list.sign(&key.key, [("jti", "2026-11-21T12:00:00.000Z")].into_iter());
+    let access = AccessIssuer::new(key.key.clone(), ISSUER).unwrap();
+    let access = access.issue(
+        at(NOW),
+        &NewAccess {
+            jti: "jti",
+            subject: "user",
+            tenant: "tenant",
+            session: "session",
+            session_version: 1,
+            role: Some("owner"),
+            scope: None,
+            ttl_s: 60,
+        },
+    );
+    let access = access.unwrap().token;
+    for (from, until, is_good) in [
+        (NOW, Some(NOW + 1), true),
+        (NOW + 1, None, false),
+        (0, Some(NOW), false),
+        (0, None, true),
+    ] {
+        let key_set = signed(&[entry(KeyUse::Status, 9, from, until)], &[]);
+        let keys = open(&key_set).unwrap().keys(KeyUse::Status).unwrap();
+        let opened = StatusShard::open(&shard, &keys, ISSUER).err();
+        assert_eq!(opened, (!is_good).then_some(ShardError::KeyNotInForce));
+        let mut buffer = vec![0; list.len()];
+        let opened = RevocationFeed::open(list.as_bytes(), &keys, ISSUER, &mut buffer);
+        assert_eq!(opened.is_ok(), is_good);
+        let mut scratch = Scratch::new();
+        let opened = check_access(&keys, ISSUER, at(NOW), access.as_bytes(), &mut scratch);
+        assert_eq!(opened.is_ok(), is_good);
+    }
+}
+
 #[test]
 fn what_is_written_is_read() {
     let keys = [
@@ -117,6 +171,16 @@ fn what_is_written_is_read() {
     assert_eq!(
         sign_key_set(&unsigned, &Forge::new(2).key, ISSUER),
         Err(KeySetError::OtherRoot)
+    );
+
+    // Zero is how a reader is told that there is no end.
+    let endless = NewKeySet {
+        keys: &[entry(KeyUse::License, 2, 0, Some(0))],
+        ..new
+    };
+    assert_eq!(
+        endless.sign(&root.key, ISSUER),
+        Err(IssueError::KeySetWouldBeRefused(KeySetError::Times))
     );
 
     let full: Vec<_> = (10..26)
