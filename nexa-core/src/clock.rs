@@ -2,21 +2,29 @@
 //!
 //! Three things bound the time from below: the wall clock, the newest signed time that was ever verified, and the *floor*, a
 //! local time that is kept. The floor is what setting the clock back has to overcome, and what must never lock an honest user
-//! out. So it follows the wall clock only as far as that is plausible:
+//! out. So it follows the wall clock only as far as that is plausible. Part of it may be on credit, up to 48 hours; the rest is
+//! the *base*, and everything is plausible by its distance from that:
 //!
-//! - It begins with the first signed time: at the wall clock, if that is up to 48 hours later, else 48 hours after it.
-//! - While a program runs, the floor runs along with its monotonic clock.
-//! - A wall clock that went on by up to 48 hours since it was looked at last is plausible: the machine was off, or asleep. The
-//!   floor goes on by as much, but never past the wall clock. Progress counts from the furthest that the wall clock has shown,
-//!   until it goes back by more than 48 hours: a clock that goes back and forth between two systems on one machine does not
-//!   drive the floor.
-//! - A wall clock that went on by more may be wrong. The floor follows by 48 hours in all, until a newer signed time is
-//!   learnt; from there on it goes on with the wall clock's own progress. So a clock that was ahead by years for a while, in
-//!   however many runs of the program, leaves the floor ahead by 48 hours at most, and by the difference of two time zones
-//!   where they change meanwhile.
+//! - Both begin with the first signed time: at the furthest that the wall clock has shown, if that is up to 48 hours later,
+//!   else at the signed time, and the floor 48 hours after it. No newer signed time leaves either behind it.
+//! - While a program runs, both run along with its monotonic clock.
+//! - A wall clock that is up to 48 hours ahead of the base is plausible, whatever it has shown in between: the machine was
+//!   off, or asleep. The base comes up to it, and the credit that this covers is free again.
+//! - One that is further ahead, and went on by up to 48 hours since it was looked at last, moves both on by as much. Progress
+//!   counts from the furthest that the wall clock has shown, until it goes back by more than 48 hours.
+//! - One that is further ahead, and went on by more, may be wrong. The floor goes up to 48 hours ahead of the base, and no
+//!   further. So a clock that was ahead by years, however often, leaves the floor ahead by 48 hours at most, and by the
+//!   difference of two time zones for each time that they change meanwhile.
+//! - A newer signed time with which the wall clock agrees (it is up to 48 hours later) shows that the wall clock is right: what
+//!   the floor had on credit is taken back.
 //!
 //! What this cannot tell apart: somebody who did not use the program for a month and then sets the clock back over that month,
-//! from somebody whose clock was wrong by a month for an hour. The first regains the days that were not used, less 48 hours.
+//! from somebody whose clock was wrong by a month for an hour. The first regains the days that were not used, less 48 hours; all
+//! of them with a newer signed document that was held back. A machine that is off for more than 48 hours again and again, and
+//! learns no newer signed time, adds such days up: switched off for 62 hours each weekend, it is 32 days behind after 90.
+//!
+//! A signature is evidence of time by design: what an issuer signs while its own clock is ahead takes its clients there, until
+//! that time has come. No newer document lowers it.
 use crate::time::UnixSeconds;
 
 /// How far the wall clock may go on between two looks at it, and how far the floor may run ahead on the wall clock's word
@@ -48,13 +56,13 @@ const PLAUSIBLE_S: u64 = 48 * 3_600;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrustedClock {
-    /// The newest local time that is certain enough.
+    /// The newest local time that is certain enough: the base, and what is on credit.
     floor: u64,
     /// The furthest that the wall clock has shown since it last went back by more than 48 hours.
     furthest: u64,
     /// The newest signed time.
     signed: u64,
-    /// How far the floor may still run ahead on the word of a wall clock that went on too far.
+    /// What is left of the 48 hours by which the floor may be ahead of the base.
     credit_s: u64,
     /// The monotonic clock when it was looked at last, in this run of the program.
     monotonic_s: Option<u64>,
@@ -98,8 +106,8 @@ impl TrustedClock {
             (None, _) | (_, None) => 0,
         };
         self.monotonic_s = monotonic_s.or(self.monotonic_s);
-        // The first look of all says nothing yet: there is nothing to compare it with.
-        if self.furthest > 0 {
+        // Until something signed is known there is nothing to measure the wall clock by.
+        if self.signed > 0 {
             self.follow(wall, ran_s);
         }
         if wall >= self.furthest || self.furthest - wall > PLAUSIBLE_S {
@@ -123,11 +131,17 @@ impl TrustedClock {
         if signed > self.signed {
             self.signed = signed;
             let plausible = signed.saturating_add(PLAUSIBLE_S);
-            self.floor = self.floor.max(self.furthest.min(plausible));
-            self.credit_s = match self.furthest <= plausible {
-                true => PLAUSIBLE_S,
-                false => 0,
+            let is_plausible = self.furthest <= plausible;
+            let shown = if is_plausible { self.furthest } else { 0 };
+            let base = self.base().max(signed).max(shown);
+            let floor = if !is_plausible {
+                self.floor.max(plausible)
+            } else if self.furthest >= signed {
+                base
+            } else {
+                self.floor
             };
+            self.set(base, floor);
         }
     }
 
@@ -169,15 +183,29 @@ impl TrustedClock {
     /// Moves the floor: the wall clock shows `wall`, and `ran_s` have passed for certain.
     fn follow(&mut self, wall: u64, ran_s: u64) {
         let progress_s = wall.saturating_sub(self.furthest);
-        let certain = bounded(self.floor.saturating_add(ran_s)).get();
-        let plausible = if progress_s <= PLAUSIBLE_S.saturating_add(ran_s) {
-            self.floor.saturating_add(progress_s)
+        let base = self.base().saturating_add(ran_s);
+        let floor = self.floor.saturating_add(ran_s);
+        let plausible = base.saturating_add(PLAUSIBLE_S);
+        if wall <= plausible {
+            self.set(base.max(wall), floor);
+        } else if progress_s <= PLAUSIBLE_S.saturating_add(ran_s) {
+            let more_s = progress_s.saturating_sub(ran_s).min(wall - plausible);
+            self.set(base.saturating_add(more_s), floor.saturating_add(more_s));
         } else {
-            let target = certain.saturating_add(self.credit_s).min(wall);
-            self.credit_s -= target.saturating_sub(certain).min(self.credit_s);
-            target
-        };
-        self.floor = certain.max(plausible.min(wall));
+            self.set(base, plausible);
+        }
+    }
+
+    /// The floor without what is on credit.
+    const fn base(&self) -> u64 {
+        self.floor.saturating_sub(PLAUSIBLE_S - self.credit_s)
+    }
+
+    /// Sets both; a floor behind the base comes up to it.
+    fn set(&mut self, base: u64, floor: u64) {
+        let base = bounded(base).get();
+        self.floor = bounded(floor).get().max(base);
+        self.credit_s = PLAUSIBLE_S.saturating_sub(self.floor - base);
     }
 
     /// The time that has come for certain enough, whatever the wall clock shows.

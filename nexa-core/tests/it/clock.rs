@@ -61,7 +61,7 @@ fn every_case_of_the_clock_vectors_agrees() {
             .collect();
         assert_eq!(case["kept"], kept, "{case}");
     }
-    assert_eq!(cases.len(), 21);
+    assert_eq!(cases.len(), 28);
 }
 
 #[test]
@@ -113,14 +113,45 @@ fn a_clock_ahead_by_years_leaves_48_hours() {
         clock = TrustedClock::from_bytes(&clock.to_bytes()).expect("what was written");
     }
     assert_eq!(trusted(&mut clock, START + 100, None), 48 * HOUR_S + 49);
-    // Again, it has no credit any more; with a signed time it has.
+    // Again: 48 hours from where it was right.
     trusted(&mut clock, START + 10 * 365 * DAY_S, None);
-    assert_eq!(trusted(&mut clock, START + 200, None), 48 * HOUR_S + 49);
+    assert_eq!(trusted(&mut clock, START + 200, None), 48 * HOUR_S + 100);
     clock.learn(at(START + 3 * DAY_S));
     trusted(&mut clock, START + 3 * DAY_S, None);
     trusted(&mut clock, START + 10 * 365 * DAY_S, None);
     let after = trusted(&mut clock, START + 3 * DAY_S, None);
     assert!(after <= 5 * DAY_S, "{after}");
+}
+
+/// A machine whose clock starts wrong every day and is right a minute later.
+#[test]
+fn wrong_looks_before_the_right_ones_do_not_hold_the_floor() {
+    for wrong in [0, 946_684_800, START + 10 * 365 * DAY_S] {
+        let mut clock = started();
+        for day in 1..=30 {
+            clock.observe(at(wrong), None);
+            clock = TrustedClock::from_bytes(&clock.to_bytes()).expect("what was written");
+            trusted(&mut clock, START + day * DAY_S, None);
+        }
+        assert!(trusted(&mut clock, START, None) >= 30 * DAY_S, "{wrong}");
+    }
+}
+
+#[test]
+fn newer_signed_times_take_back_what_a_clock_that_was_ahead_has_left() {
+    let mut clock = started();
+    trusted(&mut clock, START, Some(5));
+    trusted(&mut clock, START + 10 * 365 * DAY_S, Some(5));
+    let (wall, monotonic_s) = (START + HOUR_S, Some(5 + HOUR_S));
+    assert_eq!(trusted(&mut clock, wall, monotonic_s), 49 * HOUR_S);
+    // The wall clock agrees.
+    clock.learn(at(wall));
+    assert_eq!(trusted(&mut clock, wall, monotonic_s), HOUR_S);
+    // While it does not, nothing is taken back.
+    trusted(&mut clock, START + 10 * 365 * DAY_S, monotonic_s);
+    clock.learn(at(wall + 60));
+    let back = trusted(&mut clock, wall + 60, monotonic_s);
+    assert_eq!(back, 49 * HOUR_S + 60);
 }
 
 /// The first run of all, on a machine whose clock is wrong.

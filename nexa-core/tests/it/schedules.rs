@@ -60,19 +60,46 @@ impl Machine {
         assert_eq!(reading.stepped_back_s, reading.trusted.get() - wall);
         reading.trusted.get()
     }
+
+    /// The wall clock is wrong for one look, and then right again.
+    fn look_at_a_wrong_clock(&mut self, right: u64) {
+        let wrong = match self.below(6) {
+            0 => self.below(3),
+            1 => 946_684_800 + self.below(DAY_S),
+            2 => right + 10 * 365 * DAY_S,
+            3 => right + AHEAD_S + self.below(40 * DAY_S),
+            4 => right - self.below(60 * DAY_S),
+            _ => right + self.below(AHEAD_S),
+        };
+        self.check(wrong);
+        if self.is_one_in(2) {
+            self.start();
+        }
+    }
 }
 
 fn seconds(value: u64) -> UnixSeconds {
     UnixSeconds::new(value).expect("in range")
 }
 
-/// A program that is used at least every 47 hours until its licence has expired; then everything that its user can do to
-/// clocks. Whether the licence was ever valid again.
+/// A program that is used at least every 47 hours until its licence has expired, with looks at wrong clocks in between; then
+/// everything that its user can do to clocks. Whether the licence was ever valid again.
 pub(crate) fn is_revived(seed: u64) -> bool {
     let mut machine = Machine::new(seed);
     let expires_at = ISSUED_AT + DAY_S + machine.below(60 * DAY_S);
     let mut wall = ISSUED_AT + machine.below(47 * HOUR_S);
-    while machine.check(wall) < expires_at {
+    if machine.is_one_in(4) {
+        machine.look_at_a_wrong_clock(wall);
+    }
+    // Until the right clock shows it: on a wrong one's word alone it expires for a while at most.
+    loop {
+        machine.check(wall);
+        if wall >= expires_at {
+            break;
+        }
+        for _ in 0..machine.below(3) {
+            machine.look_at_a_wrong_clock(wall);
+        }
         let passed = machine.below(12 * HOUR_S);
         machine.pass(passed);
         wall += passed;
@@ -83,8 +110,7 @@ pub(crate) fn is_revived(seed: u64) -> bool {
                 machine.start();
             }
             4 => machine.start(),
-            5 => wall -= machine.below(30 * DAY_S),
-            6 => wall += machine.below(47 * HOUR_S - passed),
+            5 | 6 => wall += machine.below(47 * HOUR_S - passed),
             _ => {}
         }
     }
@@ -131,16 +157,16 @@ pub(crate) fn regained_too_much_s(seed: u64) -> u64 {
 }
 
 /// An honest machine: small corrections, daylight saving, two systems with different zones, sleep that stops the monotonic
-/// clock or not, weeks without power, and once a clock that is ahead by days to years, in many runs of the program. By how
-/// much, in seconds, trusted time was ever further ahead of the truth than the promise allows while the wall clock was
-/// right: 0 is the promise.
+/// clock or not, weeks without power, newer signed times, and up to three times a clock that is ahead by days to years, in many
+/// runs of the program. By how much, in seconds, trusted time was ever further ahead of the truth than the promise allows while
+/// the wall clock was right: 0 is the promise.
 pub(crate) fn locked_out_s(seed: u64) -> u64 {
     let mut machine = Machine::new(seed);
     let zone_s = machine.below(2 * ZONES_S + 1);
     let (mut truth, mut offset_s) = (ISSUED_AT + machine.below(20 * DAY_S), ZONES_S);
-    let far_s = 2 * DAY_S + machine.below(20 * 365 * DAY_S);
-    let (jump_at, mut runs_ahead) = (machine.below(60), 1 + machine.below(12));
-    let (mut has_jumped, mut worst_s) = (false, 0);
+    let mut far_s = 2 * DAY_S + machine.below(20 * 365 * DAY_S);
+    let (mut jump_at, mut runs_ahead) = (machine.below(60), 1 + machine.below(12));
+    let (mut jumps, mut worst_s) = (0, 0);
     for step in 0..80 {
         match machine.below(6) {
             0 => {
@@ -164,19 +190,27 @@ pub(crate) fn locked_out_s(seed: u64) -> u64 {
         // Corrections of the network's time.
         let wobble = machine.below(5);
         let wall = truth + offset_s + wobble - ZONES_S - 2;
-        if step >= jump_at && !has_jumped {
+        if step >= jump_at && jumps < 3 {
             machine.check(wall + far_s);
             runs_ahead -= 1;
-            has_jumped = runs_ahead == 0;
+            if runs_ahead == 0 {
+                jumps += 1;
+                jump_at = step + 1 + machine.below(20);
+                runs_ahead = 1 + machine.below(12);
+                far_s = 2 * DAY_S + machine.below(20 * 365 * DAY_S);
+            }
             if machine.is_one_in(2) {
                 machine.start();
             }
         } else {
             let ahead_s = machine.check(wall).saturating_sub(truth);
-            let allowed_s = match has_jumped {
-                // The zone may have changed once while the clock was ahead.
-                true => ZONES_S + AHEAD_S + 2 * ZONES_S,
-                false => ZONES_S,
+            if machine.is_one_in(4) {
+                machine.clock.learn(seconds(truth));
+            }
+            let allowed_s = match jumps {
+                0 => ZONES_S,
+                // The zone may have changed once each time that the clock was ahead.
+                jumps => ZONES_S + AHEAD_S + 2 * ZONES_S * jumps,
             };
             worst_s = worst_s.max(ahead_s.saturating_sub(allowed_s + 2));
         }
