@@ -9,10 +9,10 @@
 //! export` has written, for a machine without a network.
 
 use std::error::Error;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
 use nexa_verify::{
@@ -31,41 +31,41 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let client = Client::new(Trust::root(&fs::read(root)?)?, issuer, app, device);
     let token = fs::read_to_string(licence)?;
     let mut state = match fs::read(kept) {
-        Ok(bytes) => State::restore(&bytes, fingerprint.as_bytes())?,
+        // Whoever can damage it can remove it; so a program that would not go on without it gains nothing.
+        Ok(bytes) => State::restore(&bytes, fingerprint.as_bytes()).unwrap_or_else(|fault| {
+            eprintln!("{kept}: {fault}; it begins anew");
+            State::new()
+        }),
         Err(error) if error.kind() == ErrorKind::NotFound => State::new(),
         Err(error) => return Err(format!("{kept}: {error}").into()),
     };
 
     let mut scratch = Scratch::new();
-    let mut refused: Option<Wanted> = None;
+    let start = started();
     let decision = loop {
         let checked = client.check(
             &mut state,
             now()?,
-            None,
+            Some(start.elapsed().as_secs()),
             token.trim_end().as_bytes(),
             &mut scratch,
         );
-        // What was refused once is not fetched again in this run, unless something else came in between.
-        let next = checked.next_fetch();
-        if let Some(fetch) = next.filter(|fetch| refused != Some(fetch.document)) {
+        if let Some(fetch) = checked.next_fetch() {
             let wanted = fetch.document;
             match fetched(&fetch, folder.first().map(Path::new)) {
                 Ok(bytes) => {
                     println!("{:?}: {} bytes for {wanted:?}", fetch.why, bytes.len());
-                    match client.receive(&mut state, wanted, &bytes) {
-                        Ok(()) => refused = None,
-                        // What it lacks to read it may be had: the whole shard, or a newer key set.
-                        Err(error) => {
-                            println!("{wanted:?} is refused: {error}");
-                            refused = Some(wanted);
-                        }
+                    if let Err(error) = client.receive(&mut state, wanted, &bytes) {
+                        println!("{wanted:?} is refused: {error}");
                     }
-                    continue;
                 }
                 // Without news it goes on with what it knows; the licence says for how long.
-                Err(error) => println!("{:?}: {wanted:?} cannot be had: {error}", fetch.why),
+                Err(error) => {
+                    println!("{:?}: {wanted:?} cannot be had: {error}", fetch.why);
+                    client.failed(&mut state, wanted);
+                }
             }
+            continue;
         }
         println!("{}: {}", checked.verdict().code(), checked.verdict());
         if let Some(report) = checked.report() {
@@ -80,7 +80,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         .ok_or("the buffer is too short")?;
     // Beside it and then in its place: half a state would be refused in the next run.
     let new = format!("{kept}.new");
-    fs::write(&new, bytes)?;
+    let mut file = fs::File::create(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
     fs::rename(&new, kept)?;
     Ok(match decision {
         Decision::Allow => ExitCode::SUCCESS,
@@ -100,6 +102,11 @@ fn fetched(fetch: &Fetch<'_>, folder: Option<&Path>) -> Result<Vec<u8>, Box<dyn 
             Ok(response.body_mut().read_to_vec()?)
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "as in now")]
+fn started() -> Instant {
+    Instant::now()
 }
 
 #[expect(

@@ -313,7 +313,7 @@ pub(crate) fn feed(data: &[u8]) {
 /// Kept state, as it is and under a right code; what is restored is written as it was read, and can be used.
 pub(crate) fn state_blob(data: &[u8]) {
     restore(data);
-    let body = [b"NXC1", data].concat();
+    let body = [b"NXC2", data].concat();
     let mac = state_mac(b"device", &body);
     restore(&[&body, mac.as_slice()].concat());
 }

@@ -3,19 +3,15 @@
 use core::fmt;
 
 use nexa_core::{
-    ClockReading, Decision, DeviceExpectation, Freshness, KeySet, KeySetError, KeyUse,
-    LicenseExpectations, LicenseReport, RevocationStatus, Revocations, Scratch, ShardError,
-    SignedKeySet, StatusRef, StatusShard, UnixSeconds, Verdict, check_license,
+    ClockReading, Decision, DeviceExpectation, KeySet, KeySetError, KeyUse, LicenseExpectations,
+    LicenseReport, RevocationStatus, Revocations, Scratch, ShardError, SignedKeySet, StatusRef,
+    StatusShard, UnixSeconds, Verdict, VerificationKey, check_license,
 };
 
-use crate::fetch::{Fetch, Wanted, Why};
-use crate::state::State;
+use crate::fetch::{Fetch, Wanted};
+use crate::plan::Plan;
+use crate::state::{Moment, State};
 use crate::trust::{Anchor, Trust};
-
-/// The least time between two fetches of one document, in seconds.
-const PACE_S: u64 = 60;
-/// How old a key set may get, in seconds: it tells of revoked keys.
-const KEY_SET_FRESH_S: u64 = 86_400;
 
 /// Checks licences of one issuer for one app on one device, with all that its [`State`] has learnt.
 #[derive(Clone, Debug)]
@@ -63,15 +59,23 @@ impl<'a> Client<'a> {
         scratch: &'s mut Scratch,
     ) -> Checked<'s> {
         let clock = state.clock.observe(wall, monotonic_s);
-        state.now = clock.trusted.get();
+        state.now = Moment {
+            trusted: clock.trusted.get(),
+            wall: wall.get(),
+        };
         let keys = self.keys(state, KeyUse::License);
-        let status_keys = self.keys(state, KeyUse::Status);
-        let shard = status_keys.as_ref().and_then(|keys| {
-            let bytes = state.shard.get()?;
-            Some(StatusShard::open(bytes, keys, self.issuer))
-        });
-        let shard_error = shard.and_then(Result::err);
-        let known = KnownStatus(shard.and_then(Result::ok));
+        let mut shard_error = None;
+        let known = match self.keys(state, KeyUse::Status).zip(state.shard.get()) {
+            Some((keys, bytes)) => match StatusShard::open(bytes, &keys, self.issuer) {
+                Ok(shard) => KnownStatus::All(shard),
+                Err(error) => {
+                    shard_error = Some(error);
+                    self.kept(state)
+                        .map_or(KnownStatus::None, KnownStatus::Revoked)
+                }
+            },
+            None => KnownStatus::None,
+        };
         let asks_status = match &self.trust.0 {
             Anchor::Root(_) => true,
             Anchor::Embedded { status, .. } => status.is_some(),
@@ -81,12 +85,23 @@ impl<'a> Client<'a> {
             false => self.expectations,
         };
         let report = keys.map(|keys| check_license(&keys, &expect, clock.trusted, token, scratch));
-        let next_update = known.0.map(|shard| shard.next_update());
+        let times = match &known {
+            KnownStatus::All(shard) => Some((shard.this_update(), shard.next_update())),
+            KnownStatus::Revoked(_) | KnownStatus::None => None,
+        };
         let license = report.as_ref().and_then(|report| report.license());
         if let Some(license) = license {
             state.clock.learn(license.claims().issued_at());
         }
-        let next_fetch = self.next_fetch(state, report.as_ref(), shard_error, next_update);
+        let next_fetch = Plan {
+            issuer: self.issuer,
+            has_root: self.has_root(),
+            state,
+            report: report.as_ref(),
+            shard_error,
+            times,
+        }
+        .next();
         Checked {
             report,
             clock,
@@ -95,7 +110,7 @@ impl<'a> Client<'a> {
     }
 
     /// Takes what was fetched. What is refused changes nothing but what is asked for next: the whole shard after a delta that
-    /// did not fit, the key set after a shard or a delta by a key that is not known.
+    /// did not fit, the key set after a shard or a delta by a key that is not known; and for a minute, not the same again.
     ///
     /// # Errors
     /// Why it was refused; a server or mirror that sends such a thing is broken, behind, or not the issuer's.
@@ -105,9 +120,18 @@ impl<'a> Client<'a> {
         wanted: Wanted,
         bytes: &[u8],
     ) -> Result<(), ReceiveError> {
+        self.failed(state, wanted);
         match wanted {
             Wanted::KeySet => self.receive_key_set(state, bytes),
             Wanted::Shard { number, .. } => self.receive_shard(state, number, bytes),
+        }
+    }
+
+    /// Notes that a document could not be fetched: for a minute it is not asked for, and something else may be.
+    pub const fn failed(&self, state: &mut State, wanted: Wanted) {
+        match wanted {
+            Wanted::KeySet => state.key_set.tried = state.now,
+            Wanted::Shard { .. } => state.shard.tried = state.now,
         }
     }
 
@@ -123,8 +147,18 @@ impl<'a> Client<'a> {
                 seen: state.key_set.seq,
             });
         }
+        if seq == state.key_set.seq && state.key_set.get().is_some_and(|kept| kept != bytes) {
+            return Err(ReceiveError::Twice { seq });
+        }
         state.key_set.set(bytes, seq, state.now);
-        state.wants_key_set = false;
+        if state.wants_key_set {
+            state.wants_key_set = false;
+            state.shard.tried = Moment::NEVER;
+        }
+        // What is here is not read any more: the next one is wanted at once.
+        if let Some((keys, kept)) = self.keys(state, KeyUse::Status).zip(state.shard.get()) {
+            state.wants_whole_shard = StatusShard::open(kept, &keys, self.issuer).is_err();
+        }
         state.clock.learn(key_set.contents().issued_at());
         Ok(())
     }
@@ -152,9 +186,8 @@ impl<'a> Client<'a> {
             // Not the delta's fault, and the whole shard is by the same key: only a newer key set can help.
             if error == ShardError::UnknownKey {
                 state.wants_key_set = self.has_root();
-            } else if is_delta {
-                state.wants_whole_shard = true;
             }
+            state.wants_whole_shard = is_delta && error != ShardError::UnknownKey;
             ReceiveError::Shard(error)
         })?;
         if shard.number() != number {
@@ -163,17 +196,26 @@ impl<'a> Client<'a> {
                 wanted: number,
             });
         }
-        if state.shard_number == number && shard.seq() < state.shard.seq {
-            return Err(ReceiveError::Older {
-                seq: shard.seq(),
-                seen: state.shard.seq,
-            });
+        let (seq, seen) = (shard.seq(), state.seen(number));
+        let is_kept = state.shard().is_some_and(|(kept, _)| kept == number);
+        if seq < seen {
+            state.wants_whole_shard = false;
+            return Err(ReceiveError::Older { seq, seen });
+        }
+        if is_kept && seq == seen && state.shard.get() != Some(shard.as_bytes()) {
+            state.wants_whole_shard = false;
+            return Err(ReceiveError::Twice { seq });
+        }
+        if !is_kept {
+            state.remember_version();
         }
         state.clock.learn(shard.this_update());
         state.shard_number = number;
+        state.shard_key = shard.key(&keys).map_or([0; 32], VerificationKey::to_bytes);
         state.wants_whole_shard = false;
+        state.wants_key_set = false;
         let now = state.now;
-        state.shard.set(shard.as_bytes(), shard.seq(), now);
+        state.shard.set(shard.as_bytes(), seq, now);
         Ok(())
     }
 
@@ -195,69 +237,20 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn next_fetch<'s>(
-        &'s self,
-        state: &State,
-        report: Option<&LicenseReport<'s>>,
-        shard_error: Option<ShardError>,
-        next_update: Option<UnixSeconds>,
-    ) -> Option<Fetch<'s>> {
-        let is_due = |received_at: u64| {
-            received_at == 0 || state.now < received_at || state.now - received_at >= PACE_S
-        };
-        if self.has_root() && is_due(state.key_set.received_at) {
-            let age_s = state.now.saturating_sub(state.key_set.received_at);
-            let why = match report.map(LicenseReport::verdict) {
-                None => Some(Why::Missing),
-                Some(Verdict::UnknownKey) => Some(Why::UnknownKey),
-                Some(_) if state.wants_key_set || shard_error == Some(ShardError::UnknownKey) => {
-                    Some(Why::UnknownStatusKey)
-                }
-                Some(_) if age_s >= KEY_SET_FRESH_S => Some(Why::Old),
-                Some(_) => None,
-            };
-            if let Some(why) = why {
-                return Some(Fetch {
-                    document: Wanted::KeySet,
-                    why,
-                    base: self.issuer,
-                });
+    /// The shard that is kept, by the key under which it was taken, though the key set does not hold that any more: what was
+    /// revoked once stays so. Not by a key that was revoked.
+    fn kept<'s>(&self, state: &'s State) -> Option<StatusShard<'s>> {
+        let key = VerificationKey::from_bytes(&state.shard_key).ok()?;
+        if let Anchor::Root(root) = &self.trust.0 {
+            let key_set = SignedKeySet::open(state.key_set.get()?, root, self.issuer).ok()?;
+            let thumbprint = key.thumbprint();
+            let mut revoked = key_set.contents().revoked();
+            if revoked.any(|revoked| revoked.thumbprint == thumbprint) {
+                return None;
             }
         }
-        // The shard would be refused again until there is a newer key set.
-        if state.wants_key_set && self.has_root() {
-            return None;
-        }
-        let report = report.filter(|report| report.revocation() != RevocationStatus::NotChecked)?;
-        let status = report.license()?.claims().status()?;
-        let number = status.shard()?;
-        let is_here = state.shard.get().is_some() && state.shard_number == number;
-        let is_readable = is_here && shard_error.is_none();
-        let is_old = match report.freshness() {
-            Freshness::Aging { .. } | Freshness::TooOld { .. } => true,
-            Freshness::Unknown | Freshness::Fresh { .. } => {
-                let terms = report.license()?.claims().terms();
-                terms.fresh_s().is_none()
-                    && next_update.is_some_and(|next_update| next_update.get() <= state.now)
-            }
-        };
-        let why = match (is_here, is_readable) {
-            (false, _) => Why::Missing,
-            _ if !is_due(state.shard.received_at) && !state.wants_whole_shard => return None,
-            (true, false) => Why::UnknownStatusKey,
-            _ if state.wants_whole_shard => Why::DeltaFailed,
-            _ if is_old => Why::Old,
-            (true, true) => return None,
-        };
-        let can_lead_on = is_readable && !state.wants_whole_shard;
-        Some(Fetch {
-            document: Wanted::Shard {
-                number,
-                since: can_lead_on.then_some(state.shard.seq),
-            },
-            why,
-            base: status.uri,
-        })
+        let keys = KeySet::from_keys(core::slice::from_ref(&key)).ok()?;
+        StatusShard::open(state.shard.get()?, &keys, self.issuer).ok()
     }
 }
 
@@ -305,14 +298,23 @@ impl<'s> Checked<'s> {
     }
 }
 
-/// The shard that is here, if it can be read; asking is always possible.
-struct KnownStatus<'a>(Option<StatusShard<'a>>);
+/// What is known from the shard that is here; asking is always possible.
+enum KnownStatus<'a> {
+    All(StatusShard<'a>),
+    /// What is revoked counts, and nothing else.
+    Revoked(StatusShard<'a>),
+    None,
+}
 
 impl Revocations for KnownStatus<'_> {
     fn lookup(&self, jti: &str, status: Option<&StatusRef<'_>>) -> RevocationStatus {
-        match &self.0 {
-            Some(shard) => shard.lookup(jti, status),
-            None => RevocationStatus::NoData,
+        match self {
+            Self::All(shard) => shard.lookup(jti, status),
+            Self::Revoked(shard) => match shard.lookup(jti, status) {
+                revoked @ RevocationStatus::Revoked { .. } => revoked,
+                _ => RevocationStatus::NoData,
+            },
+            Self::None => RevocationStatus::NoData,
         }
     }
 }
@@ -341,6 +343,11 @@ pub enum ReceiveError {
         /// The newest that was seen.
         seen: u64,
     },
+    /// It is another document of the version that is here; the issuer has signed two.
+    Twice {
+        /// The version.
+        seq: u64,
+    },
 }
 
 impl fmt::Display for ReceiveError {
@@ -357,6 +364,9 @@ impl fmt::Display for ReceiveError {
                     f,
                     "version {seq} is older than {seen}, which was seen before"
                 )
+            }
+            Self::Twice { seq } => {
+                write!(f, "there are two documents of version {seq}")
             }
         }
     }

@@ -84,14 +84,15 @@
 //! # }
 //! ```
 //!
-//! A program that cannot fetch goes on with what it has: how old revocation data may get, and what then, stands in the licence.
-//! One that fetches paces itself where a fetch fails; where one succeeds, the client does not ask again for a minute.
+//! A program that cannot fetch says so ([`Client::failed`]) and goes on with what it has: how old revocation data may get, and
+//! what then, stands in the licence. What came, was refused or could not be had is not asked for again for a minute, and keeps
+//! nothing else waiting.
 //!
 //! # What offline checks cannot stop
 //! - Somebody who patches the program, its embedded key or its memory.
 //! - A whole machine, or an old state, that is put back as it was: it looks like the machine it was.
-//! - Somebody who did not use the program for some days, and sets the clock back over them, less 48 hours
-//!   ([`TrustedClock`] says why). Without a state that is kept, any clock is believed.
+//! - Somebody who did not use the program for some days, and sets the clock back over them, less 48 hours; all of them with a
+//!   signed document that was held back ([`TrustedClock`] says why). Without a state that is kept, any clock is believed.
 //! - A revocation that no signed document has told of yet; `max_age_s` of a licence bounds how long that may be.
 //!
 //! # What it will not do
@@ -109,7 +110,7 @@
 //! Memory, measured on x86-64: a [`Verifier`] has 5,000 bytes (5,128 where feature `tables` of nexa-core is on), a
 //! [`Scratch`] 7,178; both may be static. [`Verifier::new`] needs a stack of 44 KiB in a release build and of 64 KiB
 //! without optimization, because it reads the key set on it; [`Verifier::check`] needs less than 16 KiB beside its
-//! [`Scratch`]. A [`Client`] has 9,944 bytes (10,200 there) and a [`State`] 10,520; both may be static. Checking and receiving need a stack of
+//! [`Scratch`]. A [`Client`] has 9,944 bytes (10,200 there) and a [`State`] 10,760; both may be static. Checking and receiving need a stack of
 //! 80 KiB without optimization.
 //!
 //! # Size
@@ -132,6 +133,7 @@
 
 mod client;
 mod fetch;
+mod plan;
 mod state;
 mod trust;
 mod verifier;

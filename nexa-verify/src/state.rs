@@ -4,9 +4,12 @@ use core::fmt;
 
 use nexa_core::{SignedKeySet, StatusShard, TrustedClock, UnixSeconds, is_state_mac, state_mac};
 
-const MAGIC: &[u8; 4] = b"NXC1";
-/// Magic, clock, two times, two versions, shard number, flags, two lengths.
-const HEAD_BYTES: usize = 4 + TrustedClock::BYTES + 8 + 8 + 8 + 8 + 4 + 1 + 2 + 2;
+const MAGIC: &[u8; 4] = b"NXC2";
+/// Magic, clock, five moments, two versions, shard number, shard key, versions of other shards, flags, two lengths.
+const HEAD_BYTES: usize =
+    4 + TrustedClock::BYTES + 5 * 16 + 8 + 8 + 4 + 32 + SEEN * (4 + 8) + 1 + 2 + 2;
+/// Of how many shards beside the one that is kept the version is known.
+const SEEN: usize = 8;
 const MAC_BYTES: usize = 32;
 const WANTS_WHOLE_SHARD: u8 = 1;
 const WANTS_KEY_SET: u8 = 2;
@@ -17,20 +20,46 @@ const WANTS_KEY_SET: u8 = 2;
 /// The signed documents in it are verified at each use, so that a state that somebody made cannot bring keys in or take
 /// revocations away unnoticed; what it can do is be old. See the threat model of this crate.
 ///
-/// It keeps one shard, and refuses older versions of that one alone. A program that checks licences of several shards keeps a
-/// state for each: in one, the shards would push each other out, and with them what is known of their versions.
+/// It keeps one shard, and refuses older versions of that one and of the last eight that were kept before it. A program that
+/// checks licences of several shards at once keeps a state for each: in one, each licence would fetch its shard anew.
 #[derive(Clone)]
 pub struct State {
     pub(crate) clock: TrustedClock,
-    /// The trusted time at the last look.
-    pub(crate) now: u64,
+    /// The last look.
+    pub(crate) now: Moment,
     pub(crate) key_set: Document<{ SignedKeySet::MAX_BYTES }>,
     pub(crate) shard: Document<{ StatusShard::MAX_BYTES }>,
     pub(crate) shard_number: u32,
+    /// The key that signed the shard.
+    pub(crate) shard_key: [u8; 32],
+    /// Shards that were kept before, with the newest version that was seen; zero where there is none.
+    seen: [(u32, u64); SEEN],
     /// The whole shard is wanted: a delta did not fit.
     pub(crate) wants_whole_shard: bool,
     /// A newer key set is wanted: a shard was signed by a key that is not known.
     pub(crate) wants_key_set: bool,
+}
+
+/// What the clocks showed: the trusted time, which stands still while the wall clock is behind it, and the wall clock, which
+/// may be wrong. Zeros if never.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) trusted: u64,
+    pub(crate) wall: u64,
+}
+
+impl Moment {
+    pub(crate) const NEVER: Self = Self {
+        trusted: 0,
+        wall: 0,
+    };
+
+    /// Whether by any of the clocks so many seconds lie between this and `now`, in whichever direction; and if this was never.
+    pub(crate) fn is_apart(self, now: Self, seconds: u64) -> bool {
+        self == Self::NEVER
+            || self.trusted.abs_diff(now.trusted) >= seconds
+            || self.wall.abs_diff(now.wall) >= seconds
+    }
 }
 
 /// Signed bytes, and the newest version that was ever seen.
@@ -39,8 +68,10 @@ pub(crate) struct Document<const MAX: usize> {
     bytes: [u8; MAX],
     length: u16,
     pub(crate) seq: u64,
-    /// The trusted time when it was received; zero if never.
-    pub(crate) received_at: u64,
+    /// When these bytes came, or came once more.
+    pub(crate) received: Moment,
+    /// When it was tried to get it last, well or not.
+    pub(crate) tried: Moment,
 }
 
 impl<const MAX: usize> Document<MAX> {
@@ -48,7 +79,8 @@ impl<const MAX: usize> Document<MAX> {
         bytes: [0; MAX],
         length: 0,
         seq: 0,
-        received_at: 0,
+        received: Moment::NEVER,
+        tried: Moment::NEVER,
     };
 
     /// The bytes, if there are any.
@@ -59,7 +91,7 @@ impl<const MAX: usize> Document<MAX> {
     }
 
     /// Takes new bytes, which are known to be no more than fit.
-    pub(crate) fn set(&mut self, bytes: &[u8], seq: u64, received_at: u64) {
+    pub(crate) fn set(&mut self, bytes: &[u8], seq: u64, received: Moment) {
         if let (Some(place), Ok(length)) = (
             self.bytes.get_mut(..bytes.len()),
             u16::try_from(bytes.len()),
@@ -67,7 +99,7 @@ impl<const MAX: usize> Document<MAX> {
             place.copy_from_slice(bytes);
             self.length = length;
             self.seq = seq;
-            self.received_at = received_at;
+            self.received = received;
         }
     }
 }
@@ -82,10 +114,12 @@ impl State {
     pub const fn new() -> Self {
         Self {
             clock: TrustedClock::new(),
-            now: 0,
+            now: Moment::NEVER,
             key_set: Document::NONE,
             shard: Document::NONE,
             shard_number: 0,
+            shard_key: [0; 32],
+            seen: [(0, 0); SEEN],
             wants_whole_shard: false,
             wants_key_set: false,
         }
@@ -112,6 +146,34 @@ impl State {
         self.clock.newest_signed()
     }
 
+    /// The newest version of this shard that was seen; zero if none was.
+    pub(crate) fn seen(&self, number: u32) -> u64 {
+        match self.shard() {
+            Some((kept, seq)) if kept == number => seq,
+            Some(_) | None => {
+                let mut seen = self.seen.iter();
+                seen.find(|(other, _)| *other == number)
+                    .map_or(0, |(_, seq)| *seq)
+            }
+        }
+    }
+
+    /// Notes the version of the shard that is kept, which another one is about to replace.
+    pub(crate) fn remember_version(&mut self) {
+        let Some((number, seq)) = self.shard() else {
+            return;
+        };
+        let place = self.seen.iter().position(|(other, _)| *other == number);
+        // The newest first; of too many, the oldest goes.
+        let end = place.map_or(SEEN, |place| place + 1);
+        if let Some(part) = self.seen.get_mut(..end) {
+            part.rotate_right(1);
+        }
+        if let Some(first) = self.seen.first_mut() {
+            *first = (number, seq);
+        }
+    }
+
     /// Writes the state into the front of `out`, under a code that only this device's fingerprint makes; answers the
     /// bytes written. `None` if `out` is too short; [`MAX_BYTES`](Self::MAX_BYTES) are always enough.
     #[must_use]
@@ -123,15 +185,24 @@ impl State {
         let mut writer = Writer { out, length: 0 };
         writer.put(MAGIC)?;
         writer.put(&self.clock.to_bytes())?;
-        for field in [
-            self.key_set.received_at,
-            self.shard.received_at,
-            self.key_set.seq,
-            self.shard.seq,
+        for moment in [
+            self.now,
+            self.key_set.received,
+            self.key_set.tried,
+            self.shard.received,
+            self.shard.tried,
         ] {
-            writer.put(&field.to_be_bytes())?;
+            writer.put(&moment.trusted.to_be_bytes())?;
+            writer.put(&moment.wall.to_be_bytes())?;
         }
+        writer.put(&self.key_set.seq.to_be_bytes())?;
+        writer.put(&self.shard.seq.to_be_bytes())?;
         writer.put(&self.shard_number.to_be_bytes())?;
+        writer.put(&self.shard_key)?;
+        for (number, seq) in self.seen {
+            writer.put(&number.to_be_bytes())?;
+            writer.put(&seq.to_be_bytes())?;
+        }
         writer.put(&[u8::from(self.wants_whole_shard) * WANTS_WHOLE_SHARD
             + u8::from(self.wants_key_set) * WANTS_KEY_SET])?;
         for document in [key_set, shard] {
@@ -246,10 +317,16 @@ impl<'a> Reader<'a> {
 
     fn state(mut self) -> Option<State> {
         let clock = TrustedClock::from_bytes(&self.take()?)?;
-        let mut number = || self.take().map(u64::from_be_bytes);
-        let (key_set_at, shard_at) = (number()?, number()?);
-        let (key_set_seq, shard_seq) = (number()?, number()?);
+        let now = self.moment()?;
+        let (key_set_received, key_set_tried) = (self.moment()?, self.moment()?);
+        let (shard_received, shard_tried) = (self.moment()?, self.moment()?);
+        let (key_set_seq, shard_seq) = (self.number()?, self.number()?);
         let shard_number = u32::from_be_bytes(self.take()?);
+        let shard_key = self.take()?;
+        let mut seen = [(0, 0); SEEN];
+        for place in &mut seen {
+            *place = (u32::from_be_bytes(self.take()?), self.number()?);
+        }
         let [flags] = self.take()?;
         if flags & !(WANTS_WHOLE_SHARD | WANTS_KEY_SET) != 0 {
             return None;
@@ -258,15 +335,31 @@ impl<'a> Reader<'a> {
         let [key_set_length, shard_length] = lengths;
         let mut state = State {
             clock,
+            now,
             shard_number,
+            shard_key,
+            seen,
             wants_whole_shard: flags & WANTS_WHOLE_SHARD != 0,
             wants_key_set: flags & WANTS_KEY_SET != 0,
             ..State::new()
         };
         let key_set = self.slice(key_set_length, SignedKeySet::MAX_BYTES)?;
-        state.key_set.set(key_set, key_set_seq, key_set_at);
+        state.key_set.set(key_set, key_set_seq, key_set_received);
+        state.key_set.tried = key_set_tried;
         let shard = self.slice(shard_length, StatusShard::MAX_BYTES)?;
-        state.shard.set(shard, shard_seq, shard_at);
+        state.shard.set(shard, shard_seq, shard_received);
+        state.shard.tried = shard_tried;
         self.0.is_empty().then_some(state)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.take().map(u64::from_be_bytes)
+    }
+
+    fn moment(&mut self) -> Option<Moment> {
+        Some(Moment {
+            trusted: self.number()?,
+            wall: self.number()?,
+        })
     }
 }

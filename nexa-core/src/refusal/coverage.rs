@@ -138,13 +138,14 @@ fn is_listed_above(refusal: &Refusal) {
 }
 
 /// One error per code; what is added and not listed here does not compile.
-fn every_shard_error() -> [ShardError; 13] {
+fn every_shard_error() -> [ShardError; 14] {
     let (seq, shard) = (1, 1);
     let all = [
         ShardError::Length { bytes: 0 },
         ShardError::Magic,
         ShardError::UnknownKey,
         ShardError::Signature(SignatureError::Mismatch),
+        ShardError::KeyNotInForce,
         ShardError::Times,
         ShardError::Count { count: 65_537 },
         ShardError::Parameter {
@@ -164,6 +165,7 @@ fn every_shard_error() -> [ShardError; 13] {
             | ShardError::Magic
             | ShardError::UnknownKey
             | ShardError::Signature(_)
+            | ShardError::KeyNotInForce
             | ShardError::Times
             | ShardError::Count { .. }
             | ShardError::Parameter { .. }

@@ -62,7 +62,17 @@ pub(crate) fn license(seed: u64, terms: NewTerms<'_>) -> String {
     license_for(seed, terms, DevicePolicy::Most)
 }
 
+/// One with its place in another shard.
+pub(crate) fn license_at(seed: u64, terms: NewTerms<'_>, shard: u32) -> String {
+    let uri = format!("https://auth.example.com/api/licenses/status/{shard}");
+    signed(seed, terms, DevicePolicy::Most, &uri)
+}
+
 fn license_for(seed: u64, terms: NewTerms<'_>, policy: DevicePolicy) -> String {
+    signed(seed, terms, policy, URI)
+}
+
+fn signed(seed: u64, terms: NewTerms<'_>, policy: DevicePolicy, uri: &str) -> String {
     let issuer = LicenseIssuer::new(key(seed), ISSUER).unwrap();
     let new = NewLicense {
         jti: "licence-1",
@@ -74,10 +84,7 @@ fn license_for(seed: u64, terms: NewTerms<'_>, policy: DevicePolicy) -> String {
             policy,
         },
         terms,
-        status: Some(StatusRef {
-            index: 300,
-            uri: URI,
-        }),
+        status: Some(StatusRef { index: 300, uri }),
     };
     issuer
         .issue(ISSUED_AT, &mut Seeded::new(3), &new)
@@ -226,11 +233,17 @@ fn keys_rotate_and_are_revoked_without_a_new_program() {
     let again = client.receive(&mut state, Wanted::KeySet, &key_set(90, &[5, 4], &[2], &[]));
     assert_eq!(again, Err(ReceiveError::Older { seq: 90, seen: 95 }));
     assert_eq!(look(&client, &mut state, 103, &old).0, "kid_revoked");
-    // It is asked for again when a day has passed, to hear of revoked keys.
-    assert_eq!(
-        look(&client, &mut state, 102 + DAY_S, &new).2,
-        wants(KEY_SET_URL, Why::Old)
-    );
+    // It is asked for again when a day has passed, to hear of revoked keys; after the shard, which keeps it no longer waiting
+    // than until it could not be had.
+    let later = 103 + DAY_S;
+    let shard = wants(&format!("{SHARD_URL}?since=20"), Why::Old);
+    assert_eq!(look(&client, &mut state, later, &new).2, shard);
+    client.failed(&mut state, WHOLE);
+    let key_set = wants(KEY_SET_URL, Why::Old);
+    assert_eq!(look(&client, &mut state, later, &new).2, key_set);
+    client.failed(&mut state, Wanted::KeySet);
+    assert_eq!(look(&client, &mut state, later + 59, &new).2, None);
+    assert_eq!(look(&client, &mut state, later + 60, &new).2, shard);
 }
 
 #[test]
@@ -542,7 +555,7 @@ fn embedded_keys_need_no_key_set() {
 /// As documented; twice the stack, because other platforms need more.
 #[test]
 fn it_needs_no_more_memory_than_it_says() {
-    assert!(size_of::<State>() <= 10_520 && size_of::<Client<'_>>() <= 10_300);
+    assert!(size_of::<State>() <= 10_760 && size_of::<Client<'_>>() <= 10_300);
     let token = license(4, NewTerms::default());
     let (client, state) = settled(&token);
     let (mut state, mut scratch) = (Box::new(state), Box::new(Scratch::new()));

@@ -9,6 +9,7 @@
 
 mod client;
 mod client_any_order;
+mod client_wrong_clock;
 mod corpus;
 mod dependencies;
 mod device;
