@@ -106,7 +106,7 @@ fn shards_lists_and_access_tokens_are_of_their_keys_time() {
         expires_at: at(NOW + 9),
         since: None,
     };
-    let list = list.sign(&key.key, [("jti", "2026-11-21T12:00:00.000Z")].into_iter());
+    let list = list.sign(&key.key, [("jti", "2026-11-21T12:00:00.000Z")]);
     let access = AccessIssuer::new(key.key.clone(), ISSUER).unwrap();
     let access = access.issue(
         at(NOW),

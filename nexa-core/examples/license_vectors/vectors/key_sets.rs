@@ -114,7 +114,22 @@ fn with_shards() -> Vec<Case> {
             .key_set(set.bytes())
             .shard_under_key_set(shard.bytes())
     };
+    let timed = |name: &str, from, until, code| {
+        let mut set = KeySet::of(&[(1, 1, 0, 0)]);
+        let status_key = set.keys.last_mut().expect("it has one");
+        (status_key.2, status_key.3) = (from, until);
+        Case::denied(&format!("key-set/{name}"), token.clone(), code)
+            .key_set(set.bytes())
+            .shard_under_key_set(shard.bytes())
+    };
+    let too_early = "shard_key_not_in_force";
     vec![
+        timed("shard-as-its-key-begins", NOW, 0, "revoked"),
+        timed("shard-before-its-key-begins", NOW + 1, 0, too_early),
+        timed("shard-as-its-key-ends", 0, NOW, too_early),
+        timed("shard-before-its-key-ends", 0, NOW + 1, "revoked"),
+        // What was signed in time counts afterwards.
+        timed("shard-whose-key-has-ended", 0, NOW + 1, "revoked").at(NOW + 60),
         case("shard", &shard, "revoked"),
         case(
             "shard-by-the-licence-key",
