@@ -34,7 +34,8 @@ pub(super) struct Verify {
         conflicts_with = "jwks"
     )]
     root: Option<PathBuf>,
-    /// A folder that `nexa status export` has written: signed keys and signed revocation data.
+    /// A folder that `nexa status export` has written: signed keys and signed revocation data. Exit code 1 also when it
+    /// lacks the status shard that a licence names.
     #[arg(
         long,
         value_name = "DIR",
@@ -116,6 +117,9 @@ impl Verify {
                 as_text(&report)
             })
         })?;
+        if folder.is_some_and(|folder| folder.has_failed()) {
+            exit = Exit::NotValid;
+        }
         Ok(exit)
     }
 }

@@ -6,7 +6,6 @@
 //! revocations.json    the published list, for clients that read nothing else
 //! ```
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use nexa_core::{
@@ -17,6 +16,7 @@ use super::exit::Failure;
 use super::input::read_file;
 use super::license_verify::read_keys;
 use super::output::remark;
+use crate::sync::{AtomicBool, Ordering};
 
 /// The name of the key set's file.
 pub(super) const KEY_SET_FILE: &str = "keyset.nexa";
@@ -35,6 +35,7 @@ pub(super) struct StatusFolder {
     issuer: String,
     keys: KeySet,
     status_keys: Option<KeySet>,
+    has_failed: AtomicBool,
 }
 
 impl StatusFolder {
@@ -58,6 +59,7 @@ impl StatusFolder {
                 .keys(KeyUse::License)
                 .ok_or_else(|| refused(&"it holds no key for licences"))?,
             status_keys: key_set.keys(KeyUse::Status),
+            has_failed: AtomicBool::new(false),
         })
     }
 
@@ -65,25 +67,49 @@ impl StatusFolder {
     pub(super) const fn keys(&self) -> &KeySet {
         &self.keys
     }
-}
 
-/// What does not stand in the folder, or not under a good signature, says nothing; the second is remarked on.
-impl Revocations for StatusFolder {
-    fn lookup(&self, jti: &str, status: Option<&StatusRef<'_>>) -> RevocationStatus {
-        let (Some(number), Some(keys)) = (status.and_then(StatusRef::shard), &self.status_keys)
-        else {
-            return RevocationStatus::NoData;
-        };
+    /// Whether some licence names a shard that the folder does not hold under a good signature: nothing is known of its
+    /// revocation then, and a folder that lacks a file must not pass for one that clears it.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
+    }
+
+    fn shard_says(&self, jti: &str, status: &StatusRef<'_>) -> Result<RevocationStatus, String> {
+        let number = (status.shard())
+            .ok_or_else(|| format!("{:?} is no status shard of this kind", status.uri))?;
         let path = shard_file(&self.folder, number);
-        let Ok(bytes) = fs::read(&path) else {
-            return RevocationStatus::NoData;
-        };
-        match StatusShard::open(&bytes, keys, &self.issuer) {
-            Ok(shard) => shard.lookup(jti, status),
-            Err(error) => {
-                remark(&format!("nexa: {}: {error}", path.display()));
-                RevocationStatus::NoData
+        let refused = |problem: &dyn std::fmt::Display| format!("{}: {problem}", path.display());
+        let keys = (self.status_keys.as_ref())
+            .ok_or_else(|| format!("{KEY_SET_FILE} holds no key for status"))?;
+        let bytes = read_file(&path).map_err(|failure| failure.to_string())?;
+        let shard =
+            StatusShard::open(&bytes, keys, &self.issuer).map_err(|error| refused(&error))?;
+        match shard.lookup(jti, Some(status)) {
+            RevocationStatus::NoData | RevocationStatus::NotChecked => {
+                Err(refused(&format!("it is shard {}", shard.number())))
+            }
+            known @ (RevocationStatus::NotRevoked { .. } | RevocationStatus::Revoked { .. }) => {
+                Ok(known)
             }
         }
+    }
+}
+
+/// What says nothing is remarked on.
+impl Revocations for StatusFolder {
+    fn lookup(&self, jti: &str, status: Option<&StatusRef<'_>>) -> RevocationStatus {
+        let Some(status) = status else {
+            remark(&format!(
+                "nexa: licence {jti:?} names no status shard: its revocation is not published in one"
+            ));
+            return RevocationStatus::NoData;
+        };
+        self.shard_says(jti, status).unwrap_or_else(|problem| {
+            self.has_failed.store(true, Ordering::Relaxed);
+            remark(&format!(
+                "nexa: whether licence {jti:?} was revoked is unknown: {problem}"
+            ));
+            RevocationStatus::NoData
+        })
     }
 }

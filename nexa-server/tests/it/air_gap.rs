@@ -29,6 +29,11 @@ impl Island {
 
     /// The verdict on the licence that was brought, by the keys and the revocation data that were brought.
     fn verdict(&self, more: &[&str]) -> Value {
+        let done = self.verify(more);
+        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{done:?}"))
+    }
+
+    fn verify(&self, more: &[&str]) -> Finished {
         let licence = fs::read_to_string(self.path().join("licence.jwt")).unwrap();
         let fixed = [
             "license",
@@ -44,8 +49,22 @@ impl Island {
             APP,
             "--json",
         ];
-        let done = self.run(&[&fixed[..], more].concat());
-        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{done:?}"))
+        self.run(&[&fixed[..], more].concat())
+    }
+
+    /// That nothing is known of the licence's revocation, which is said, and no success.
+    fn knows_nothing(&self, why: &str) {
+        let done = self.verify(&[]);
+        let report: Value = serde_json::from_str(&done.stdout).unwrap();
+        assert_eq!(
+            (done.code, &report["code"], &report["revocation"]),
+            (Some(1), &json!("valid"), &json!("no_data")),
+            "{why}"
+        );
+        assert!(
+            done.stderr.contains("was revoked is unknown: ") && done.stderr.contains(why),
+            "{why}: {done:?}"
+        );
     }
 }
 
@@ -133,16 +152,23 @@ fn a_licence_lives_and_dies_without_a_network() {
     bring(&server, &island);
     assert_eq!(island.verdict(&own)["code"], "revoked");
 
-    // A stick that was tampered with says nothing.
+    // A stick that was tampered with, or that lacks the shard, says nothing, and not in silence.
     let shard = island.path().join("status/shards/0.shard");
-    let mut bytes = fs::read(&shard).unwrap();
+    let good = fs::read(&shard).unwrap();
+    let mut bytes = good.clone();
     bytes[44] ^= 1;
     fs::write(&shard, bytes).unwrap();
-    let report = island.verdict(&own);
-    assert_eq!(
-        (&report["code"], &report["revocation"]),
-        (&json!("valid"), &json!("no_data"))
-    );
+    island.knows_nothing("0.shard: ");
+    fs::write(&shard, "garbage").unwrap();
+    island.knows_nothing("0.shard: ");
+    fs::remove_file(&shard).unwrap();
+    island.knows_nothing("0.shard: No such file");
+    fs::create_dir(&shard).unwrap();
+    island.knows_nothing("0.shard: Is a directory");
+    fs::remove_dir(&shard).unwrap();
+    fs::write(&shard, good).unwrap();
+    assert_eq!(island.verdict(&own)["code"], "revoked");
+
     let key_set = island.path().join("status/keyset.nexa");
     let mut bytes = fs::read(&key_set).unwrap();
     bytes[40] ^= 1;
