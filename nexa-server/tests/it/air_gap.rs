@@ -290,6 +290,19 @@ fn requests_that_are_none_are_refused_by_name() {
             &["license", "request", "--app", "a", "--component", "=1"],
             "must be KIND=VALUE",
         ),
+        (
+            &[
+                "license",
+                "request",
+                "--app",
+                "a",
+                "--component",
+                "cpu=1",
+                "--component",
+                "cpu=2",
+            ],
+            "--component \"cpu\" appears twice",
+        ),
     ] {
         let done = island.run(arguments);
         assert_eq!(done.code, Some(2), "{done:?}");
@@ -298,9 +311,9 @@ fn requests_that_are_none_are_refused_by_name() {
     let key = island.path().join("key.pem");
     let signing = nexa_core::SigningKey::generate(&mut rand_core::UnwrapErr(getrandom::SysRng));
     fs::write(&key, signing.to_pkcs8_pem().unwrap().as_bytes()).unwrap();
-    let issue = |request: &str| {
+    let issue_with = |request: &str, more: &[&str]| {
         fs::write(island.path().join("r.json"), request).unwrap();
-        island.run(&[
+        let fixed = [
             "license",
             "issue",
             "--request",
@@ -309,36 +322,53 @@ fn requests_that_are_none_are_refused_by_name() {
             "key.pem",
             "--issuer",
             ISSUER,
-        ])
+        ];
+        island.run(&[&fixed[..], more].concat())
     };
+    let issue = |request: &str| issue_with(request, &[]);
     let good = r#"{"format":"nexa licence request 1","appId":"a","device":{"fingerprint":"f","platform":"x"}}"#;
     assert_eq!(issue(good).code, Some(0));
     for (request, expected) in [
         ("", "r.json: "),
-        ("{}", "missing field `format`"),
+        ("{}", "format: required"),
         (&good.replace("request 1", "request 2"), "format is not"),
         (
             &good.replace("\"fingerprint\":\"f\",", ""),
             "neither fingerprint nor components",
         ),
-        (&good.replace("\"f\"", "7"), "invalid type"),
+        (&good.replace("\"f\"", "7"), "fingerprint: must be a string"),
+        (
+            &good.replace(
+                "\"platform\"",
+                r#""components":{"cpu":"1","cpu":"2"},"platform""#,
+            ),
+            "device.components.cpu: appears twice",
+        ),
+        (
+            &good.replace("\"device\"", r#""appId":"b","device""#),
+            "appId: appears twice",
+        ),
         (&good.replace("\"f\"", "\"\""), "1 to 512 bytes"),
     ] {
         let done = issue(request);
         assert_eq!(done.code, Some(2), "{request}: {done:?}");
         assert!(done.stderr.contains(expected), "{request}: {done:?}");
     }
-    let both = island.run(&[
-        "license",
-        "issue",
-        "--request",
-        "r.json",
-        "--app",
-        "b",
-        "--signing-key",
-        "key.pem",
-        "--issuer",
-        ISSUER,
-    ]);
-    assert_eq!(both.code, Some(2));
+
+    // The operator pins the app, and sees what is signed.
+    let esc = good.replace("\"x\"", r#""x\u001b[2J\u202e","name":"Plant\n4""#);
+    let pinned = issue_with(&esc, &["--app", "a"]);
+    assert_eq!(pinned.code, Some(0), "{pinned:?}");
+    assert_eq!(
+        pinned.stderr,
+        "nexa: app \"a\", platform \"x\\u{1b}[2J\\u{202e}\", \"Plant\\n4\"\n"
+    );
+    let other = issue_with(good, &["--app", "b"]);
+    assert_eq!((other.code, other.stdout.as_str()), (Some(2), ""));
+    assert_eq!(
+        other.stderr,
+        "nexa: r.json: it asks for app \"a\", not for \"b\"\n"
+    );
+    let both = issue_with(good, &["--fingerprint", "f"]);
+    assert_eq!(both.code, Some(2), "one device, not two");
 }
