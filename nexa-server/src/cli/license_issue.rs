@@ -8,7 +8,7 @@ use nexa_core::{DevicePolicy, LicenseIssuer, NewDevice, NewLicense, NewTerms, uu
 use super::exit::{Exit, Failure};
 use super::input::read_signing_key;
 use super::license_request::{DeviceArgs, Request};
-use super::output::{remark, write_file};
+use super::output::{remark, write_private_file};
 use crate::serve::{now, rng};
 
 #[derive(Args)]
@@ -39,7 +39,7 @@ pub(super) struct Issue {
     /// What the licence entitles to; may be repeated.
     #[arg(long = "entitlement", value_name = "NAME")]
     entitlements: Vec<String>,
-    /// Where to write the token; to standard output without it.
+    /// Where to write the token, for its owner alone to read; to standard output without it.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -79,7 +79,7 @@ impl Issue {
         let issued = issuer
             .issue(now.seconds(), &mut rng, &request)
             .map_err(Failure::usage)?;
-        write_file(
+        write_private_file(
             self.output.as_deref(),
             format!("{}\n", issued.token).as_bytes(),
         )?;

@@ -11,7 +11,7 @@ use nexa_core::{
 use serde_json::{Map, Value, json};
 
 use super::exit::{Exit, Failure};
-use super::input::{each_token, read_file};
+use super::input::{each_token, read_document, read_file};
 use super::license_request::{DeviceArgs, Request};
 use super::output::print_line;
 use super::status_folder::StatusFolder;
@@ -83,7 +83,7 @@ impl Verify {
             (None, Some(jwks)) => read_keys(jwks)?,
             (None, None) => return Err(Failure::usage("name --jwks, or --root and --status")),
         };
-        let feed_json = self.revocations.as_deref().map(read_file).transpose()?;
+        let feed_json = self.revocations.as_deref().map(read_document).transpose()?;
         let feed = feed_json.as_deref().map(RevocationFeed::read).transpose();
         let feed = feed.map_err(|error| Failure::Usage(format!("--revocations: {error}")))?;
         let revocations: Option<&dyn Revocations> = match (&folder, &feed) {

@@ -13,7 +13,7 @@ use nexa_core::{
 };
 
 use super::exit::Failure;
-use super::input::read_file;
+use super::input::read_document;
 use super::license_verify::read_keys;
 use super::output::remark;
 use crate::sync::{AtomicBool, Ordering};
@@ -50,7 +50,7 @@ impl StatusFolder {
             [root] => root,
             _ => return Err(Failure::usage("--root: one key is wanted")),
         };
-        let bytes = read_file(&path)?;
+        let bytes = read_document(&path)?;
         let key_set = SignedKeySet::open(&bytes, root, issuer).map_err(|error| refused(&error))?;
         Ok(Self {
             folder: folder.to_owned(),
@@ -81,7 +81,7 @@ impl StatusFolder {
         let refused = |problem: &dyn std::fmt::Display| format!("{}: {problem}", path.display());
         let keys = (self.status_keys.as_ref())
             .ok_or_else(|| format!("{KEY_SET_FILE} holds no key for status"))?;
-        let bytes = read_file(&path).map_err(|failure| failure.to_string())?;
+        let bytes = read_document(&path).map_err(|failure| failure.to_string())?;
         let shard =
             StatusShard::open(&bytes, keys, &self.issuer).map_err(|error| refused(&error))?;
         match shard.lookup(jti, Some(status)) {

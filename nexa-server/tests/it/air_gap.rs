@@ -232,6 +232,16 @@ fn an_issuer_without_a_server_answers_the_same_request() {
         (Some(0), ""),
         "{issued:?}"
     );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let kept = fs::metadata(island.path().join("licence.jwt")).unwrap();
+        assert_eq!(
+            kept.permissions().mode() & 0o777,
+            0o600,
+            "whoever has it uses it"
+        );
+    }
     let jwks = island.run(&["jwks", "--signing-key", key]);
     fs::write(island.path().join("jwks.json"), jwks.stdout).unwrap();
     let licence = fs::read_to_string(island.path().join("licence.jwt")).unwrap();
