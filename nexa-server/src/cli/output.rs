@@ -113,7 +113,8 @@ pub(super) fn remark(line: &str) {
         .write_all(format!("{line}\n").as_bytes());
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 
