@@ -215,6 +215,8 @@ pub(crate) fn routes() -> Vec<Route> {
             summary: "Put up the key that is to sign next", handler: handler(operator::keyset::rotate) },
         Route { method: post(), path: "/api/operator/keyset/revoke", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "End all trust in a key of this server", handler: handler(operator::keyset::revoke) },
+        Route { method: get(), path: "/api/operator/status", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "List status shards", handler: handler(operator::status::list) },
 
         Route { method: get(), path: "/.well-known/jwks.json", access: Public, limits: &[], lane: Lane::Memory, replays: None, dialect: Dialect::Agentyk,
             summary: "The public keys that verify tokens", handler: handler(well_known::jwks) },
