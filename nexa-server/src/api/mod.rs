@@ -28,10 +28,12 @@ mod well_known;
 mod wire;
 
 pub(crate) use issuer_keys::IssuerKeys;
+pub(crate) use licenses::status::ShardBytes;
 pub(crate) use openapi::document as openapi_document;
 pub(crate) use operator::audit::SignedCheckpoint;
 pub(crate) use repeat::attempt;
 pub(crate) use route::{Cx, Lane, Route, Services};
+pub(crate) use well_known::KeySetBytes;
 
 use dialect::Dialect;
 use hyper::{Method, StatusCode};

@@ -7,6 +7,7 @@
 //! ```
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nexa_core::{
     KeySet, KeyUse, RevocationStatus, Revocations, SignedKeySet, StatusRef, StatusShard,
@@ -16,7 +17,6 @@ use super::exit::Failure;
 use super::input::read_document;
 use super::license_verify::read_keys;
 use super::output::remark;
-use crate::sync::{AtomicBool, Ordering};
 
 /// The name of the key set's file.
 pub(super) const KEY_SET_FILE: &str = "keyset.nexa";
@@ -24,9 +24,14 @@ pub(super) const KEY_SET_FILE: &str = "keyset.nexa";
 /// The name of the published list's file.
 pub(super) const LIST_FILE: &str = "revocations.json";
 
+/// Where the shards stand.
+pub(super) fn shard_folder(folder: &Path) -> PathBuf {
+    folder.join("shards")
+}
+
 /// Where the shard of that number stands.
 pub(super) fn shard_file(folder: &Path, number: u32) -> PathBuf {
-    folder.join("shards").join(format!("{number}.shard"))
+    shard_folder(folder).join(format!("{number}.shard"))
 }
 
 /// Keys and revocation data, each as good as its signature.

@@ -1,8 +1,9 @@
 //! A machine without a network: it asks for a licence in a file, and verifies it with files alone. Files are all that passes
 //! from one folder to the other.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -189,6 +190,88 @@ fn a_licence_lives_and_dies_without_a_network() {
     ]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.stderr.contains("keyset.nexa: "), "{refused:?}");
+}
+
+/// Every file below a folder, by its path there.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = PathBuf::from(path.file_name().unwrap());
+        match path.is_dir() {
+            true => found.extend(
+                files(&path)
+                    .into_iter()
+                    .map(|(below, bytes)| (name.join(below), bytes)),
+            ),
+            false => drop(found.insert(name, fs::read(&path).unwrap())),
+        }
+    }
+    found
+}
+
+#[test]
+fn a_running_server_elsewhere_fills_the_same_folder() {
+    let server = Server::start_with(&["--public-url", ISSUER]);
+    let owner = server.sign_up("mirror@example.com");
+    let island = Island::new();
+    fs::write(island.path().join("key"), server.operator_key()).unwrap();
+    fs::write(island.path().join("wrong"), "nex_nobody").unwrap();
+    for device in 0..3 {
+        let body = json!({ "appId": APP, "device": { "fingerprint": format!("{device}"), "platform": "x" } });
+        let issued = server
+            .post("/api/licenses/issue", &body.to_string())
+            .bearer(&owner)
+            .send();
+        assert_eq!(issued.status, 201, "{}", issued.text);
+    }
+    let listed = server.get("/api/licenses").bearer(&owner).send().json;
+    for licence in &listed.as_array().unwrap()[1..] {
+        let path = format!("/api/licenses/{}/revoke", licence["jti"].as_str().unwrap());
+        assert_eq!(server.post(&path, "{}").bearer(&owner).send().status, 200);
+    }
+    bring(&server, &island);
+    let export = |key: &str, out: &str| {
+        island.run(&[
+            "status",
+            "export",
+            "--server",
+            &server.url,
+            "--key-file",
+            key,
+            "--out",
+            out,
+        ])
+    };
+    let done = export("key", "mirror");
+    assert_eq!(
+        (done.code, done.stderr.as_str()),
+        (Some(0), "nexa: key set and 1 shards written\n"),
+        "{done:?}"
+    );
+    let (near, far) = (
+        files(&island.path().join("status")),
+        files(&island.path().join("mirror")),
+    );
+    assert_eq!(near, far);
+    let names = ["keyset.nexa", "revocations.json", "shards/0.shard"];
+    assert_eq!(
+        far.into_keys().collect::<Vec<_>>(),
+        names.map(PathBuf::from)
+    );
+
+    // Another time nothing else is left there; who is no operator changes nothing.
+    let stale = island.path().join("mirror/shards/9.shard");
+    fs::write(&stale, "of another server").unwrap();
+    let refused = export("wrong", "mirror");
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    assert!(
+        refused.stderr.contains("/api/operator/status"),
+        "{refused:?}"
+    );
+    assert!(stale.exists());
+    assert_eq!(export("key", "mirror").code, Some(0));
+    assert_eq!(files(&island.path().join("mirror")), near);
 }
 
 #[test]
