@@ -118,3 +118,63 @@ impl Revocations for StatusFolder {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nexa_core::{NewShard, UnixSeconds};
+
+    use super::*;
+    use crate::testing::{ISSUER, seeded_key};
+
+    #[test]
+    fn only_the_named_shard_clears_a_licence() {
+        let scratch = tempfile::tempdir().unwrap();
+        let key = seeded_key(1);
+        let keys = KeySet::from_keys(&[key.verification_key()]).unwrap();
+        let at = |seconds| UnixSeconds::new(seconds).unwrap();
+        let shard = NewShard {
+            number: 0,
+            seq: 1,
+            this_update: at(1_000),
+            next_update: at(2_000),
+            revoked: &[5],
+        };
+        let signed = shard.sign(&key, ISSUER).unwrap();
+        std::fs::create_dir(shard_folder(scratch.path())).unwrap();
+        for number in [0, 7] {
+            std::fs::write(shard_file(scratch.path(), number), &signed).unwrap();
+        }
+        let not_revoked = RevocationStatus::NotRevoked {
+            as_of: Some(at(1_000)),
+        };
+        let revoked = RevocationStatus::Revoked { at: at(1_000) };
+        for (place, status_keys, known, has_failed) in [
+            (Some((4, "0")), Some(&keys), not_revoked, false),
+            (Some((5, "0")), Some(&keys), revoked, false),
+            (Some((5, "0")), None, RevocationStatus::NoData, true),
+            (Some((4, "7")), Some(&keys), RevocationStatus::NoData, true),
+            (Some((4, "8")), Some(&keys), RevocationStatus::NoData, true),
+            (Some((4, "x")), Some(&keys), RevocationStatus::NoData, true),
+            // Nobody published anything of it in a shard.
+            (None, Some(&keys), RevocationStatus::NoData, false),
+        ] {
+            let folder = StatusFolder {
+                folder: scratch.path().to_owned(),
+                issuer: ISSUER.to_owned(),
+                keys: keys.clone(),
+                status_keys: status_keys.cloned(),
+                has_failed: AtomicBool::new(false),
+            };
+            let uri = place.map(|(_, name)| format!("{ISSUER}/api/licenses/status/{name}"));
+            let status = place
+                .zip(uri.as_deref())
+                .map(|((index, _), uri)| StatusRef { index, uri });
+            let found = folder.lookup("jti", status.as_ref());
+            assert_eq!(
+                (found, folder.has_failed()),
+                (known, has_failed),
+                "{place:?}"
+            );
+        }
+    }
+}
