@@ -18,7 +18,7 @@ use crate::domain::Error;
 use crate::domain::licenses;
 use crate::domain::status::Signer;
 use crate::http::extract::{OptionalBody, Path, Query};
-use crate::http::media_type::is_accepted;
+use crate::http::media_type::is_preferred_to_json;
 use crate::http::openapi::Operation;
 use crate::http::reply::{Content, Ok200, Respond, Success};
 use crate::store::licenses::{License, Revocation};
@@ -104,7 +104,7 @@ pub(crate) struct RevokedLicense {
     revoked_at: UnixMillis,
 }
 
-/// The list, or its signed form where only that is accepted.
+/// The list, or its signed form where that is preferred.
 pub(crate) fn revocations(
     cx: &mut Cx<'_>,
     Query(query): Query<Since>,
@@ -114,7 +114,7 @@ pub(crate) fn revocations(
         let revocations = licenses::revocations(tx, cx.now, query.since)?;
         Ok((revocations, signer.key(tx)?))
     })?;
-    Ok(match is_accepted(&cx.head.headers, SIGNED_LIST) {
+    Ok(match is_preferred_to_json(&cx.head.headers, SIGNED_LIST) {
         true => {
             let list = signed_list(signer, &key, cx.now, query.since, &revocations);
             RevocationList::Signed(list)

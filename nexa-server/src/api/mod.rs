@@ -28,10 +28,12 @@ mod well_known;
 mod wire;
 
 pub(crate) use issuer_keys::IssuerKeys;
+pub(crate) use licenses::status::ShardBytes;
 pub(crate) use openapi::document as openapi_document;
 pub(crate) use operator::audit::SignedCheckpoint;
 pub(crate) use repeat::attempt;
 pub(crate) use route::{Cx, Lane, Route, Services};
+pub(crate) use well_known::KeySetBytes;
 
 use dialect::Dialect;
 use hyper::{Method, StatusCode};
@@ -215,6 +217,8 @@ pub(crate) fn routes() -> Vec<Route> {
             summary: "Put up the key that is to sign next", handler: handler(operator::keyset::rotate) },
         Route { method: post(), path: "/api/operator/keyset/revoke", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "End all trust in a key of this server", handler: handler(operator::keyset::revoke) },
+        Route { method: get(), path: "/api/operator/status", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "List status shards", handler: handler(operator::status::list) },
 
         Route { method: get(), path: "/.well-known/jwks.json", access: Public, limits: &[], lane: Lane::Memory, replays: None, dialect: Dialect::Agentyk,
             summary: "The public keys that verify tokens", handler: handler(well_known::jwks) },

@@ -22,6 +22,11 @@ pub(crate) struct PageLimit(u32);
 
 impl PageLimit {
     const MAX: u32 = 1_000;
+
+    /// How many items to read: one more than wanted tells whether there is a next page.
+    pub(super) const fn probe(self) -> u32 {
+        self.0.saturating_add(1)
+    }
 }
 
 impl Default for PageLimit {
@@ -119,22 +124,45 @@ pub(crate) struct PageOf<T> {
 impl<T> PageOf<T> {
     /// Of a list at the path of the call.
     pub(super) fn of<S>(cx: &Cx<'_>, paged: Paged<S>, show: impl FnMut(S) -> T) -> Self {
-        let link = paged.next.and_then(|next| {
-            let asked = cx.head.uri.query().unwrap_or_default().split('&');
-            let mut query: Vec<&str> = asked
-                .filter(|pair| !pair.is_empty() && !is_cursor(pair))
-                .collect();
-            let before = format!("before={next}");
-            query.push(&before);
-            let (host, path) = (cx.services.ring.issuer(), cx.head.uri.path());
-            let target = format!("<{host}{path}?{}>; rel=\"next\"", query.join("&"));
-            HeaderValue::try_from(target).ok()
-        });
+        let next = paged.next.map(|next| ("before", next));
         Self {
             items: paged.items.into_iter().map(show).collect(),
-            link,
+            link: next.and_then(|next| link(cx, next)),
         }
     }
+
+    /// Of a list at the path of the call whose items rise and that goes on `after` one; it was read with
+    /// [`PageLimit::probe`].
+    pub(super) fn rising<S>(
+        cx: &Cx<'_>,
+        limit: PageLimit,
+        mut items: Vec<S>,
+        after: impl FnOnce(&S) -> String,
+        show: impl FnMut(S) -> T,
+    ) -> Self {
+        let most = usize::try_from(limit.0).unwrap_or(usize::MAX);
+        let has_more = items.len() > most;
+        items.truncate(most);
+        let last = items.last().filter(|_| has_more);
+        let next = last.map(|item| ("after", after(item)));
+        Self {
+            link: next.and_then(|next| link(cx, next)),
+            items: items.into_iter().map(show).collect(),
+        }
+    }
+}
+
+/// The call again, with that pair of the query instead of the one that it had.
+fn link(cx: &Cx<'_>, (cursor, next): (&str, String)) -> Option<HeaderValue> {
+    let asked = cx.head.uri.query().unwrap_or_default().split('&');
+    let mut query: Vec<&str> = asked
+        .filter(|pair| !pair.is_empty() && !is_pair_of(pair, cursor))
+        .collect();
+    let next = format!("{cursor}={next}");
+    query.push(&next);
+    let (host, path) = (cx.services.ring.issuer(), cx.head.uri.path());
+    let target = format!("<{host}{path}?{}>; rel=\"next\"", query.join("&"));
+    HeaderValue::try_from(target).ok()
 }
 
 impl<T: Serialize + JsonSchema> Respond for PageOf<T> {
@@ -151,10 +179,10 @@ impl<T: Serialize + JsonSchema> Respond for PageOf<T> {
     }
 }
 
-/// Whether a pair of a query is the one that `before` is read from, however its name is escaped.
-fn is_cursor(pair: &str) -> bool {
-    let name = pair.split('=').next().unwrap_or_default();
-    form_decode(name).is_some_and(|name| name == "before")
+/// Whether a pair of a query is the one that `name` is read from, however its name is escaped.
+fn is_pair_of(pair: &str, name: &str) -> bool {
+    let written = pair.split('=').next().unwrap_or_default();
+    form_decode(written).is_some_and(|written| written == name)
 }
 
 /// Whether the text is a UUID as this server writes them (RFC 9562 §4, lower case).

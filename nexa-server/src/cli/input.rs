@@ -1,6 +1,6 @@
 //! What several subcommands read: files, keys, lines of standard input.
 
-use std::fs;
+use std::fs::File;
 use std::io::{self, BufRead, Read};
 use std::path::Path;
 
@@ -12,9 +12,42 @@ use super::exit::Failure;
 /// Longer tokens are refused unread.
 pub(super) const TOKEN_MAX: usize = 4096;
 
-/// Reads a whole file, naming it in the error.
+/// What a person or a device writes is short: requests, keys, checkpoints.
+const FILE_MAX: usize = 64 << 10;
+
+/// Shards and lists grow with what was revoked.
+pub(super) const DOCUMENT_MAX: usize = 16 << 20;
+
+/// Reads a whole file of at most 64 KiB, naming it in the error.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+    read_at_most(FILE_MAX, path)
+}
+
+/// Reads a whole status document, a file of at most 16 MiB, naming it in the error.
+pub(super) fn read_document(path: &Path) -> Result<Vec<u8>, Failure> {
+    read_at_most(DOCUMENT_MAX, path)
+}
+
+/// A device file that never ends must not fill the memory.
+fn read_at_most(max: usize, path: &Path) -> Result<Vec<u8>, Failure> {
+    let read = || {
+        let file = File::open(path)?;
+        // Room for all of it at once: a buffer that grows leaves copies of a key behind.
+        let size = usize::try_from(file.metadata()?.len()).unwrap_or(max);
+        let mut content = Vec::with_capacity(size.min(max) + 1);
+        let limit = u64::try_from(max + 1).unwrap_or(u64::MAX);
+        file.take(limit).read_to_end(&mut content)?;
+        Ok(content)
+    };
+    let content = read()
+        .map_err(|error: io::Error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    match content.len() <= max {
+        true => Ok(content),
+        false => Err(Failure::Usage(format!(
+            "{}: longer than {max} bytes",
+            path.display()
+        ))),
+    }
 }
 
 /// Reads a whole text file, naming it in the error.

@@ -1,6 +1,6 @@
 //! `nexa license issue`: an issuer without a server, or a server asked for a licence.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nexa_core::{DevicePolicy, LicenseIssuer, NewDevice, NewLicense, NewTerms, uuid_v7};
@@ -8,7 +8,7 @@ use nexa_core::{DevicePolicy, LicenseIssuer, NewDevice, NewLicense, NewTerms, uu
 use super::exit::{Exit, Failure};
 use super::input::read_signing_key;
 use super::license_request::{DeviceArgs, Request};
-use super::output::write_file;
+use super::output::{remark, write_private_file};
 use crate::serve::{now, rng};
 
 #[derive(Args)]
@@ -20,9 +20,9 @@ pub(super) struct Issue {
     #[arg(long, value_name = "URL")]
     issuer: String,
     /// A request from the device, as `nexa license request` writes it: it names the app and the device.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["app", "fingerprint", "components"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["fingerprint", "components"])]
     request: Option<PathBuf>,
-    /// The app that the licence is for: its audience.
+    /// The app that the licence is for: its audience. Beside --request, the app that it must ask for.
     #[arg(long, required_unless_present = "request")]
     app: Option<String>,
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub(super) struct Issue {
     /// What the licence entitles to; may be repeated.
     #[arg(long = "entitlement", value_name = "NAME")]
     entitlements: Vec<String>,
-    /// Where to write the token; to standard output without it.
+    /// Where to write the token, for its owner alone to read; to standard output without it.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -49,7 +49,9 @@ impl Issue {
         let key = read_signing_key(&self.signing_key)?;
         let issuer = LicenseIssuer::new(key, &self.issuer)
             .map_err(|error| Failure::Usage(format!("--issuer: {error}")))?;
-        let request = self.request.as_deref().map(Request::read).transpose()?;
+        let request = (self.request.as_deref())
+            .map(|file| requested(file, self.app.as_deref()))
+            .transpose()?;
         let (audience, components) = match &request {
             Some(request) => (request.app_id.as_str(), request.device.components()),
             None => (
@@ -77,12 +79,26 @@ impl Issue {
         let issued = issuer
             .issue(now.seconds(), &mut rng, &request)
             .map_err(Failure::usage)?;
-        write_file(
+        write_private_file(
             self.output.as_deref(),
             format!("{}\n", issued.token).as_bytes(),
         )?;
         Ok(Exit::Success)
     }
+}
+
+/// Reads a request, which is to be for `app` where that is given, and says what it asks for.
+fn requested(file: &Path, app: Option<&str>) -> Result<Request, Failure> {
+    let request = Request::read(file)?;
+    if let Some(app) = app.filter(|app| *app != request.app_id) {
+        return Err(Failure::Usage(format!(
+            "{}: it asks for app {:?}, not for {app:?}",
+            file.display(),
+            request.app_id
+        )));
+    }
+    remark(&format!("nexa: {}", request.in_words()));
+    Ok(request)
 }
 
 fn policy(text: &str) -> Result<DevicePolicy, String> {

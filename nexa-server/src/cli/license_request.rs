@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::exit::{Exit, Failure};
 use super::input::read_file;
 use super::output::write_file;
+use crate::http::read_json;
 
 const FORMAT: &str = "nexa licence request 1";
 
@@ -34,20 +35,33 @@ pub(super) struct RequestedDevice {
 }
 
 impl Request {
-    /// Reads a request from a file, naming it in the error.
+    /// Reads a request from a file, naming it in the error, as strictly as the server reads it: no member may stand twice,
+    /// so that what a person sees is what is signed.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let refused = |problem: &dyn std::fmt::Display| {
             Failure::Usage(format!("{}: {problem}", path.display()))
         };
         let request: Self =
-            serde_json::from_slice(&read_file(path)?).map_err(|error| refused(&error))?;
+            read_json(&read_file(path)?).map_err(|error| refused(&error.sentence()))?;
         if request.format != FORMAT {
             return Err(refused(&format!("format is not {FORMAT:?}")));
         }
         if request.device.components().is_empty() {
             return Err(refused(&"device has neither fingerprint nor components"));
         }
+        if request.device.fingerprint.is_some() && !request.device.components.is_empty() {
+            return Err(refused(&"device has both fingerprint and components"));
+        }
         Ok(request)
+    }
+
+    /// For which app, and for what, in one line; the device wrote it, so nothing in it may act on a terminal.
+    pub(super) fn in_words(&self) -> String {
+        let platform = &self.device.platform;
+        match &self.device.name {
+            Some(name) => format!("app {:?}, platform {platform:?}, {name:?}", self.app_id),
+            None => format!("app {:?}, platform {platform:?}", self.app_id),
+        }
     }
 }
 
@@ -58,7 +72,7 @@ impl RequestedDevice {
     }
 }
 
-/// The components, else the fingerprint alone.
+/// The components, or the fingerprint alone.
 fn bound_to<'a>(
     components: impl Iterator<Item = (&'a String, &'a String)>,
     fingerprint: Option<&'a str>,
@@ -89,11 +103,20 @@ pub(super) struct MakeRequest {
 
 impl MakeRequest {
     pub(super) fn run(self) -> Result<Exit, Failure> {
+        let mut components = BTreeMap::new();
+        for (kind, value) in self.device.components {
+            if components.contains_key(&kind) {
+                return Err(Failure::Usage(format!(
+                    "--component {kind:?} appears twice"
+                )));
+            }
+            components.insert(kind, value);
+        }
         let request = Request {
             format: FORMAT.to_owned(),
             app_id: self.app,
             device: RequestedDevice {
-                components: self.device.components.into_iter().collect(),
+                components,
                 fingerprint: self.device.fingerprint,
                 platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
                 name: self.name,
@@ -113,7 +136,7 @@ impl MakeRequest {
 #[derive(Args)]
 pub(super) struct DeviceArgs {
     /// What tells the device from others, 1 to 512 bytes.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "components")]
     pub(super) fingerprint: Option<String>,
     /// A component of the device, such as cpu=0f8b; may be repeated, up to 16 kinds, each once.
     #[arg(long = "component", value_name = "KIND=VALUE", value_parser = component)]

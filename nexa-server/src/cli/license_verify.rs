@@ -11,7 +11,7 @@ use nexa_core::{
 use serde_json::{Map, Value, json};
 
 use super::exit::{Exit, Failure};
-use super::input::{each_token, read_file};
+use super::input::{each_token, read_document, read_file};
 use super::license_request::{DeviceArgs, Request};
 use super::output::print_line;
 use super::status_folder::StatusFolder;
@@ -34,7 +34,8 @@ pub(super) struct Verify {
         conflicts_with = "jwks"
     )]
     root: Option<PathBuf>,
-    /// A folder that `nexa status export` has written: signed keys and signed revocation data.
+    /// A folder that `nexa status export` has written: signed keys and signed revocation data. Exit code 1 also when it
+    /// lacks the status shard that a licence names.
     #[arg(
         long,
         value_name = "DIR",
@@ -82,7 +83,7 @@ impl Verify {
             (None, Some(jwks)) => read_keys(jwks)?,
             (None, None) => return Err(Failure::usage("name --jwks, or --root and --status")),
         };
-        let feed_json = self.revocations.as_deref().map(read_file).transpose()?;
+        let feed_json = self.revocations.as_deref().map(read_document).transpose()?;
         let feed = feed_json.as_deref().map(RevocationFeed::read).transpose();
         let feed = feed.map_err(|error| Failure::Usage(format!("--revocations: {error}")))?;
         let revocations: Option<&dyn Revocations> = match (&folder, &feed) {
@@ -116,6 +117,9 @@ impl Verify {
                 as_text(&report)
             })
         })?;
+        if folder.is_some_and(|folder| folder.has_failed()) {
+            exit = Exit::NotValid;
+        }
         Ok(exit)
     }
 }

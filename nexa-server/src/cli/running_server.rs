@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use nexa_core::{PlainKey, check_issuer};
 use serde_json::Value;
-use ureq::http::{HeaderValue, Method, Request, Uri};
+use ureq::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use ureq::http::{HeaderValue, Method, Request, StatusCode, Uri, request};
 
 use super::exit::Failure;
-use super::input::read_text;
+use super::input::{DOCUMENT_MAX, read_text};
 
 /// The server, and the key that it knows its operator by.
 #[derive(Args)]
@@ -22,6 +23,11 @@ pub(super) struct RunningServer {
 }
 
 impl RunningServer {
+    /// Whether --server was given.
+    pub(super) const fn is_named(&self) -> bool {
+        self.server.is_some()
+    }
+
     /// As [`ask`](Self::ask), of a server that has to be named, with a body if there is one.
     pub(super) fn tell<T>(
         &self,
@@ -30,7 +36,7 @@ impl RunningServer {
         body: Option<&Value>,
         read: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<T, Failure> {
-        self.send(method, path, body, read)?
+        self.operate(method, path, body, read)?
             .ok_or_else(|| Failure::usage("name the running server: --server URL"))
     }
 
@@ -42,17 +48,17 @@ impl RunningServer {
         path: &str,
         read: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<Option<T>, Failure> {
-        self.send(method, path, None, read)
+        self.operate(method, path, None, read)
     }
 
-    fn send<T>(
+    fn operate<T>(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
         read: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<Option<T>, Failure> {
-        let Some(server) = &self.server else {
+        let Some(url) = self.url(path)? else {
             return Ok(None);
         };
         let key = match &self.key_file {
@@ -61,35 +67,83 @@ impl RunningServer {
                 .map_err(|_| Failure::usage("set NEXA_OPERATOR_KEY or name a --key-file"))?,
         };
         let key = operator_key_header(key.trim())?;
-        let url = format!("{}{path}", http_url(server.trim_end_matches('/'))?);
-        let failed = |error: &dyn std::fmt::Display| Failure::Failed(format!("{url}: {error}"));
-        let agent = ureq::Agent::new_with_config(
-            ureq::Agent::config_builder()
-                .http_status_as_error(false)
-                .build(),
-        );
         let request = Request::builder().method(method).uri(&url);
         let request = request
             .header("X-API-Key", key)
-            .header("Content-Type", "application/json")
-            .body(body.map(Value::to_string).unwrap_or_default());
-        let mut response = request
-            .map_err(ureq::Error::from)
-            .and_then(|request| agent.run(request))
-            .map_err(|error| failed(&error))?;
-        let body = response
-            .body_mut()
-            .read_to_string()
-            .map_err(|error| failed(&error))?;
-        let body: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
-        read(&body).map(Some).ok_or_else(|| {
-            let reason = body
-                .get("error")
-                .and_then(Value::as_str)
-                .unwrap_or("an answer that is none of ours");
-            Failure::Failed(format!("{url}: {}: {reason}", response.status()))
-        })
+            .header(CONTENT_TYPE, "application/json");
+        let answer = send(&url, request, body.map(Value::to_string))?;
+        let body = answer.json();
+        read(&body).map(Some).ok_or_else(|| answer.refused(&body))
     }
+
+    /// Reads a public document of that media type, without the operator key and past caches; `None` without --server.
+    pub(super) fn fetch(&self, path: &str, media_type: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(url) = self.url(path)? else {
+            return Ok(None);
+        };
+        let request = Request::builder().uri(&url);
+        let request = request.header(ACCEPT, media_type);
+        let answer = send(&url, request.header(CACHE_CONTROL, "no-cache"), None)?;
+        match answer.status == StatusCode::OK && answer.media_type.as_deref() == Some(media_type) {
+            true => Ok(Some(answer.body)),
+            false => Err(answer.refused(&answer.json())),
+        }
+    }
+
+    fn url(&self, path: &str) -> Result<Option<String>, Failure> {
+        let server = self.server.as_deref();
+        let url = server.map(|server| http_url(server.trim_end_matches('/')));
+        Ok(url.transpose()?.map(|server| format!("{server}{path}")))
+    }
+}
+
+/// What a server has answered.
+struct Answer {
+    url: String,
+    status: StatusCode,
+    media_type: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    fn refused(&self, body: &Value) -> Failure {
+        let reason = body
+            .get("error")
+            .and_then(Value::as_str)
+            .unwrap_or("an answer that is none of ours");
+        Failure::Failed(format!("{}: {}: {reason}", self.url, self.status))
+    }
+}
+
+fn send(url: &str, request: request::Builder, body: Option<String>) -> Result<Answer, Failure> {
+    let failed = |error: ureq::Error| Failure::Failed(format!("{url}: {error}"));
+    let agent = ureq::Agent::new_with_config(
+        ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build(),
+    );
+    let request = request
+        .body(body.unwrap_or_default())
+        .map_err(ureq::Error::from);
+    let mut response = request
+        .and_then(|request| agent.run(request))
+        .map_err(failed)?;
+    let limit = u64::try_from(DOCUMENT_MAX).unwrap_or(u64::MAX);
+    let body = response.body_mut().with_config().limit(limit);
+    let body = body.read_to_vec().map_err(failed)?;
+    let media_type = response.headers().get(CONTENT_TYPE);
+    Ok(Answer {
+        url: url.to_owned(),
+        status: response.status(),
+        media_type: media_type
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned),
+        body,
+    })
 }
 
 /// A URL that a request can be sent to.

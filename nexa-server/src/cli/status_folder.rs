@@ -6,15 +6,15 @@
 //! revocations.json    the published list, for clients that read nothing else
 //! ```
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nexa_core::{
     KeySet, KeyUse, RevocationStatus, Revocations, SignedKeySet, StatusRef, StatusShard,
 };
 
 use super::exit::Failure;
-use super::input::read_file;
+use super::input::read_document;
 use super::license_verify::read_keys;
 use super::output::remark;
 
@@ -24,9 +24,14 @@ pub(super) const KEY_SET_FILE: &str = "keyset.nexa";
 /// The name of the published list's file.
 pub(super) const LIST_FILE: &str = "revocations.json";
 
+/// Where the shards stand.
+pub(super) fn shard_folder(folder: &Path) -> PathBuf {
+    folder.join("shards")
+}
+
 /// Where the shard of that number stands.
 pub(super) fn shard_file(folder: &Path, number: u32) -> PathBuf {
-    folder.join("shards").join(format!("{number}.shard"))
+    shard_folder(folder).join(format!("{number}.shard"))
 }
 
 /// Keys and revocation data, each as good as its signature.
@@ -35,6 +40,7 @@ pub(super) struct StatusFolder {
     issuer: String,
     keys: KeySet,
     status_keys: Option<KeySet>,
+    has_failed: AtomicBool,
 }
 
 impl StatusFolder {
@@ -49,7 +55,7 @@ impl StatusFolder {
             [root] => root,
             _ => return Err(Failure::usage("--root: one key is wanted")),
         };
-        let bytes = read_file(&path)?;
+        let bytes = read_document(&path)?;
         let key_set = SignedKeySet::open(&bytes, root, issuer).map_err(|error| refused(&error))?;
         Ok(Self {
             folder: folder.to_owned(),
@@ -58,6 +64,7 @@ impl StatusFolder {
                 .keys(KeyUse::License)
                 .ok_or_else(|| refused(&"it holds no key for licences"))?,
             status_keys: key_set.keys(KeyUse::Status),
+            has_failed: AtomicBool::new(false),
         })
     }
 
@@ -65,25 +72,109 @@ impl StatusFolder {
     pub(super) const fn keys(&self) -> &KeySet {
         &self.keys
     }
+
+    /// Whether some licence names a shard that the folder does not hold under a good signature: nothing is known of its
+    /// revocation then, and a folder that lacks a file must not pass for one that clears it.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
+    }
+
+    fn shard_says(&self, jti: &str, status: &StatusRef<'_>) -> Result<RevocationStatus, String> {
+        let number = (status.shard())
+            .ok_or_else(|| format!("{:?} is no status shard of this kind", status.uri))?;
+        let path = shard_file(&self.folder, number);
+        let refused = |problem: &dyn std::fmt::Display| format!("{}: {problem}", path.display());
+        let keys = (self.status_keys.as_ref())
+            .ok_or_else(|| format!("{KEY_SET_FILE} holds no key for status"))?;
+        let bytes = read_document(&path).map_err(|failure| failure.to_string())?;
+        let shard =
+            StatusShard::open(&bytes, keys, &self.issuer).map_err(|error| refused(&error))?;
+        match shard.lookup(jti, Some(status)) {
+            RevocationStatus::NoData | RevocationStatus::NotChecked => {
+                Err(refused(&format!("it is shard {}", shard.number())))
+            }
+            known @ (RevocationStatus::NotRevoked { .. } | RevocationStatus::Revoked { .. }) => {
+                Ok(known)
+            }
+        }
+    }
 }
 
-/// What does not stand in the folder, or not under a good signature, says nothing; the second is remarked on.
+/// What says nothing is remarked on.
 impl Revocations for StatusFolder {
     fn lookup(&self, jti: &str, status: Option<&StatusRef<'_>>) -> RevocationStatus {
-        let (Some(number), Some(keys)) = (status.and_then(StatusRef::shard), &self.status_keys)
-        else {
+        let Some(status) = status else {
+            remark(&format!(
+                "nexa: licence {jti:?} names no status shard: its revocation is not published in one"
+            ));
             return RevocationStatus::NoData;
         };
-        let path = shard_file(&self.folder, number);
-        let Ok(bytes) = fs::read(&path) else {
-            return RevocationStatus::NoData;
+        self.shard_says(jti, status).unwrap_or_else(|problem| {
+            self.has_failed.store(true, Ordering::Relaxed);
+            remark(&format!(
+                "nexa: whether licence {jti:?} was revoked is unknown: {problem}"
+            ));
+            RevocationStatus::NoData
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nexa_core::{NewShard, UnixSeconds};
+
+    use super::*;
+    use crate::testing::{ISSUER, seeded_key};
+
+    #[test]
+    fn only_the_named_shard_clears_a_licence() {
+        let scratch = tempfile::tempdir().unwrap();
+        let key = seeded_key(1);
+        let keys = KeySet::from_keys(&[key.verification_key()]).unwrap();
+        let at = |seconds| UnixSeconds::new(seconds).unwrap();
+        let shard = NewShard {
+            number: 0,
+            seq: 1,
+            this_update: at(1_000),
+            next_update: at(2_000),
+            revoked: &[5],
         };
-        match StatusShard::open(&bytes, keys, &self.issuer) {
-            Ok(shard) => shard.lookup(jti, status),
-            Err(error) => {
-                remark(&format!("nexa: {}: {error}", path.display()));
-                RevocationStatus::NoData
-            }
+        let signed = shard.sign(&key, ISSUER).unwrap();
+        std::fs::create_dir(shard_folder(scratch.path())).unwrap();
+        for number in [0, 7] {
+            std::fs::write(shard_file(scratch.path(), number), &signed).unwrap();
+        }
+        let not_revoked = RevocationStatus::NotRevoked {
+            as_of: Some(at(1_000)),
+        };
+        let revoked = RevocationStatus::Revoked { at: at(1_000) };
+        for (place, status_keys, known, has_failed) in [
+            (Some((4, "0")), Some(&keys), not_revoked, false),
+            (Some((5, "0")), Some(&keys), revoked, false),
+            (Some((5, "0")), None, RevocationStatus::NoData, true),
+            (Some((4, "7")), Some(&keys), RevocationStatus::NoData, true),
+            (Some((4, "8")), Some(&keys), RevocationStatus::NoData, true),
+            (Some((4, "x")), Some(&keys), RevocationStatus::NoData, true),
+            // Nobody published anything of it in a shard.
+            (None, Some(&keys), RevocationStatus::NoData, false),
+        ] {
+            let folder = StatusFolder {
+                folder: scratch.path().to_owned(),
+                issuer: ISSUER.to_owned(),
+                keys: keys.clone(),
+                status_keys: status_keys.cloned(),
+                has_failed: AtomicBool::new(false),
+            };
+            let uri = place.map(|(_, name)| format!("{ISSUER}/api/licenses/status/{name}"));
+            let status = place
+                .zip(uri.as_deref())
+                .map(|((index, _), uri)| StatusRef { index, uri });
+            let found = folder.lookup("jti", status.as_ref());
+            assert_eq!(
+                (found, folder.has_failed()),
+                (known, has_failed),
+                "{place:?}"
+            );
         }
     }
 }

@@ -86,6 +86,35 @@ pub(crate) fn list(tx: &Tx<'_>, after: Option<u32>, limit: u32) -> Result<Vec<Sh
     )
 }
 
+/// Where a shard stands, without its bytes.
+pub(crate) struct ShardHead {
+    pub(crate) number: u32,
+    pub(crate) taken: u32,
+    pub(crate) seq: u64,
+    pub(crate) this_update_s: u64,
+}
+
+/// The heads of all shards after that one, by number.
+pub(crate) fn heads(
+    tx: &Tx<'_>,
+    after: Option<u32>,
+    limit: u32,
+) -> Result<Vec<ShardHead>, StoreError> {
+    tx.all(
+        "SELECT number, taken, seq, this_update_s FROM status_shards WHERE ?1 IS NULL OR number > ?1
+         ORDER BY number LIMIT ?2",
+        &[after.into(), limit.into()],
+        |row| {
+            Ok(ShardHead {
+                number: number(row, 0)?,
+                taken: number(row, 1)?,
+                seq: unsigned(row, 2)?,
+                this_update_s: unsigned(row, 3)?,
+            })
+        },
+    )
+}
+
 /// Numbers of shards that were signed at `until_s` or before, or by another key than this one.
 pub(crate) fn to_sign(
     tx: &Tx<'_>,

@@ -323,6 +323,72 @@ fn wrong_usage_and_unreadable_input_end_with_two() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_file_that_never_ends_is_refused() {
+    let offline = Offline::new();
+    let folder = offline.folder.path();
+    for (arguments, max) in [
+        (
+            &[
+                "license",
+                "issue",
+                "--request",
+                "/dev/zero",
+                "--signing-key",
+                "key.pem",
+            ][..],
+            65_536,
+        ),
+        (
+            &[
+                "license",
+                "issue",
+                "--app",
+                "a",
+                "--signing-key",
+                "/dev/zero",
+            ],
+            65_536,
+        ),
+        (
+            &[
+                "license",
+                "verify",
+                "a",
+                "--jwks",
+                "/dev/zero",
+                "--audience",
+                "a",
+            ],
+            65_536,
+        ),
+        (
+            &[
+                "license",
+                "verify",
+                "a",
+                "--jwks",
+                "jwks.json",
+                "--audience",
+                "a",
+                "--revocations",
+                "/dev/zero",
+            ],
+            16 << 20,
+        ),
+    ] {
+        let arguments = [arguments, &["--issuer", ISSUER]].concat();
+        let finished = run_in(folder, &arguments, b"");
+        let problem = format!("nexa: /dev/zero: longer than {max} bytes\n");
+        assert_eq!(
+            (finished.code, finished.stderr),
+            (Some(2), problem),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
 fn keys_are_made_hashed_and_checked() {
     let made = run(&["key", "new", "--json"], "");
     let made: Value = serde_json::from_str(&made.stdout).unwrap();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
-        &["api", "config", "domain", "serve", "store", "time"],
+        &["api", "config", "domain", "http", "serve", "store", "time"],
     ),
     (
         "serve",

@@ -4,6 +4,7 @@ pub(super) mod apps;
 pub(super) mod audit;
 pub(super) mod keys;
 pub(super) mod keyset;
+pub(super) mod status;
 pub(super) mod tenants;
 pub(super) mod users;
 

@@ -35,6 +35,16 @@ fn the_signed_list_says_what_the_plain_one_does() {
             is_revoked
         );
     }
+    // Whoever refuses it, or takes the plain list as gladly, gets that.
+    for accept in [
+        "application/json, application/revocations+jwt;q=0",
+        "application/json, application/revocations+jwt;q=0.1",
+        "application/json, application/revocations+jwt",
+    ] {
+        let plain = fixture.get("/api/licenses/revocations", &[("accept", accept)]);
+        let media_type = &plain.headers()["content-type"];
+        assert_eq!(media_type, "application/json", "{accept}");
+    }
     // A part of it is no list to look up in.
     let since = START.plus_seconds(5).to_rfc3339();
     let part = fixture.get(&format!("/api/licenses/revocations?since={since}"), &signed);

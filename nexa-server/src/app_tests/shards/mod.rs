@@ -1,6 +1,7 @@
 //! Status shards: what they say is what was answered, whoever asked at once, and every delta leads to the same bytes.
 
 mod lists;
+mod operator;
 mod places;
 
 use std::collections::BTreeSet;
