@@ -23,10 +23,11 @@ pub(crate) struct Issue {
     ttl_days: Option<u32>,
 }
 
-/// It is told from others by its fingerprint, or where there is none by all components together.
+/// It is told from others by its fingerprint or by its components, of which some may have been replaced since it got its
+/// seat, as far as the app's device policy allows.
 #[derive(Deserialize, JsonSchema)]
 struct Device {
-    /// 1 to 512 bytes that tell this device from others; only hashes of it are kept.
+    /// 1 to 512 bytes that tell this device from others; only hashes of it are kept. Not beside `components`.
     #[serde(default)]
     fingerprint: Option<String>,
     /// What the device is made of, 1 to 16 kinds (1 to 64 bytes) and their values (1 to 512 bytes); only hashes are kept.
