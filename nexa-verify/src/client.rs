@@ -9,7 +9,7 @@ use nexa_core::{
 };
 
 use crate::fetch::{Fetch, Wanted};
-use crate::plan::Plan;
+use crate::plan::{Plan, is_for_keys};
 use crate::state::{Moment, State};
 use crate::trust::{Anchor, Trust};
 
@@ -65,16 +65,16 @@ impl<'a> Client<'a> {
         };
         let keys = self.keys(state, KeyUse::License);
         let mut shard_error = None;
-        let known = match self.keys(state, KeyUse::Status).zip(state.shard.get()) {
-            Some((keys, bytes)) => match StatusShard::open(bytes, &keys, self.issuer) {
+        let known = match (self.keys(state, KeyUse::Status), state.shard.get()) {
+            (Some(keys), Some(bytes)) => match StatusShard::open(bytes, &keys, self.issuer) {
                 Ok(shard) => KnownStatus::All(shard),
                 Err(error) => {
                     shard_error = Some(error);
-                    self.kept(state)
-                        .map_or(KnownStatus::None, KnownStatus::Revoked)
+                    self.revoked(state)
                 }
             },
-            None => KnownStatus::None,
+            (None, Some(_)) => self.revoked(state),
+            (_, None) => KnownStatus::None,
         };
         let asks_status = match &self.trust.0 {
             Anchor::Root(_) => true,
@@ -184,10 +184,9 @@ impl<'a> Client<'a> {
         };
         let shard = opened.map_err(|error| {
             // Not the delta's fault, and the whole shard is by the same key: only a newer key set can help.
-            if error == ShardError::UnknownKey {
-                state.wants_key_set = self.has_root();
-            }
-            state.wants_whole_shard = is_delta && error != ShardError::UnknownKey;
+            let lacks_key = is_for_keys(error);
+            state.wants_key_set |= lacks_key && self.has_root();
+            state.wants_whole_shard = is_delta && !lacks_key;
             ReceiveError::Shard(error)
         })?;
         if shard.number() != number {
@@ -237,8 +236,13 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// The shard that is kept, by the key under which it was taken, though the key set does not hold that any more: what was
-    /// revoked once stays so. Not by a key that was revoked.
+    /// What the kept shard says is revoked, though the key set does not hold its key any more: what was revoked once stays so.
+    /// Nothing, where that key was revoked.
+    fn revoked<'s>(&self, state: &'s State) -> KnownStatus<'s> {
+        self.kept(state)
+            .map_or(KnownStatus::None, KnownStatus::Revoked)
+    }
+
     fn kept<'s>(&self, state: &'s State) -> Option<StatusShard<'s>> {
         let key = VerificationKey::from_bytes(&state.shard_key).ok()?;
         if let Anchor::Root(root) = &self.trust.0 {

@@ -42,9 +42,7 @@ impl<'s> Plan<'_, 's, '_> {
             // One that was replaced may be in force for longer by now.
             Some(Verdict::UnknownKey) => Some(Why::UnknownKey),
             Some(Verdict::Refused(Refusal::KidNotInForce)) => Some(Why::UnknownKey),
-            Some(_)
-                if self.state.wants_key_set || self.shard_error == Some(ShardError::UnknownKey) =>
-            {
+            Some(_) if self.state.wants_key_set || self.shard_error.is_some_and(is_for_keys) => {
                 Some(Why::UnknownStatusKey)
             }
             Some(_) => None,
@@ -110,6 +108,11 @@ impl<'s> Plan<'_, 's, '_> {
         let wall_s = state.shard.received.wall.abs_diff(now.wall);
         is_old || wall_s >= fresh_s.unwrap_or(promised_s).max(PACE_S)
     }
+}
+
+/// Whether a newer key set might hold the key that signed the shard, or hold it for longer.
+pub(crate) const fn is_for_keys(error: ShardError) -> bool {
+    matches!(error, ShardError::UnknownKey | ShardError::KeyNotInForce)
 }
 
 /// Whether news of revocations could change what is done: not for a licence that is refused for another reason.

@@ -161,7 +161,14 @@ fn a_revocation_outlives_the_key_that_signed_it() {
         let kept = state.save(b"here", &mut buffer).unwrap();
         state = State::restore(kept, b"here").unwrap();
     }
-    // But not a key that others may have had.
+    // Nor does a key set without any status key take it away.
+    let mut other = state.clone();
+    client
+        .receive(&mut other, Wanted::KeySet, &key_set(94, &[4], &[], &[]))
+        .unwrap();
+    let now = after(20 * DAY_S).get();
+    assert_eq!(look(&client, &mut other, now, &token).0, "revoked");
+    // But not by a key that others may have had.
     client
         .receive(&mut state, Wanted::KeySet, &key_set(95, &[4], &[6], &[2]))
         .unwrap();
