@@ -150,6 +150,7 @@ impl<'a> Client<'a> {
         if seq == state.key_set.seq && state.key_set.get().is_some_and(|kept| kept != bytes) {
             return Err(ReceiveError::Twice { seq });
         }
+        state.has_newest_key_set = seq == state.key_set.seq;
         state.key_set.set(bytes, seq, state.now);
         if state.wants_key_set {
             state.wants_key_set = false;
@@ -158,6 +159,9 @@ impl<'a> Client<'a> {
         // What is here is not read any more: the next one is wanted at once.
         if let Some((keys, kept)) = self.keys(state, KeyUse::Status).zip(state.shard.get()) {
             state.wants_whole_shard = StatusShard::open(kept, &keys, self.issuer).is_err();
+            if state.wants_whole_shard {
+                state.shard.tried = Moment::NEVER;
+            }
         }
         state.clock.learn(key_set.contents().issued_at());
         Ok(())
@@ -187,6 +191,9 @@ impl<'a> Client<'a> {
             let lacks_key = is_for_keys(error);
             state.wants_key_set |= lacks_key && self.has_root();
             state.wants_whole_shard = is_delta && !lacks_key;
+            if state.wants_whole_shard {
+                state.shard.tried = Moment::NEVER;
+            }
             ReceiveError::Shard(error)
         })?;
         if shard.number() != number {

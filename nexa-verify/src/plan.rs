@@ -10,6 +10,8 @@ use crate::state::State;
 
 /// For so long after a document came, or could not be had, it is not asked for again, in seconds.
 const PACE_S: u64 = 60;
+/// For so long after the key set came once more as it was, in seconds: longer than caches keep it.
+const UNCHANGED_PACE_S: u64 = 600;
 /// From this age on a newer key set is wanted: it may tell of a revoked key.
 const KEY_SET_FRESH_S: u64 = 24 * 3_600;
 
@@ -47,7 +49,13 @@ impl<'s> Plan<'_, 's, '_> {
             }
             Some(_) => None,
         };
-        if let Some(why) = lacks_keys.filter(|_| may_ask_keys) {
+        // The issuer has had none newer: the licence's key may be over and gone.
+        let pace_s = match self.state.has_newest_key_set {
+            true => UNCHANGED_PACE_S,
+            false => PACE_S,
+        };
+        let may_ask_again = self.state.key_set.tried.is_apart(now, pace_s);
+        if let Some(why) = lacks_keys.filter(|_| may_ask_keys && may_ask_again) {
             return Some(key_set(why));
         }
         if let Some(fetch) = self.shard() {
@@ -67,10 +75,8 @@ impl<'s> Plan<'_, 's, '_> {
         let number = status.shard()?;
         let is_here = state.shard().is_some_and(|(kept, _)| kept == number);
         let is_readable = is_here && self.times.is_some();
-        let is_due = state.shard.tried.is_apart(now, PACE_S);
-        let is_pressing = is_here && state.wants_whole_shard;
         let why = match (is_here, is_readable) {
-            _ if !is_due && !is_pressing => return None,
+            _ if !state.shard.tried.is_apart(now, PACE_S) => return None,
             (false, _) => Why::Missing,
             (true, false) => Why::UnknownStatusKey,
             (true, true) if state.wants_whole_shard => Why::DeltaFailed,

@@ -13,6 +13,7 @@ const SEEN: usize = 8;
 const MAC_BYTES: usize = 32;
 const WANTS_WHOLE_SHARD: u8 = 1;
 const WANTS_KEY_SET: u8 = 2;
+const HAS_NEWEST_KEY_SET: u8 = 4;
 
 /// What a [`Client`](crate::Client) knows. The program keeps it: [`save`](Self::save) before it ends, [`restore`](Self::restore)
 /// when it starts. About 11 KB; may be static.
@@ -38,6 +39,8 @@ pub struct State {
     pub(crate) wants_whole_shard: bool,
     /// A newer key set is wanted: a shard was signed by a key that is not known.
     pub(crate) wants_key_set: bool,
+    /// The key set came once more as it was.
+    pub(crate) has_newest_key_set: bool,
 }
 
 /// What the clocks showed: the trusted time, which stands still while the wall clock is behind it, and the wall clock, which
@@ -122,6 +125,7 @@ impl State {
             seen: [(0, 0); SEEN],
             wants_whole_shard: false,
             wants_key_set: false,
+            has_newest_key_set: false,
         }
     }
 
@@ -204,7 +208,8 @@ impl State {
             writer.put(&seq.to_be_bytes())?;
         }
         writer.put(&[u8::from(self.wants_whole_shard) * WANTS_WHOLE_SHARD
-            + u8::from(self.wants_key_set) * WANTS_KEY_SET])?;
+            + u8::from(self.wants_key_set) * WANTS_KEY_SET
+            + u8::from(self.has_newest_key_set) * HAS_NEWEST_KEY_SET])?;
         for document in [key_set, shard] {
             writer.put(&u16::try_from(document.len()).ok()?.to_be_bytes())?;
         }
@@ -328,7 +333,7 @@ impl<'a> Reader<'a> {
             *place = (u32::from_be_bytes(self.take()?), self.number()?);
         }
         let [flags] = self.take()?;
-        if flags & !(WANTS_WHOLE_SHARD | WANTS_KEY_SET) != 0 {
+        if flags & !(WANTS_WHOLE_SHARD | WANTS_KEY_SET | HAS_NEWEST_KEY_SET) != 0 {
             return None;
         }
         let lengths = [self.take()?, self.take()?].map(u16::from_be_bytes);
@@ -341,6 +346,7 @@ impl<'a> Reader<'a> {
             seen,
             wants_whole_shard: flags & WANTS_WHOLE_SHARD != 0,
             wants_key_set: flags & WANTS_KEY_SET != 0,
+            has_newest_key_set: flags & HAS_NEWEST_KEY_SET != 0,
             ..State::new()
         };
         let key_set = self.slice(key_set_length, SignedKeySet::MAX_BYTES)?;

@@ -307,13 +307,13 @@ fn a_shard_by_an_unknown_key_makes_it_ask_for_the_key_set_and_then_for_the_shard
         assert_eq!(look(&client, &mut state, 3_702, &token).2, since);
         assert_eq!(client.receive(&mut state, WHOLE, bytes), unknown);
         assert_eq!(look(&client, &mut state, 3_703, &token).2, None);
-        assert_eq!(look(&client, &mut state, 3_761, &token).2, key_set_url);
+        assert_eq!(look(&client, &mut state, 4_301, &token).2, key_set_url);
 
         client.receive(&mut state, Wanted::KeySet, &newer).unwrap();
-        assert_eq!(look(&client, &mut state, 3_762, &token).2, since);
+        assert_eq!(look(&client, &mut state, 4_302, &token).2, since);
         client.receive(&mut state, WHOLE, bytes).unwrap();
         let revoked = ("revoked", Decision::Deny, None);
-        assert_eq!(look(&client, &mut state, 3_763, &token), revoked);
+        assert_eq!(look(&client, &mut state, 4_303, &token), revoked);
     }
 }
 

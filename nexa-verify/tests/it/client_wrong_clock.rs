@@ -281,3 +281,59 @@ fn what_is_received_before_the_first_look_is_not_asked_for_again() {
         ("valid", Decision::Allow, None)
     );
 }
+
+/// What cannot be had is tried once a minute, whatever is wrong.
+#[test]
+fn a_network_that_fails_is_not_asked_for_ever() {
+    let token = license(4, daily(StalePolicy::Deny));
+    let (client, mut state) = settled(&token, &[]);
+    let now = after(5_000).get();
+    look(&client, &mut state, now, &token);
+    client
+        .receive(&mut state, Wanted::KeySet, &key_set(90, &[4], &[6], &[]))
+        .unwrap();
+    let mut asked = [0, 0];
+    for minute in 0..3 {
+        while let (_, _, Some((wanted, _))) = look(&client, &mut state, now + 60 * minute, &token) {
+            asked[usize::from(wanted == Wanted::KeySet)] += 1;
+            assert!(asked[0] + asked[1] < 10, "{asked:?}");
+            match minute {
+                1 => assert!(
+                    client
+                        .receive(&mut state, wanted, &shard(9, 1, 6, &[]))
+                        .is_err()
+                ),
+                _ => client.failed(&mut state, wanted),
+            }
+        }
+    }
+    assert_eq!(asked, [3, 2]);
+}
+
+/// A licence whose key is over and gone has the key set fetched every ten minutes at most.
+#[test]
+fn a_key_that_is_gone_is_not_looked_for_every_minute() {
+    let token = license(5, daily(StalePolicy::Deny));
+    let (client, mut state) = settled(&token, &[]);
+    let mut asked = 0;
+    for minute in 1..=24 * 60 {
+        let wall = after(100 + minute * 60).get();
+        while let (_, _, Some((wanted, _))) = look(&client, &mut state, wall, &token) {
+            client
+                .receive(&mut state, wanted, &key_set(10, &[4], &[2], &[]))
+                .unwrap();
+            asked += 1;
+        }
+    }
+    assert_eq!(asked, 144);
+    client
+        .receive(&mut state, Wanted::KeySet, &key_set(11, &[4], &[2], &[]))
+        .unwrap();
+    let (_, _, next) = look(
+        &client,
+        &mut state,
+        after(100 + 24 * 3_600 + 61).get(),
+        &token,
+    );
+    assert_eq!(next, Some((Wanted::KeySet, Why::UnknownKey)));
+}
