@@ -97,17 +97,29 @@ pub(crate) fn ring(
     config: &Config,
     root: Option<SigningKey>,
 ) -> Result<KeyRing, Error> {
+    let given = Given {
+        license: Some(seeded_key(7)),
+        status: Some(seeded_key(9)),
+        audit: seeded_key(8).verification_key(),
+    };
+    ring_with(store, now, config, root, given)
+}
+
+/// As [`ring`], with these keys from files or environment.
+pub(crate) fn ring_with(
+    store: &Store,
+    now: UnixMillis,
+    config: &Config,
+    root: Option<SigningKey>,
+    given: Given,
+) -> Result<KeyRing, Error> {
     let trusted = config.trusted_issuers.iter();
     let setup = Setup {
         issuer: ISSUER.to_owned(),
         files: RotatedKeys::of(store.folder()),
         root,
         trusted: TrustedIssuers::new(trusted.map(|(issuer, _)| issuer.clone()).collect()),
-        given: Given {
-            license: Some(seeded_key(7)),
-            status: Some(seeded_key(9)),
-            audit: seeded_key(8).verification_key(),
-        },
+        given,
     };
     KeyRing::open(store, now, &mut SeededRng::new(now.unsigned_ms()), setup)
 }

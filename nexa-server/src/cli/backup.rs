@@ -33,9 +33,8 @@ impl Backup {
             report.bytes
         ))?;
         remark(&format!(
-            "nexa: the keys are not in the copy; keep {} and {} safe too",
-            KeyFile::Signing.path(&data).display(),
-            KeyFile::Audit.path(&data).display()
+            "nexa: the keys are not in the copy; keep {} and its like beside it (*.pem), and the folder keys, safe too",
+            KeyFile::Signing.path(&data).display()
         ));
         Ok(Exit::Success)
     }

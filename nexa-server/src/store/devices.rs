@@ -1,6 +1,8 @@
 //! Rows of devices, and which of them have a seat.
 
-use super::tx::Value;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
 use super::{Row, StoreError, Tx};
 use crate::time::UnixMillis;
 
@@ -85,50 +87,53 @@ pub(crate) fn find_by_digest(
 
 /// A device, how many components it had when it got its seat, and how many of them were asked for.
 pub(crate) struct Likeness {
-    pub(crate) device: Device,
-    pub(crate) total: u8,
-    pub(crate) matching: u8,
+    pub(crate) id: String,
+    pub(crate) total: usize,
+    pub(crate) matching: usize,
 }
 
 /// The most components that a device has.
 pub(crate) const COMPONENTS_MAX: usize = 16;
 
-/// The devices that have any of these components, the most alike first, then the oldest.
+/// The devices that have any of these components, the most alike first, then the oldest. A component that more than a hundred
+/// devices share tells none of them, and finds none.
 pub(crate) fn alike(
     tx: &Tx<'_>,
     tenant_id: &str,
     app_id: &str,
     components: &[[u8; 32]],
 ) -> Result<Vec<Likeness>, StoreError> {
-    let mut values = [Value::Null; 2 + COMPONENTS_MAX];
-    for (slot, value) in values.iter_mut().zip([tenant_id, app_id]) {
-        *slot = value.into();
+    const SHARED_MAX: usize = 100;
+    let mut ids = BTreeSet::new();
+    for digest in components {
+        let found: Vec<String> = tx.all(
+            "SELECT device_id FROM device_components WHERE tenant_id = ?1 AND app_id = ?2 AND digest = ?3 LIMIT 101",
+            &[tenant_id.into(), app_id.into(), digest.into()],
+            |row| row.text(0),
+        )?;
+        if found.len() <= SHARED_MAX {
+            ids.extend(found);
+        }
     }
-    for (slot, digest) in values.iter_mut().skip(2).zip(components) {
-        *slot = digest.into();
+    let mut alike = Vec::with_capacity(ids.len());
+    for id in ids {
+        let has: Vec<[u8; 32]> = tx.all(
+            "SELECT digest FROM device_components WHERE device_id = ?1",
+            &[(&id).into()],
+            |row| row.array(0),
+        )?;
+        alike.push(Likeness {
+            id,
+            total: has.len(),
+            matching: has
+                .iter()
+                .filter(|digest| components.contains(digest))
+                .count(),
+        });
     }
-    tx.all(
-        concat!(
-            "SELECT ",
-            columns!(),
-            ", (SELECT count(*) FROM device_components AS whole WHERE whole.device_id = devices.id), count(*)
-             FROM device_components AS found JOIN devices ON devices.id = found.device_id
-             WHERE found.tenant_id = ?1 AND found.app_id = ?2 AND found.digest IN
-                 (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
-             GROUP BY devices.id ORDER BY count(*) DESC, devices.id"
-        ),
-        &values,
-        |row| {
-            let count = |column| {
-                u8::try_from(row.int(column)?).map_err(|_| StoreError::Shape { column })
-            };
-            Ok(Likeness {
-                device: read(row)?,
-                total: count(9)?,
-                matching: count(10)?,
-            })
-        },
-    )
+    // They come by id, so that a stable order keeps the oldest first.
+    alike.sort_by_key(|likeness| Reverse(likeness.matching));
+    Ok(alike)
 }
 
 /// Keeps what a device is made of, in place of what was kept before.

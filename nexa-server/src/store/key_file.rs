@@ -90,6 +90,25 @@ impl RotatedKeys {
         File::open(&self.folder)?.sync_all()
     }
 
+    /// The ids of the keys that have a file.
+    pub(crate) fn kids(&self) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut kids = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "pem")
+                && let Some(kid) = path.file_stem().and_then(|stem| stem.to_str())
+            {
+                kids.push(kid.to_owned());
+            }
+        }
+        Ok(kids)
+    }
+
     /// Removes a key that came to no use.
     pub(crate) fn remove(&self, kid: &str) -> io::Result<()> {
         fs::remove_file(self.path(kid))

@@ -26,6 +26,15 @@ pub(crate) fn insert(tx: &Tx<'_>, row: &KeySetRow) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Keeps so many of the newest ones.
+pub(crate) fn forget_all_but(tx: &Tx<'_>, count: u32) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM key_sets WHERE seq <= (SELECT seq FROM key_sets ORDER BY seq DESC LIMIT 1 OFFSET ?1)",
+        &[count.into()],
+    )?;
+    Ok(())
+}
+
 /// The newest one.
 pub(crate) fn newest(tx: &Tx<'_>) -> Result<Option<KeySetRow>, StoreError> {
     let unsigned =

@@ -13,6 +13,7 @@ pub(crate) struct ServerKey {
     pub(crate) public: [u8; 32],
     pub(crate) not_before_s: u64,
     pub(crate) lead_s: u64,
+    pub(crate) keep_s: u64,
     pub(crate) published_at_s: Option<u64>,
     pub(crate) signs_since_s: Option<u64>,
     pub(crate) retired_at_s: Option<u64>,
@@ -29,7 +30,7 @@ impl ServerKey {
 
 macro_rules! columns {
     () => {
-        "kid, key_use, public, not_before_s, lead_s, published_at_s, signs_since_s, retired_at_s, needed_until_s, revoked_at_s"
+        "kid, key_use, public, not_before_s, lead_s, keep_s, published_at_s, signs_since_s, retired_at_s, needed_until_s, revoked_at_s"
     };
 }
 
@@ -89,7 +90,7 @@ pub(crate) fn put(tx: &Tx<'_>, key: &ServerKey) -> Result<(), StoreError> {
         concat!(
             "INSERT OR REPLACE INTO server_keys (",
             columns!(),
-            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
         ),
         &[
             (&key.kid).into(),
@@ -97,6 +98,7 @@ pub(crate) fn put(tx: &Tx<'_>, key: &ServerKey) -> Result<(), StoreError> {
             (&key.public).into(),
             integer(key.not_before_s).into(),
             integer(key.lead_s).into(),
+            integer(key.keep_s).into(),
             optional(key.published_at_s),
             optional(key.signs_since_s),
             optional(key.retired_at_s),
@@ -128,11 +130,12 @@ fn read(row: &Row<'_>) -> Result<ServerKey, StoreError> {
         public: row.array(2)?,
         not_before_s: unsigned(row.int(3)?, 3)?,
         lead_s: unsigned(row.int(4)?, 4)?,
-        published_at_s: time(5)?,
-        signs_since_s: time(6)?,
-        retired_at_s: time(7)?,
-        needed_until_s: unsigned(row.int(8)?, 8)?,
-        revoked_at_s: time(9)?,
+        keep_s: unsigned(row.int(5)?, 5)?,
+        published_at_s: time(6)?,
+        signs_since_s: time(7)?,
+        retired_at_s: time(8)?,
+        needed_until_s: unsigned(row.int(9)?, 9)?,
+        revoked_at_s: time(10)?,
     })
 }
 

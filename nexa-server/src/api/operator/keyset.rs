@@ -162,8 +162,11 @@ pub(crate) fn revoke(
     cx: &mut Cx<'_>,
     Body(body): Body<Revoke>,
 ) -> Result<Ok200<ShownKeySet>, Error> {
+    let within = Arc::clone(&cx.services.ring);
     change(cx, move |tx, now, origin, spare| {
-        server_keys::revoke(tx, now, origin, &body.kid, spare).map(|is_used| ((), is_used))
+        let is_here = |kid: &str| within.is_here(kid);
+        let is_used = server_keys::revoke(tx, now, origin, &body.kid, spare, is_here)?;
+        Ok(((), is_used))
     })?;
     let Services {
         store,
@@ -194,6 +197,7 @@ pub(crate) fn import(
         .map_err(|_| Error::invalid("key_set", "must be base64url without padding"))?;
     let Services { store, ring, .. } = cx.services;
     let within = Arc::clone(ring);
+    ring.will_change();
     cx.write(move |tx, now, origin| key_set::import(tx, now, origin, within.issuer(), &signed))?;
     ring.reload(store, cx.now)?;
     Ok(Ok200(cx.read(|tx| shown(tx, cx.now, ring.issuer()))?))

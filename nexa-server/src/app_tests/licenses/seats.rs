@@ -259,3 +259,53 @@ fn licences_and_devices_are_listed_in_pages() {
         }
     }
 }
+
+#[test]
+fn a_device_is_renewed_as_itself_though_another_is_as_alike() {
+    let mut shop = Shop::with(&with(app(), json!({ "devicePolicy": "two" })));
+    let parts = |board: &str, cpu: &str, disk: &str, mac: &str| {
+        device(json!({ "board": board, "cpu": cpu, "disk": disk, "mac": mac }))
+    };
+    assert_eq!(shop.issue_for(&parts("a", "1", "1", "x")).0, 201);
+    shop.fixture.now = START.plus_seconds(1);
+    let (_, second) = shop.issue_for(&parts("a", "2", "2", "y"));
+    let jti = claims(&second)["jti"].as_str().unwrap().to_owned();
+    let drifted = parts("a", "2", "3", "x");
+    let path = format!("/api/licenses/{jti}/renew");
+    let (status, renewed) = shop.ask("POST", &path, &json!({ "device": drifted }));
+    assert_eq!(status, 201, "{renewed}");
+    let rows = "SELECT count(DISTINCT device_id) FROM licenses WHERE device_id =
+        (SELECT device_id FROM licenses ORDER BY issued_at_ms LIMIT 1)";
+    assert_eq!(shop.count(rows), 1);
+    let of_second =
+        "SELECT count(*) FROM licenses GROUP BY device_id ORDER BY count(*) DESC LIMIT 1";
+    assert_eq!(shop.count(of_second), 2);
+}
+
+#[test]
+fn a_part_that_many_devices_share_tells_none_of_them() {
+    let mut shop = Shop::with(&with(
+        app(),
+        json!({ "devices": 200, "devicePolicy": "any" }),
+    ));
+    let parts = |n: u32| device(json!({ "os": "linux", "cpu": n.to_string() }));
+    for n in 0..101 {
+        shop.issue_for(&parts(n));
+    }
+    // While few have it, it is enough for this policy.
+    assert_eq!(shop.devices().len(), 1);
+    let mut shop = Shop::with(&with(
+        app(),
+        json!({ "devices": 200, "devicePolicy": "all" }),
+    ));
+    for n in 0..101 {
+        assert_eq!(shop.issue_for(&parts(n)).0, 201);
+    }
+    shop.put(&with(
+        app(),
+        json!({ "devices": 101, "devicePolicy": "any" }),
+    ));
+    assert_eq!(shop.issue_for(&parts(500)).0, 409);
+    let one = device(json!({ "os": "linux", "cpu": "7", "disk": "new" }));
+    assert_eq!(shop.issue_for(&one).0, 201, "by what it has alone");
+}

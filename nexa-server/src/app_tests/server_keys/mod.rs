@@ -2,6 +2,7 @@
 //! when it is revoked.
 
 mod histories;
+mod mishaps;
 mod root_away;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::{Fixture, START};
 use crate::config::{Config, Overrides};
+use crate::domain::server_keys::Given;
 use crate::domain::{Error, server_keys};
 use crate::store::key_file::RotatedKeys;
 use crate::store::{MIGRATIONS, Store};
@@ -135,13 +137,32 @@ impl World {
 
     /// Ends the process and starts it again, with or without the root key.
     fn restart(&mut self, root: Option<SigningKey>) -> Result<(), Error> {
+        let given = Given {
+            license: Some(testing::seeded_key(7)),
+            status: Some(testing::seeded_key(9)),
+            audit: testing::seeded_key(8).verification_key(),
+        };
+        self.restart_with(root, given)
+    }
+
+    /// As a start does it, with these keys from files or environment.
+    fn restart_with(&mut self, root: Option<SigningKey>, given: Given) -> Result<(), Error> {
         let elsewhere = testing::app(|_| {}).0;
         drop(std::mem::replace(&mut self.fixture.app, elsewhere));
         let store = Store::open(self.fixture.folder.path(), MIGRATIONS).unwrap();
         let config = Config::load(None, Overrides::default()).unwrap();
-        let ring = testing::ring(&store, self.fixture.now, &config, root)?;
+        let (now, files) = (self.fixture.now, RotatedKeys::of(store.folder()));
+        store.read(|tx| server_keys::require_signing_key(tx, &files, given.license.as_ref()))?;
+        let ring = testing::ring_with(&store, now, &config, root, given)?;
         self.fixture.app = testing::app_with(store, &config, ring).0;
         Ok(())
+    }
+}
+
+impl World {
+    /// Where a key that came later stands.
+    fn file(&self, kid: &str) -> std::path::PathBuf {
+        RotatedKeys::of(self.fixture.folder.path()).path(kid)
     }
 }
 
@@ -349,23 +370,16 @@ fn a_restart_goes_on_where_it_was_and_a_missing_key_stops_it() {
     world.at(DAY_S).tick().restart(Some(root_key())).unwrap();
     assert_eq!(world.issue("two").1, new);
     assert_eq!(world.verdicts(&license, "one"), ["valid"; 2]);
-    let file = world
-        .fixture
-        .folder
-        .path()
-        .join("keys")
-        .join(format!("{new}.pem"));
+    let file = world.file(&new);
     std::fs::rename(&file, file.with_extension("away")).unwrap();
     let (first, store) = (testing::seeded_key(7), &world.fixture.app.services().store);
     let files = RotatedKeys::of(world.fixture.folder.path());
-    for given in [None, Some(&first)] {
-        let refused = store.read(|tx| server_keys::require_signing_key(tx, &files, given));
-        let refused = refused.unwrap_err().to_string();
-        assert!(
-            refused.contains(&format!("keys/{new}.pem is missing")),
-            "{refused}"
-        );
-    }
+    let refused = store.read(|tx| server_keys::require_signing_key(tx, &files, None));
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.contains(&format!("keys/{new}.pem is missing")),
+        "{refused}"
+    );
     std::fs::rename(file.with_extension("away"), &file).unwrap();
     // The first one has done its work and may be moved away; another one in its place takes over.
     for given in [None, Some(&first), Some(&testing::seeded_key(70))] {

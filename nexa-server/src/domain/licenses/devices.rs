@@ -14,7 +14,7 @@ use super::super::principal::Member;
 use super::super::status::Signer;
 use super::revoke;
 use crate::store::Tx;
-use crate::store::devices::{self, COMPONENTS_MAX, Device, SeatedDevice};
+use crate::store::devices::{self, COMPONENTS_MAX, Device, Likeness, SeatedDevice};
 use crate::store::licenses::{self, License};
 use crate::time::UnixMillis;
 
@@ -206,7 +206,8 @@ pub(super) struct Known {
 }
 
 /// Finds the device: by what it is, or, while it has a seat, by as many of the components that it got it with as the policy
-/// asks for. Compared with the latest components instead, a seat would wander from machine to machine.
+/// asks for; of several, `renewed` goes first. Compared with the latest components instead, a seat would wander from machine to
+/// machine.
 pub(super) fn known(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -214,6 +215,7 @@ pub(super) fn known(
     app_id: &str,
     policy: DevicePolicy,
     device: &NewDevice,
+    renewed: Option<&str>,
 ) -> Result<Option<Known>, Error> {
     let exact = devices::find_by_digest(tx, tenant_id, app_id, &device.digest(tenant_id))?;
     let exact = match exact {
@@ -228,12 +230,21 @@ pub(super) fn known(
         return Ok(exact);
     }
     let components = device.component_digests(tenant_id);
-    for alike in devices::alike(tx, tenant_id, app_id, &components)? {
-        if alike.matching >= policy.required(alike.total)
-            && devices::has_seat(tx, now, &alike.device.id)?
+    let mut alike = devices::alike(tx, tenant_id, app_id, &components)?;
+    alike.sort_by_key(|likeness| Some(likeness.id.as_str()) != renewed);
+    for Likeness {
+        id,
+        total,
+        matching,
+    } in alike
+    {
+        let total = u8::try_from(total).unwrap_or(u8::MAX);
+        if matching >= usize::from(policy.required(total))
+            && devices::has_seat(tx, now, &id)?
+            && let Some(device) = devices::find(tx, tenant_id, &id)?
         {
             return Ok(Some(Known {
-                device: alike.device,
+                device,
                 is_seated: true,
                 is_exact: false,
             }));
@@ -245,7 +256,7 @@ pub(super) fn known(
 /// Gives a device a seat, unless it has one. A device that has one stays whose it is, and nobody else renames it; any other
 /// becomes the member's.
 ///
-/// `id` is what a device that is not known yet is called.
+/// `id` is what a device that is not known yet is called, `renewed` the device whose licence is renewed.
 ///
 /// # Errors
 /// `DeviceLimit` when as many others have one as there may be, also for a device that got one later than those when there
@@ -257,10 +268,11 @@ pub(super) fn seat(
     app_id: &str,
     offer: &Offer<'_>,
     device: &NewDevice,
-    id: &str,
+    (id, renewed): (&str, Option<&str>),
 ) -> Result<Device, Error> {
     let tenant_id = member.tenant_id.as_str();
-    let known = known(tx, now, tenant_id, app_id, offer.device_policy(), device)?;
+    let policy = offer.device_policy();
+    let known = known(tx, now, tenant_id, app_id, policy, device, renewed)?;
     let is_seated = known.as_ref().is_some_and(|known| known.is_seated);
     if let Some(limit) = offer.terms.devices {
         let seated = known.as_ref().filter(|_| is_seated);

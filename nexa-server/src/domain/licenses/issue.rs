@@ -77,7 +77,7 @@ pub(crate) fn issue(
 ) -> Result<Issued, Error> {
     once(tx, now, origin, shop, attempt, || {
         let app = apps::find(tx, &shop.apps, app_id)?;
-        let (signed, tenant_id) = grant(tx, now, origin, shop, &app, wanted)?;
+        let (signed, tenant_id) = grant(tx, now, origin, shop, &app, wanted, None)?;
         let (tenant_id, jti) = (Some(tenant_id.as_str()), Some(signed.license.jti.as_str()));
         audit::record(tx, now, origin, Act::LicenseIssued, tenant_id, jti)?;
         Ok(signed)
@@ -139,7 +139,8 @@ pub(super) struct Signed {
     kid: String,
 }
 
-/// Signs the licence and records it with its device; answers the tenant's id with it.
+/// Signs the licence and records it with its device, which is `renewed` if that is alike enough; answers the tenant's id with
+/// it.
 pub(super) fn grant(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -147,6 +148,7 @@ pub(super) fn grant(
     shop: &Shop,
     app: &App,
     wanted: NewLicense,
+    renewed: Option<&str>,
 ) -> Result<(Signed, String), Error> {
     let member = origin.principal.member()?;
     let plan = tenants::plan(tx, &member.tenant_id)?;
@@ -160,7 +162,7 @@ pub(super) fn grant(
         &app.id,
         &offer,
         &wanted.device,
-        &wanted.device_id,
+        (&wanted.device_id, renewed),
     )?;
     let place = status::choose(tx, now, &shop.status, &wanted.salt)?;
     let issuer = shop.ring.license_issuer(tx)?;

@@ -41,8 +41,16 @@ pub(crate) fn renew(
             Some(id) => {
                 let plan = tenants::plan(tx, tenant_id)?;
                 let policy = app.offer(plan.as_deref()).device_policy();
-                devices::known(tx, now, tenant_id, &app.id, policy, &wanted.device)?
-                    .is_some_and(|known| known.device.id == *id)
+                devices::known(
+                    tx,
+                    now,
+                    tenant_id,
+                    &app.id,
+                    policy,
+                    &wanted.device,
+                    Some(id),
+                )?
+                .is_some_and(|known| known.device.id == *id)
             }
             // One that was released is known from here alone.
             None => {
@@ -53,7 +61,15 @@ pub(crate) fn renew(
         if !is_same {
             return Err(Error::OtherDevice);
         }
-        let (signed, tenant_id) = grant(tx, now, origin, shop, &app, wanted)?;
+        let (signed, tenant_id) = grant(
+            tx,
+            now,
+            origin,
+            shop,
+            &app,
+            wanted,
+            before.device_id.as_deref(),
+        )?;
         let (tenant_id, jti) = (Some(tenant_id.as_str()), Some(signed.license.jti.as_str()));
         audit::record(tx, now, origin, Act::LicenseRenewed, tenant_id, jti)?;
         Ok(signed)

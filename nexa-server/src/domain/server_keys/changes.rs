@@ -12,6 +12,10 @@ use crate::store::{Tx, licenses};
 use crate::time::UnixMillis;
 
 const DAY_S: u64 = 24 * 3600;
+/// By how much a clock may be set back, and for how long a signature may be on its way, in seconds.
+const MARGIN_S: u64 = 300;
+/// Kept free in a key set by rotation: one for each use.
+const SPARE_PLACES: usize = 2;
 
 /// A rotation that is wanted, its fields checked.
 pub(crate) struct Rotation {
@@ -62,25 +66,22 @@ pub(crate) fn rotate(
         });
     }
     let in_force = |key: &&ServerKey| standing(key, now).is_in_force();
-    if server_keys::list(tx)?.iter().filter(in_force).count() >= KeySet::MAX_KEYS {
+    if server_keys::list(tx)?.iter().filter(in_force).count() >= KeySet::MAX_KEYS - SPARE_PLACES {
         return Err(Error::Conflict {
-            rule: "A key set holds 16 keys, and all of them are still needed",
+            rule: "A key set holds 16 keys: 14 are still needed, and two places are for keys that take over at once",
         });
-    }
-    if let Some(signing) = server_keys::signing(tx, name)? {
-        let until_s = now.seconds().get() + rotation.lead_s + rotation.keep_s;
-        server_keys::need_until(tx, &signing.kid, until_s)?;
     }
     let row = ServerKey {
         lead_s: rotation.lead_s,
+        keep_s: rotation.keep_s,
         ..row(now, rotation.key_use, new)
     };
     server_keys::put(tx, &row)?;
     audit::record(tx, now, origin, Act::ServerKeyAdded, None, Some(&row.kid))
 }
 
-/// Ends all trust in a key; answers whether `spare` has taken its place. Where a key waits, it signs at once instead: to
-/// wait would be to sign with a key that others may have.
+/// Ends all trust in a key; answers whether `spare` has taken its place. Where a key waits whose private half is here, it signs at
+/// once instead: to wait would be to sign with a key that others may have.
 ///
 /// # Errors
 /// `NotFound`; `Invalid` for an audit key.
@@ -90,6 +91,7 @@ pub(crate) fn revoke(
     origin: &Origin,
     kid: &str,
     spare: &VerificationKey,
+    is_here: impl Fn(&str) -> bool,
 ) -> Result<bool, Error> {
     let mut key = super::find(tx, kid)?;
     let key_use = super::key_use(&key)?;
@@ -110,29 +112,52 @@ pub(crate) fn revoke(
         return Ok(false);
     }
     let waiting = server_keys::waiting(tx, key_use.name())?;
+    let waiting = waiting.filter(|waiting| is_here(&waiting.kid));
     let is_spare = waiting.is_none();
     let next = waiting.unwrap_or_else(|| row(now, key_use, spare));
     sign_from_now_on(tx, now, origin, next)?;
     Ok(is_spare)
 }
 
-/// Lets the keys sign that have been published for long enough; answers whether there was one.
-pub(super) fn take_over(tx: &Tx<'_>, now: UnixMillis) -> Result<bool, Error> {
-    let mut has_any = false;
+/// Lets the keys sign that have been published for long enough.
+pub(super) fn take_over(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    is_here: impl Fn(&str) -> bool,
+) -> Result<(), Error> {
     for key_use in [KeyUse::License, KeyUse::Status] {
         let Some(waiting) = server_keys::waiting(tx, key_use.name())? else {
             continue;
         };
-        if !is_ready(&waiting, now) {
+        if !is_ready(&waiting, now) || !is_here(&waiting.kid) {
             continue;
         }
         if let Some(signing) = server_keys::signing(tx, key_use.name())? {
-            retire(tx, now, key_use, signing)?;
+            retire(tx, now, key_use, signing, waiting.keep_s)?;
         }
         sign_from_now_on(tx, now, &machine(), waiting)?;
-        has_any = true;
     }
-    Ok(has_any)
+    Ok(())
+}
+
+/// Lets nothing that signs begin later than now: a key that was made while the clock was ahead would have it refused.
+pub(super) fn heal(tx: &Tx<'_>, now: UnixMillis) -> Result<(), Error> {
+    for key in server_keys::list(tx)? {
+        if is_early(&key, now) {
+            let not_before_s = now.seconds().get().saturating_sub(MARGIN_S);
+            let key = ServerKey {
+                not_before_s,
+                ..key
+            };
+            server_keys::put(tx, &key)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether this one is believed for nothing that is signed now.
+pub(super) fn is_early(key: &ServerKey, now: UnixMillis) -> bool {
+    standing(key, now).is_in_force() && key.not_before_s > now.seconds().get()
 }
 
 /// Whether this one waits and has been published for long enough.
@@ -153,7 +178,9 @@ pub(super) fn adopt(
     now: UnixMillis,
     key_use: KeyUse,
     given: &VerificationKey,
+    is_here: impl Fn(&str) -> bool,
 ) -> Result<(), Error> {
+    let signing = server_keys::signing(tx, key_use.name())?;
     let known = server_keys::find(tx, given.kid())?;
     if let Some(known) = &known {
         if known.key_use != key_use.name() {
@@ -163,8 +190,16 @@ pub(super) fn adopt(
                 format!("must be another key than the {other} key"),
             ));
         }
-        // The first key of a use stays in its file when others have followed; an audit key is the one in the file.
-        if key_use != KeyUse::Audit || standing(known, now) == Standing::Signing {
+        // The first key of a use stays in its file when others have followed, unless those are gone; an audit key is the one
+        // in the file.
+        let is_needed = match key_use {
+            KeyUse::Audit => true,
+            _ => !signing
+                .as_ref()
+                .is_some_and(|signing| is_here(&signing.kid)),
+        };
+        let standing = standing(known, now);
+        if !is_needed || matches!(standing, Standing::Signing | Standing::Revoked) {
             return Ok(());
         }
     }
@@ -173,14 +208,14 @@ pub(super) fn adopt(
         ..known
     });
     let new = known.unwrap_or_else(|| row(now, key_use, given));
-    if let Some(signing) = server_keys::signing(tx, key_use.name())? {
+    if let Some(signing) = signing {
         tracing::warn!(
             key_use = key_use.name(),
             kid = new.kid,
             before = signing.kid,
             "another key has been put in the place of the one that signed; the one before still verifies"
         );
-        retire(tx, now, key_use, signing)?;
+        retire(tx, now, key_use, signing, 0)?;
         return sign_from_now_on(tx, now, &machine(), new);
     }
     // What it signed before there was a record of it counts too.
@@ -213,9 +248,14 @@ fn sign_from_now_on(
     audit::record(tx, now, origin, Act::ServerKeySigns, None, Some(&key.kid))
 }
 
-fn retire(tx: &Tx<'_>, now: UnixMillis, key_use: KeyUse, mut key: ServerKey) -> Result<(), Error> {
+fn retire(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    key_use: KeyUse,
+    mut key: ServerKey,
+    keep_s: u64,
+) -> Result<(), Error> {
     // Somebody may be signing with it at this moment, and what was signed by it is in caches.
-    const MARGIN_S: u64 = 300;
     let tail_s = match key_use {
         KeyUse::License => ACCESS_TTL_S + MARGIN_S,
         KeyUse::Status => DAY_S,
@@ -224,7 +264,7 @@ fn retire(tx: &Tx<'_>, now: UnixMillis, key_use: KeyUse, mut key: ServerKey) -> 
     let now_s = now.seconds().get();
     key.retired_at_s = Some(now_s);
     key.needed_until_s = match key_use {
-        KeyUse::License | KeyUse::Status => key.needed_until_s.max(now_s + tail_s),
+        KeyUse::License | KeyUse::Status => key.needed_until_s.max(now_s + tail_s.max(keep_s)),
         // Checkpoints are kept by whoever wants to prove something, with the key.
         KeyUse::Audit | KeyUse::Webhook => now_s,
     };
@@ -233,8 +273,6 @@ fn retire(tx: &Tx<'_>, now: UnixMillis, key_use: KeyUse, mut key: ServerKey) -> 
 
 /// A key that nobody knows yet.
 fn row(now: UnixMillis, key_use: KeyUse, key: &VerificationKey) -> ServerKey {
-    // Clocks may be set back a little.
-    const MARGIN_S: u64 = 300;
     let now_s = now.seconds().get();
     ServerKey {
         kid: key.kid().to_owned(),
@@ -242,6 +280,7 @@ fn row(now: UnixMillis, key_use: KeyUse, key: &VerificationKey) -> ServerKey {
         public: key.to_bytes(),
         not_before_s: now_s.saturating_sub(MARGIN_S),
         lead_s: 0,
+        keep_s: 0,
         published_at_s: None,
         signs_since_s: None,
         retired_at_s: None,

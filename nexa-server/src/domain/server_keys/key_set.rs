@@ -7,7 +7,7 @@ use nexa_core::{
 
 use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
-use super::{Standing, key_use, standing, verification_key};
+use super::{Standing, in_force, key_use, standing, verification_key};
 use crate::store::Tx;
 use crate::store::key_sets::{self, KeySetRow};
 use crate::store::server_keys::{self, ServerKey};
@@ -15,6 +15,9 @@ use crate::time::UnixMillis;
 
 /// How old a key set gets before the root key, where it is here, signs the next: each one tells clients the time.
 const REFRESH_S: u64 = 7 * 24 * 3600;
+
+/// How many key sets are kept, for whoever wants to know what was published.
+const KEPT: u32 = 100;
 
 /// What is published.
 #[derive(Clone, Debug)]
@@ -35,8 +38,8 @@ struct Wanted {
 impl Wanted {
     fn of(rows: &[ServerKey], now: UnixMillis) -> Result<Self, Error> {
         let time = |seconds| UnixSeconds::new(seconds).unwrap_or(UnixSeconds::MAX);
-        let in_force = (rows.iter()).filter(|row| standing(row, now).is_in_force());
-        let keys: Result<_, Error> = in_force
+        let keys: Result<_, Error> = in_force(rows, now)
+            .into_iter()
             .map(|row| {
                 let is_verifying = standing(row, now) == Standing::Verifying;
                 Ok(KeySetEntry {
@@ -116,6 +119,19 @@ pub(super) fn publish(
             return Ok(published);
         }
     }
+    publish_anew(tx, now, root, issuer)
+}
+
+/// As [`publish`], whatever was published: what an earlier process has signed may be from a backup, and older than what clients
+/// have seen.
+pub(super) fn publish_anew(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    root: &SigningKey,
+    issuer: &str,
+) -> Result<Published, Error> {
+    let newest = key_sets::newest(tx)?;
+    check_root(tx, root, newest.as_ref())?;
     let wanted = Wanted::of(&server_keys::list(tx)?, now)?;
     let seq = next_seq(newest.as_ref(), now);
     let new = NewKeySet {
@@ -192,9 +208,9 @@ pub(crate) fn import(
             newest.seq
         )));
     }
-    if contents.issued_at().get() > now.seconds().get() + AHEAD_S
-        || seq > now.seconds().get() + AHEAD_S
-    {
+    let ahead_s = now.seconds().get() + AHEAD_S;
+    // The versions go on from one that was made while the clock was ahead.
+    if contents.issued_at().get() > ahead_s || seq > ahead_s.max(newest.seq + AHEAD_S) {
         return Err(refused("must not be from the future".to_owned()));
     }
     if !Wanted::of(&server_keys::list(tx)?, now)?.is_said_by(contents) {
@@ -235,6 +251,7 @@ fn keep(
         made_at_s: now_s,
     };
     key_sets::insert(tx, &row)?;
+    key_sets::forget_all_but(tx, KEPT)?;
     for key in server_keys::list(tx)? {
         if key.published_at_s.is_none() && standing(&key, now).is_in_force() {
             let key = ServerKey {

@@ -5,11 +5,12 @@
 //! signed in a transaction asks the row there for the key, so that nothing is signed by a key that was revoked before.
 
 mod changes;
+mod files;
 mod issuing;
 pub(crate) mod key_set;
 mod ring;
 
-use nexa_core::{KeyUse, VerificationKey};
+use nexa_core::{KeySet, KeyUse, VerificationKey};
 
 use super::error::Error;
 use crate::store::Tx;
@@ -17,8 +18,9 @@ use crate::store::server_keys::{self, ServerKey};
 use crate::time::UnixMillis;
 
 pub(crate) use changes::{Rotation, revoke, rotate};
+pub(crate) use files::require_signing_key;
 pub(crate) use issuing::Issuing;
-pub(crate) use ring::{Given, KeyRing, Setup, require_signing_key};
+pub(crate) use ring::{Given, KeyRing, Setup};
 
 /// How far a key has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,9 +66,23 @@ pub(crate) fn published(tx: &Tx<'_>, now: UnixMillis) -> Result<Vec<Verification
 
 /// Those of the published JWK set, in its order.
 fn in_jwks(rows: &[ServerKey], now: UnixMillis) -> impl Iterator<Item = &ServerKey> {
-    rows.iter().filter(move |row| {
-        row.key_use == KeyUse::License.name() && standing(row, now).is_in_force()
-    })
+    let license = |row: &&ServerKey| row.key_use == KeyUse::License.name();
+    in_force(rows, now).into_iter().filter(license)
+}
+
+/// The keys that are believed, as many as a key set holds: of more, those go first whose end is nearest.
+fn in_force(rows: &[ServerKey], now: UnixMillis) -> Vec<&ServerKey> {
+    let is_in_force = |row: &&ServerKey| standing(row, now).is_in_force();
+    let mut found: Vec<_> = rows.iter().filter(is_in_force).collect();
+    while found.len() > KeySet::MAX_KEYS {
+        let verifying = found.iter().enumerate();
+        let verifying = verifying.filter(|(_, row)| standing(row, now) == Standing::Verifying);
+        match verifying.min_by_key(|(_, row)| row.needed_until_s) {
+            Some((place, _)) => drop(found.remove(place)),
+            None => break,
+        }
+    }
+    found
 }
 
 /// The key of that id.

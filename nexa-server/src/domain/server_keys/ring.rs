@@ -1,6 +1,7 @@
 //! Private halves in memory, and the state of the keys that requests go by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use nexa_core::{KeyUse, LicenseIssuer, SigningKey, VerificationKey};
@@ -8,8 +9,9 @@ use rand_core::CryptoRng;
 
 use super::super::error::Error;
 use super::super::trust::TrustedIssuers;
+use super::files::{draw, load, warn_of_unknown_files};
 use super::key_set;
-use super::{Issuing, Standing, changes, standing};
+use super::{Issuing, Standing, changes, standing, verification_key};
 use crate::store::key_file::RotatedKeys;
 use crate::store::server_keys::{self, ServerKey};
 use crate::store::{Store, Tx};
@@ -28,6 +30,8 @@ pub(crate) struct KeyRing {
     known: RwLock<Arc<Issuing>>,
     /// So that of two changes at once the later one stays.
     reloading: Mutex<()>,
+    /// Rows may have changed since `known` was read.
+    is_behind: AtomicBool,
 }
 
 /// What a ring is made of.
@@ -67,26 +71,15 @@ impl KeyRing {
             trusted,
             given,
         } = setup;
-        let publics = [
-            (
-                KeyUse::License,
-                given.license.as_ref().map(SigningKey::verification_key),
-            ),
-            (
-                KeyUse::Status,
-                given.status.as_ref().map(SigningKey::verification_key),
-            ),
-            (KeyUse::Audit, Some(given.audit)),
-        ];
-        let rows = store.write(move |tx| -> Result<_, Error> {
-            for (key_use, key) in &publics {
-                if let Some(key) = key {
-                    changes::adopt(tx, now, *key_use, key)?;
-                }
-            }
-            super::list(tx)
-        })?;
-        let mut private: BTreeMap<String, SigningKey> = [given.license, given.status]
+        let Given {
+            license: given_license,
+            status: given_status,
+            audit,
+        } = given;
+        let license = given_license.as_ref().map(SigningKey::verification_key);
+        let status = given_status.as_ref().map(SigningKey::verification_key);
+        let rows = store.read(super::list)?;
+        let mut private: BTreeMap<String, SigningKey> = [given_license, given_status]
             .into_iter()
             .flatten()
             .map(|key| (key.kid().to_owned(), key))
@@ -95,27 +88,56 @@ impl KeyRing {
             .iter()
             .filter(|row| row.key_use != KeyUse::Audit.name())
         {
-            if !private.contains_key(&row.kid)
-                && standing(row, now).is_in_force()
-                && let Some(key) = load(&files, &row.kid)?
-            {
-                private.insert(row.kid.clone(), key);
+            if !private.contains_key(&row.kid) && standing(row, now).is_in_force() {
+                match load(&files, &row.kid)? {
+                    Some(key) => drop(private.insert(row.kid.clone(), key)),
+                    None if standing(row, now) == Standing::Waiting => tracing::warn!(
+                        kid = row.kid,
+                        "the file of a key that is to sign is missing; revoke it, so that another one can"
+                    ),
+                    None => {}
+                }
             }
         }
-        let status = signing(&rows, now, KeyUse::Status);
-        // What a lost status key has signed is signed anew.
-        if !status.is_some_and(|row| private.contains_key(&row.kid)) {
-            let key = draw(&files, rng)?;
-            let public = key.verification_key();
-            store.write(move |tx| changes::adopt(tx, now, KeyUse::Status, &public))?;
-            private.insert(key.kid().to_owned(), key);
-        }
-        let trusted = Arc::new(trusted);
-        let (signer, url) = (root.clone(), issuer.clone());
-        let published = store.write(move |tx| key_set::publish(tx, now, signer.as_ref(), &url))?;
+        warn_of_unknown_files(&files, &rows)?;
+        let status = match status {
+            Some(key) => key,
+            None => match signing(&rows, now, KeyUse::Status) {
+                Some(row) if private.contains_key(&row.kid) => verification_key(row)?,
+                // What a lost status key has signed is signed anew, by one that the root key vouches for.
+                row if root.is_none() && row.is_some() => {
+                    return Err(Error::invalid(
+                        "status_key",
+                        "is missing, and the root key is not here to vouch for another one; put one of them back",
+                    ));
+                }
+                _ => {
+                    let key = draw(&files, rng)?;
+                    let public = key.verification_key();
+                    private.insert(key.kid().to_owned(), key);
+                    public
+                }
+            },
+        };
+        let known: BTreeSet<String> = private.keys().cloned().collect();
+        let (signer, url, audit) = (root.clone(), issuer.clone(), audit);
+        // All or nothing: a start that is refused leaves no key behind.
+        let published = store.write(move |tx| -> Result<_, Error> {
+            let is_here = |kid: &str| known.contains(kid);
+            if let Some(license) = &license {
+                changes::adopt(tx, now, KeyUse::License, license, is_here)?;
+            }
+            changes::adopt(tx, now, KeyUse::Status, &status, is_here)?;
+            changes::adopt(tx, now, KeyUse::Audit, &audit, is_here)?;
+            match &signer {
+                Some(root) => key_set::publish_anew(tx, now, root, &url),
+                None => key_set::published(tx, now, &url),
+            }
+        })?;
         if !published.is_current {
             warn_of_old_key_set();
         }
+        let trusted = Arc::new(trusted);
         let issuing = show(store, now, &issuer, &trusted, |kid| {
             private.get(kid).cloned()
         })?;
@@ -128,6 +150,7 @@ impl KeyRing {
             private: RwLock::new(private),
             known: RwLock::new(Arc::new(issuing)),
             reloading: Mutex::new(()),
+            is_behind: AtomicBool::new(false),
         })
     }
 
@@ -179,6 +202,7 @@ impl KeyRing {
     pub(crate) fn draw(&self, rng: &mut dyn CryptoRng) -> Result<VerificationKey, Error> {
         let key = draw(&self.files, rng)?;
         let public = key.verification_key();
+        self.will_change();
         self.write_private().insert(key.kid().to_owned(), key);
         Ok(public)
     }
@@ -215,42 +239,62 @@ impl KeyRing {
         key_set::publish(tx, now, self.root.as_ref(), &self.issuer).map(|_| ())
     }
 
+    /// Has the next round go by what the rows say, if whoever changes them does not come to it.
+    pub(crate) fn will_change(&self) {
+        self.is_behind.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the private half of that key is here.
+    pub(crate) fn is_here(&self, kid: &str) -> bool {
+        self.private(kid).is_some()
+    }
+
     /// Goes by what the rows say.
     pub(crate) fn reload(&self, store: &Store, now: UnixMillis) -> Result<(), Error> {
         let _one = self
             .reloading
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let issuing = show(store, now, &self.issuer, &self.trusted, |kid| {
+        self.is_behind.store(false, Ordering::SeqCst);
+        match show(store, now, &self.issuer, &self.trusted, |kid| {
             self.private(kid)
-        })?;
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(issuing);
-        Ok(())
+        }) {
+            Ok(issuing) => {
+                *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(issuing);
+                Ok(())
+            }
+            Err(error) => {
+                self.will_change();
+                Err(error)
+            }
+        }
     }
 
     /// What is due by the clock: keys that take over, keys that are over, a key set that is no longer what it should be.
     pub(crate) fn go_on(self: &Arc<Self>, store: &Store, now: UnixMillis) -> Result<(), Error> {
-        let (is_ready, is_outdated) = store.read(|tx| -> Result<_, Error> {
-            let rows = super::list(tx)?;
-            let is_ready = rows.iter().any(|row| changes::is_ready(row, now));
+        let is_due = store.read(|tx| -> Result<_, Error> {
+            let is_due = |row: &ServerKey| {
+                changes::is_early(row, now)
+                    || (changes::is_ready(row, now) && self.is_here(&row.kid))
+            };
             let is_outdated = self.root.is_some() && key_set::is_due(tx, now, &self.issuer)?;
-            Ok((is_ready, is_outdated))
+            Ok(is_outdated || super::list(tx)?.iter().any(is_due))
         })?;
-        if is_ready || is_outdated {
+        if is_due {
+            self.will_change();
             let ring = Arc::clone(self);
             store.write(move |tx| -> Result<(), Error> {
-                changes::take_over(tx, now)?;
+                changes::heal(tx, now)?;
+                changes::take_over(tx, now, |kid| ring.is_here(kid))?;
                 ring.publish(tx, now)
             })?;
         }
         let known = self.issuing();
-        let is_over = known
-            .over_at_s
-            .is_some_and(|over_at_s| over_at_s <= now.seconds().get());
-        if is_ready || is_outdated || is_over {
+        let now_s = now.seconds().get();
+        let is_over = known.over_at_s.is_some_and(|over_at_s| over_at_s <= now_s);
+        if is_over || self.is_behind.load(Ordering::SeqCst) {
             self.reload(store, now)?;
-            let is_current = self.issuing().key_set.is_current;
-            if known.key_set.is_current && !is_current {
+            if known.key_set.is_current && !self.issuing().key_set.is_current {
                 warn_of_old_key_set();
             }
         }
@@ -302,62 +346,4 @@ fn show(
 fn signing(rows: &[ServerKey], now: UnixMillis, key_use: KeyUse) -> Option<&ServerKey> {
     let mut rows = rows.iter().filter(|row| row.key_use == key_use.name());
     rows.find(|row| standing(row, now) == Standing::Signing)
-}
-
-/// What the operator knows the first key by.
-const FIRST_KEY: &str = "signing-key.pem";
-
-/// Whether the key that signs tokens is here, or `given` takes its place; before anything else is made or written.
-///
-/// # Errors
-/// `Invalid` for `signing_key`.
-pub(crate) fn require_signing_key(
-    tx: &Tx<'_>,
-    files: &RotatedKeys,
-    given: Option<&SigningKey>,
-) -> Result<(), Error> {
-    let missing = |file: &dyn std::fmt::Display| {
-        let rule = format!(
-            "{file} is missing; put it back, since a new key would invalidate all that was issued"
-        );
-        Err(Error::invalid("signing_key", rule))
-    };
-    let Some(signing) = server_keys::signing(tx, KeyUse::License.name())? else {
-        return given.map_or_else(|| missing(&FIRST_KEY), |_| Ok(()));
-    };
-    let takes_over = match given {
-        Some(given) => given.kid() == signing.kid || server_keys::find(tx, given.kid())?.is_none(),
-        None => false,
-    };
-    match takes_over || load(files, &signing.kid)?.is_some() {
-        true => Ok(()),
-        false if signing.is_first() => missing(&FIRST_KEY),
-        false => missing(&files.path(&signing.kid).display()),
-    }
-}
-
-fn load(files: &RotatedKeys, kid: &str) -> Result<Option<SigningKey>, Error> {
-    let refused = |problem: &dyn std::fmt::Display| {
-        Error::invalid(
-            "server key",
-            format!("{}: {problem}", files.path(kid).display()),
-        )
-    };
-    let pem = files.load(kid).map_err(|error| refused(&error))?;
-    let key = pem.map(|pem| SigningKey::from_pkcs8_pem(&pem));
-    match key.transpose().map_err(|error| refused(&error))? {
-        Some(key) if key.kid() != kid => Err(refused(&format!("holds key {}", key.kid()))),
-        key => Ok(key),
-    }
-}
-
-/// A new key, in its file.
-fn draw(files: &RotatedKeys, rng: &mut dyn CryptoRng) -> Result<SigningKey, Error> {
-    let key = SigningKey::generate(rng);
-    let fault = |error: &dyn std::fmt::Display| {
-        Error::Fault(format!("{}: {error}", files.path(key.kid()).display()))
-    };
-    let pem = key.to_pkcs8_pem().map_err(|error| fault(&error))?;
-    files.keep(key.kid(), &pem).map_err(|error| fault(&error))?;
-    Ok(key)
 }

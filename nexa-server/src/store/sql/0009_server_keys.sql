@@ -5,6 +5,7 @@ CREATE TABLE server_keys (
     public         BLOB    NOT NULL CHECK (length(public) = 32),
     not_before_s   INTEGER NOT NULL,  -- nothing older is its work
     lead_s         INTEGER NOT NULL,  -- for how long it is published before it signs
+    keep_s         INTEGER NOT NULL,  -- for how long the one before is needed at least, from then on
     published_at_s INTEGER,           -- when the first signed key set held it
     signs_since_s  INTEGER,           -- NULL while it waits
     retired_at_s   INTEGER,           -- another one signs since then
