@@ -33,8 +33,11 @@ impl Backup {
             report.bytes
         ))?;
         remark(&format!(
-            "nexa: the keys are not in the copy; keep {} and its like beside it (*.pem), and the folder keys, safe too",
-            KeyFile::Signing.path(&data).display()
+            "nexa: the keys are not in the copy; keep {}, {}, {}, {} and the folder keys beside them safe too",
+            KeyFile::Signing.path(&data).display(),
+            KeyFile::Audit.path(&data).display(),
+            KeyFile::Status.path(&data).display(),
+            KeyFile::Root.path(&data).display()
         ));
         Ok(Exit::Success)
     }

@@ -190,13 +190,15 @@ pub(super) fn adopt(
                 format!("must be another key than the {other} key"),
             ));
         }
-        // The first key of a use stays in its file when others have followed, unless those are gone; an audit key is the one
-        // in the file.
+        // The first key of a use stays in its file when others have followed, unless those are gone, or were made because it was
+        // missing and nobody knows them; an audit key is the one in the file.
         let is_needed = match key_use {
             KeyUse::Audit => true,
-            _ => !signing
-                .as_ref()
-                .is_some_and(|signing| is_here(&signing.kid)),
+            _ => signing.as_ref().is_none_or(|signing| {
+                let is_known = known.published_at_s.is_some();
+                let is_better = is_known && signing.published_at_s.is_none();
+                is_better || !is_here(&signing.kid)
+            }),
         };
         let standing = standing(known, now);
         if !is_needed || matches!(standing, Standing::Signing | Standing::Revoked) {

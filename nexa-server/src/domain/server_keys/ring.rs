@@ -104,14 +104,14 @@ impl KeyRing {
             Some(key) => key,
             None => match signing(&rows, now, KeyUse::Status) {
                 Some(row) if private.contains_key(&row.kid) => verification_key(row)?,
-                // What a lost status key has signed is signed anew, by one that the root key vouches for.
-                row if root.is_none() && row.is_some() => {
-                    return Err(Error::invalid(
-                        "status_key",
-                        "is missing, and the root key is not here to vouch for another one; put one of them back",
-                    ));
-                }
-                _ => {
+                // What a lost status key has signed is signed anew.
+                row => {
+                    if row.is_some() && root.is_none() {
+                        tracing::error!(
+                            "the status key is missing, and another one was made: clients refuse what it signs until the root \
+                             key has signed a key set with it; if the file was only moved, put it back and start again"
+                        );
+                    }
                     let key = draw(&files, rng)?;
                     let public = key.verification_key();
                     private.insert(key.kid().to_owned(), key);
