@@ -91,6 +91,7 @@ impl App {
                 apps: Arc::new(config.apps.clone()),
                 agents: config.agents.clone(),
                 currency: config.currency.clone(),
+                rates: config.rates.clone(),
                 key_policy: config.key_policy.clone(),
                 rules: ScopeRules::new(config.rules.clone())?,
                 limiter: Limiter::new(&config.allowances),

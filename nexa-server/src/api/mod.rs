@@ -6,6 +6,7 @@ mod auth;
 mod authorize;
 mod base_v1;
 mod blame;
+mod credits;
 pub(crate) mod dialect;
 pub(crate) mod error;
 mod healthz;
@@ -180,6 +181,13 @@ pub(crate) fn routes() -> Vec<Route> {
             summary: "Issue the licence that follows one, for the same app and device", handler: handler(licenses::issue::renew) },
         Route { method: post(), path: "/api/licenses/{jti}/revoke", access: Member, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "Revoke a licence", handler: handler(licenses::revoke) },
+
+        Route { method: get(), path: "/api/credits/rates", access: Public, limits: &[], lane: Lane::Memory, replays: None, dialect: Dialect::Agentyk,
+            summary: "What uses of apps cost", handler: handler(credits::rates) },
+        Route { method: get(), path: "/api/credits/balance", access: Manager, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "What the tenant may spend", handler: handler(credits::balance) },
+        Route { method: get(), path: "/api/credits/transactions", access: Manager, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "The ledger, newest first", handler: handler(credits::transactions) },
 
         Route { method: get(), path: "/api/audit/events", access: Member, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "The audit trail, newest first", handler: handler(audit::events) },

@@ -23,6 +23,7 @@ use crate::domain::key_cache::{KeyCache, Weakened};
 use crate::domain::key_usage::RateState;
 use crate::domain::keys::KeyPolicy;
 use crate::domain::principal::Member;
+use crate::domain::rates::Rate;
 use crate::domain::rules::ScopeRules;
 use crate::domain::server_keys::KeyRing;
 use crate::domain::status::Signer;
@@ -79,6 +80,7 @@ pub(crate) struct Services {
     pub(crate) agents: AgentPolicy,
     /// Of all amounts of money; ISO 4217.
     pub(crate) currency: String,
+    pub(crate) rates: Vec<Rate>,
     pub(crate) key_policy: KeyPolicy,
     pub(crate) rules: ScopeRules,
     pub(crate) limiter: Limiter,

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::agents::{FileAgents, FileCredits};
 use super::apps::FileApp;
 use super::mail::FileMail;
+use super::rates::FileRate;
 use super::trusted_issuers::FileTrustedIssuer;
 use crate::domain::keys::{Environments, KeyPolicy};
 use crate::domain::rules::{Demand, Rule};
@@ -44,6 +45,8 @@ pub(super) struct File {
     pub(super) licenses: FileLicenses,
     #[serde(default)]
     pub(super) apps: Vec<FileApp>,
+    #[serde(default)]
+    pub(super) rates: Vec<FileRate>,
     #[serde(default)]
     pub(super) rules: Vec<FileRule>,
     #[serde(default)]

@@ -4,6 +4,7 @@ mod agents;
 mod apps;
 mod file;
 mod mail;
+mod rates;
 mod trusted_issuers;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use ipnet::IpNet;
 use crate::domain::agents::AgentPolicy;
 use crate::domain::apps::App;
 use crate::domain::keys::KeyPolicy;
+use crate::domain::rates::Rate;
 use crate::domain::rules::{Rule, ScopeRules};
 use crate::domain::trust::TrustedIssuer;
 use crate::gate::limit::Allowances;
@@ -23,6 +25,7 @@ use crate::outbound::jwks::Source;
 use crate::outbound::mail::MailSettings;
 use apps::apps;
 use file::File;
+use rates::rates;
 use trusted_issuers::trusted_issuers;
 
 /// The sample configuration: what a server without a configuration file runs on.
@@ -51,6 +54,7 @@ pub struct Config {
     pub(crate) status_refresh_s: u64,
     pub(crate) agents: AgentPolicy,
     pub(crate) currency: String,
+    pub(crate) rates: Vec<Rate>,
     pub(crate) mail: MailSettings,
     pub(crate) rules: Vec<Rule>,
     /// Each with the place of its keys.
@@ -169,6 +173,7 @@ impl Config {
             status_refresh_s: file.licenses.status_refresh_s().map_err(refuse)?,
             agents: file.agents.checked().map_err(refuse)?,
             currency: file.credits.checked().map_err(refuse)?,
+            rates: rates(file.rates).map_err(refuse)?,
             mail: file.mail.checked(mail_url, &links_begin).map_err(refuse)?,
             rules: Vec::new(),
             trusted_issuers: Vec::new(),

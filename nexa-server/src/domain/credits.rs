@@ -1,7 +1,8 @@
 //! Credits: an append-only ledger of integer millicents, with a monthly part that lapses and a topped-up part that stays.
 
 use super::error::Error;
-use crate::store::credits::{self, Amounts, Entry, Period};
+use super::paging::{Page, Paged};
+use crate::store::credits::{self, Amounts, Entry, Period, StoredEntry};
 use crate::store::{Store, Tx};
 use crate::time::UnixMillis;
 
@@ -77,6 +78,36 @@ pub(crate) fn balance(tx: &Tx<'_>, now: UnixMillis, tenant_id: &str) -> Result<B
         monthly_mc: if has_lapsed { 0 } else { newest.monthly_mc },
         topup_mc: newest.topup_mc,
         period: period.filter(|_| !has_lapsed),
+    })
+}
+
+/// One page of the ledger, newest first. A page goes on before an instant, so it never ends within one: entries of the same
+/// millisecond stand on one page, also when that makes it longer than it should be.
+pub(crate) fn entries(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    page: &Page<UnixMillis>,
+) -> Result<Paged<StoredEntry>, Error> {
+    let mut items = credits::earlier(tx, tenant_id, page.before, page.probe())?;
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let (Some(first), Some(beyond)) = (items.first(), items.get(limit)) else {
+        return Ok(Paged { items, next: None });
+    };
+    let (first_at, beyond_at) = (first.at, beyond.at);
+    let has_more = match first_at == beyond_at {
+        true => {
+            items = credits::of_instant(tx, tenant_id, first_at)?;
+            !credits::earlier(tx, tenant_id, Some(first_at), 1)?.is_empty()
+        }
+        false => {
+            items.retain(|entry| entry.at > beyond_at);
+            true
+        }
+    };
+    let next = items.last().filter(|_| has_more);
+    Ok(Paged {
+        next: next.map(|entry| entry.at.to_rfc3339()),
+        items,
     })
 }
 
@@ -238,6 +269,56 @@ mod tests {
         });
         written.unwrap();
         (folder, store)
+    }
+
+    /// Whatever was written in one millisecond, no entry is on two pages or on none.
+    #[test]
+    fn pages_of_the_ledger_hold_every_entry_once() {
+        let (_folder, store) = store_with(2);
+        let times = [1, 1, 2, 5, 5, 5, 5, 5, 6, 7, 7, 8, 9, 9, 9];
+        let written = store.write(move |tx| -> Result<(), Error> {
+            let mut total = 0;
+            for (n, ms) in (1_i64..).zip(times) {
+                total += n;
+                for tenant_id in ["0", "1"] {
+                    let entry = Entry {
+                        tenant_id,
+                        at: at(ms),
+                        change: Amounts {
+                            monthly_mc: 0,
+                            topup_mc: n,
+                        },
+                        after: Amounts {
+                            monthly_mc: 0,
+                            topup_mc: total,
+                        },
+                        cause: "payment",
+                        cause_id: &n.to_string(),
+                    };
+                    credits::append(tx, &entry)?;
+                }
+            }
+            Ok(())
+        });
+        written.unwrap();
+        for limit in 1..=16 {
+            let (mut before, mut found) = (None, Vec::new());
+            loop {
+                let page = Page { limit, before };
+                let paged = store.read(|tx| super::entries(tx, "1", &page)).unwrap();
+                let is_of_one_instant = paged
+                    .items
+                    .iter()
+                    .all(|entry| entry.at == paged.items[0].at);
+                assert!(paged.items.len() <= limit as usize || is_of_one_instant);
+                found.extend(paged.items.iter().map(|entry| entry.change.topup_mc));
+                match paged.next {
+                    Some(next) => before = Some(next.parse().unwrap()),
+                    None => break,
+                }
+            }
+            assert!(found.into_iter().eq((1..=15).rev()), "limit {limit}");
+        }
     }
 
     fn grant(

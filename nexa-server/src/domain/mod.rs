@@ -30,6 +30,7 @@ pub(crate) mod paging;
 pub(crate) mod password;
 pub(crate) mod password_change;
 pub(crate) mod principal;
+pub(crate) mod rates;
 pub(crate) mod rules;
 pub(crate) mod server_keys;
 pub(crate) mod sessions;

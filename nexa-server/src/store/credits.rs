@@ -68,6 +68,12 @@ pub(crate) struct StoredEntry {
     pub(crate) cause_id: String,
 }
 
+macro_rules! columns {
+    () => {
+        "seq, at_ms, monthly_mc, topup_mc, monthly_after_mc, topup_after_mc, cause, cause_id"
+    };
+}
+
 /// The entries of a tenant after that one, oldest first.
 pub(crate) fn list(
     tx: &Tx<'_>,
@@ -77,26 +83,67 @@ pub(crate) fn list(
 ) -> Result<Vec<StoredEntry>, StoreError> {
     let (at_ms, seq) = after.map_or((i64::MIN, 0), |(at, seq)| (at.ms(), seq));
     tx.all(
-        "SELECT seq, at_ms, monthly_mc, topup_mc, monthly_after_mc, topup_after_mc, cause, cause_id FROM credit_entries
-         WHERE tenant_id = ?1 AND (at_ms, seq) > (?2, ?3) ORDER BY at_ms, seq LIMIT ?4",
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM credit_entries WHERE tenant_id = ?1 AND (at_ms, seq) > (?2, ?3) ORDER BY at_ms, seq LIMIT ?4"
+        ),
         &[tenant_id.into(), at_ms.into(), seq.into(), limit.into()],
-        |row| {
-            Ok(StoredEntry {
-                seq: row.int(0)?,
-                at: UnixMillis::from_ms(row.int(1)?),
-                change: Amounts {
-                    monthly_mc: row.int(2)?,
-                    topup_mc: row.int(3)?,
-                },
-                after: Amounts {
-                    monthly_mc: row.int(4)?,
-                    topup_mc: row.int(5)?,
-                },
-                cause: row.text(6)?,
-                cause_id: row.text(7)?,
-            })
-        },
+        read,
     )
+}
+
+/// The entries of a tenant that are earlier than `before`, newest first.
+pub(crate) fn earlier(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    before: Option<UnixMillis>,
+    limit: u32,
+) -> Result<Vec<StoredEntry>, StoreError> {
+    let before_ms = before.map_or(i64::MAX, UnixMillis::ms);
+    tx.all(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM credit_entries WHERE tenant_id = ?1 AND at_ms < ?2 ORDER BY at_ms DESC, seq DESC LIMIT ?3"
+        ),
+        &[tenant_id.into(), before_ms.into(), limit.into()],
+        read,
+    )
+}
+
+/// The entries of a tenant of that instant, newest first.
+pub(crate) fn of_instant(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    at: UnixMillis,
+) -> Result<Vec<StoredEntry>, StoreError> {
+    tx.all(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM credit_entries WHERE tenant_id = ?1 AND at_ms = ?2 ORDER BY seq DESC"
+        ),
+        &[tenant_id.into(), at.ms().into()],
+        read,
+    )
+}
+
+fn read(row: &Row<'_>) -> Result<StoredEntry, StoreError> {
+    Ok(StoredEntry {
+        seq: row.int(0)?,
+        at: UnixMillis::from_ms(row.int(1)?),
+        change: Amounts {
+            monthly_mc: row.int(2)?,
+            topup_mc: row.int(3)?,
+        },
+        after: Amounts {
+            monthly_mc: row.int(4)?,
+            topup_mc: row.int(5)?,
+        },
+        cause: row.text(6)?,
+        cause_id: row.text(7)?,
+    })
 }
 
 /// When the newest entry was made, and the balances after it; none before the first.

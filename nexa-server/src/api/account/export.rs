@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::audit::ListedEvent;
+use super::super::credits::ListedEntry;
 use super::super::licenses::ListedLicense;
 use super::super::route::Cx;
 use super::super::team::invites::ListedInvite;
@@ -14,7 +15,6 @@ use crate::domain::export::{self, Export};
 use crate::http::json_stream::JsonStream;
 use crate::http::reply::Secret;
 use crate::store::agents::Agent;
-use crate::store::credits::StoredEntry;
 use crate::store::devices::Device;
 use crate::store::licenses::License;
 use crate::store::sessions::Session;
@@ -35,7 +35,7 @@ pub(crate) struct AccountExport {
     api_keys: Vec<KeyDetails>,
     licenses: Vec<ExportedLicense>,
     devices: Vec<ExportedDevice>,
-    credit_entries: Vec<ExportedEntry>,
+    credit_entries: Vec<ListedEntry>,
     audit_events: Vec<ListedEvent>,
 }
 
@@ -98,19 +98,6 @@ struct ExportedDevice {
     last_issued_at: UnixMillis,
 }
 
-/// All amounts are millicents: 100000 are 1.00 of the currency.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct ExportedEntry {
-    at: UnixMillis,
-    monthly_millicents: i64,
-    topup_millicents: i64,
-    monthly_after_millicents: i64,
-    topup_after_millicents: i64,
-    cause: String,
-    cause_id: String,
-}
-
 pub(crate) fn export(cx: &mut Cx<'_>, (): ()) -> Result<Secret<JsonStream<AccountExport>>, Error> {
     let export = Export::new(&cx.services.store, cx.member()?);
     let (tenant, agent) = export.tenant()?;
@@ -124,10 +111,7 @@ pub(crate) fn export(cx: &mut Cx<'_>, (): ()) -> Result<Secret<JsonStream<Accoun
         .list("apiKeys", shown(export.keys(), KeyDetails::from))
         .list("licenses", shown(export.licenses(), ExportedLicense::from))
         .list("devices", shown(export.devices(), ExportedDevice::from))
-        .list(
-            "creditEntries",
-            shown(export.credits(), ExportedEntry::from),
-        )
+        .list("creditEntries", shown(export.credits(), ListedEntry::from))
         .list("auditEvents", shown(export.events(), ListedEvent::from));
     Ok(Secret(stream))
 }
@@ -192,20 +176,6 @@ impl From<Device> for ExportedDevice {
             user_id: device.user_id,
             first_issued_at: device.first_issued_at,
             last_issued_at: device.last_issued_at,
-        }
-    }
-}
-
-impl From<StoredEntry> for ExportedEntry {
-    fn from(entry: StoredEntry) -> Self {
-        Self {
-            at: entry.at,
-            monthly_millicents: entry.change.monthly_mc,
-            topup_millicents: entry.change.topup_mc,
-            monthly_after_millicents: entry.after.monthly_mc,
-            topup_after_millicents: entry.after.topup_mc,
-            cause: entry.cause,
-            cause_id: entry.cause_id,
         }
     }
 }
