@@ -1,11 +1,12 @@
 //! What subcommands ask a running server.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use nexa_core::{PlainKey, check_issuer};
 use serde_json::Value;
-use ureq::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use ureq::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use ureq::http::{HeaderValue, Method, Request, StatusCode, Uri, request};
 
 use super::exit::Failure;
@@ -81,9 +82,17 @@ impl RunningServer {
         let Some(url) = self.url(path)? else {
             return Ok(None);
         };
-        let request = Request::builder().uri(&url);
-        let request = request.header(ACCEPT, media_type);
-        let answer = send(&url, request.header(CACHE_CONTROL, "no-cache"), None)?;
+        let ask = || {
+            let request = Request::builder().uri(&url);
+            let request = request.header(ACCEPT, media_type);
+            send(&url, request.header(CACHE_CONTROL, "no-cache"), None)
+        };
+        let mut answer = ask()?;
+        // There may be more documents than the server answers in a minute.
+        while let Some(wait) = answer.wait() {
+            std::thread::sleep(wait);
+            answer = ask()?;
+        }
         match answer.status == StatusCode::OK && answer.media_type.as_deref() == Some(media_type) {
             true => Ok(Some(answer.body)),
             false => Err(answer.refused(&answer.json())),
@@ -102,10 +111,20 @@ struct Answer {
     url: String,
     status: StatusCode,
     media_type: Option<String>,
+    retry_after_s: Option<u64>,
     body: Vec<u8>,
 }
 
 impl Answer {
+    /// How long to wait before asking again, where the server says that it would answer then.
+    fn wait(&self) -> Option<Duration> {
+        const WAIT_MAX_S: u64 = 300;
+        let seconds = self
+            .retry_after_s
+            .filter(|_| self.status == StatusCode::TOO_MANY_REQUESTS)?;
+        (seconds <= WAIT_MAX_S).then(|| Duration::from_secs(seconds.max(1)))
+    }
+
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
@@ -135,13 +154,17 @@ fn send(url: &str, request: request::Builder, body: Option<String>) -> Result<An
     let limit = u64::try_from(DOCUMENT_MAX).unwrap_or(u64::MAX);
     let body = response.body_mut().with_config().limit(limit);
     let body = body.read_to_vec().map_err(failed)?;
-    let media_type = response.headers().get(CONTENT_TYPE);
+    let header = |name| {
+        response
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
     Ok(Answer {
         url: url.to_owned(),
         status: response.status(),
-        media_type: media_type
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned),
+        media_type: header(CONTENT_TYPE).map(str::to_owned),
+        retry_after_s: header(RETRY_AFTER).and_then(|seconds| seconds.parse().ok()),
         body,
     })
 }

@@ -275,6 +275,37 @@ fn a_running_server_elsewhere_fills_the_same_folder() {
 }
 
 #[test]
+fn an_export_waits_where_the_server_asks_it_to() {
+    let server = Server::configured(
+        "[limits]\nstatus_per_address_a_minute = 60\n\
+         [[apps]]\nid = \"sdk\"\nttl_days_min = 1\nttl_days_max = 2\nttl_days_default = 2\n",
+    );
+    let owner = server.sign_up("mirror@example.com");
+    let body = r#"{"appId":"sdk","device":{"fingerprint":"f","platform":"x"}}"#;
+    let issued = server
+        .post("/api/licenses/issue", body)
+        .bearer(&owner)
+        .send();
+    assert_eq!(issued.status, 201, "{}", issued.text);
+    while server.get("/api/licenses/revocations").send().status == 200 {}
+    let island = Island::new();
+    fs::write(island.path().join("key"), server.operator_key()).unwrap();
+    let arguments = [
+        "status",
+        "export",
+        "--server",
+        &server.url,
+        "--key-file",
+        "key",
+        "--out",
+        "mirror",
+    ];
+    let done = island.run(&arguments);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(files(&island.path().join("mirror")).len(), 3);
+}
+
+#[test]
 fn an_issuer_without_a_server_answers_the_same_request() {
     let mut server = Server::start();
     assert_eq!(server.stop("-TERM"), Some(0));
