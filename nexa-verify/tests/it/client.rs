@@ -48,6 +48,10 @@ pub(crate) fn key_set(seq: u64, licenses: &[u64], status: &[u64], revoked: &[u64
 }
 
 fn shard_of(number: u32, seq: u64, revoked: &[u16]) -> Vec<u8> {
+    shard_by(number, seq, 2, revoked)
+}
+
+pub(crate) fn shard_by(number: u32, seq: u64, by: u64, revoked: &[u16]) -> Vec<u8> {
     let new = NewShard {
         number,
         seq,
@@ -55,7 +59,7 @@ fn shard_of(number: u32, seq: u64, revoked: &[u16]) -> Vec<u8> {
         next_update: after(seq + 7_200),
         revoked,
     };
-    new.sign(&key(2), ISSUER).unwrap()
+    new.sign(&key(by), ISSUER).unwrap()
 }
 
 pub(crate) fn license(seed: u64, terms: NewTerms<'_>) -> String {

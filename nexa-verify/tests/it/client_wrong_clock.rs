@@ -1,23 +1,12 @@
 //! Clocks that are wrong, servers that are behind, keys that go: the client goes on asking, and forgets no revocation.
 
-use nexa_core::{NewShard, StalePolicy};
+use nexa_core::StalePolicy;
 use nexa_verify::{Client, Decision, ReceiveError, Scratch, State, Wanted, Why};
 
-use crate::client::{at_home, daily, key, key_set, license, license_at};
-use crate::{DAY_S, ISSUER, after};
+use crate::client::{at_home, daily, key_set, license, license_at, shard_by as shard};
+use crate::{DAY_S, after};
 
 const YEAR_S: u64 = 365 * DAY_S;
-
-fn shard(number: u32, seq: u64, by: u64, revoked: &[u16]) -> Vec<u8> {
-    let new = NewShard {
-        number,
-        seq,
-        this_update: after(seq),
-        next_update: after(seq + 7_200),
-        revoked,
-    };
-    new.sign(&key(by), ISSUER).unwrap()
-}
 
 fn whole(number: u32) -> Wanted {
     Wanted::Shard {

@@ -28,6 +28,15 @@ fn a_start_that_is_refused_leaves_nothing_behind() {
         let refused = world.restart_with(Some(root), given(license, status()));
         assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
     }
+    let refused = world.restart_with(
+        Some(testing::seeded_key(71)),
+        given(testing::seeded_key(7), None),
+    );
+    assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
+    assert!(
+        files(world.fixture.folder.path()).is_empty(),
+        "nor a status key"
+    );
     world.restart(Some(root_key())).unwrap();
     assert_eq!(world.jwks(), [old]);
     assert_eq!(world.verdicts(&license, "one"), ["valid"; 2]);
@@ -179,10 +188,17 @@ fn what_was_signed_while_the_clock_was_ahead_keeps_nothing_waiting() {
     let mut world = World::new();
     world.at(30 * DAY_S).rotate("license", 0);
     world.at(30 * DAY_S + 5).tick();
+    let waiting = world.rotate("license", 1);
     // It is right again.
     world.at(600).tick();
     let (token, _) = world.issue("one");
     assert_eq!(world.verdicts(&token, "one"), ["valid"; 2]);
+    world.at(600 + HOUR_S).tick();
+    let (token, kid) = world.issue("one");
+    assert_eq!(
+        (kid, world.verdicts(&token, "one")),
+        (waiting, ["valid"; 2])
+    );
     world.restart(None).unwrap();
     let (_, old) = world.issue("one");
     assert_eq!(world.revoke(&old), 200);

@@ -51,7 +51,7 @@ impl Rotation {
 /// Puts up the key that is to sign next.
 ///
 /// # Errors
-/// `Conflict` when one waits already, or when there are as many keys as a key set holds.
+/// `Conflict` when one waits already, or when as many keys are needed as leave no room for those that take over at once.
 pub(crate) fn rotate(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -140,13 +140,15 @@ pub(super) fn take_over(
     Ok(())
 }
 
-/// Lets nothing that signs begin later than now: a key that was made while the clock was ahead would have it refused.
+/// Brings back to now what was noted of keys while the clock was ahead: what they sign would be refused, and those that wait
+/// would wait for that time to come.
 pub(super) fn heal(tx: &Tx<'_>, now: UnixMillis) -> Result<(), Error> {
+    let now_s = now.seconds().get();
     for key in server_keys::list(tx)? {
         if is_early(&key, now) {
-            let not_before_s = now.seconds().get().saturating_sub(MARGIN_S);
             let key = ServerKey {
-                not_before_s,
+                not_before_s: key.not_before_s.min(now_s.saturating_sub(MARGIN_S)),
+                published_at_s: key.published_at_s.map(|at_s| at_s.min(now_s)),
                 ..key
             };
             server_keys::put(tx, &key)?;
@@ -155,9 +157,10 @@ pub(super) fn heal(tx: &Tx<'_>, now: UnixMillis) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether this one is believed for nothing that is signed now.
+/// Whether something about this one is noted for a time that is still to come.
 pub(super) fn is_early(key: &ServerKey, now: UnixMillis) -> bool {
-    standing(key, now).is_in_force() && key.not_before_s > now.seconds().get()
+    let latest_s = key.published_at_s.unwrap_or(0).max(key.not_before_s);
+    standing(key, now).is_in_force() && latest_s > now.seconds().get()
 }
 
 /// Whether this one waits and has been published for long enough.
@@ -292,7 +295,7 @@ fn row(now: UnixMillis, key_use: KeyUse, key: &VerificationKey) -> ServerKey {
 }
 
 /// What the operator knows the key of a use by.
-pub(super) const fn file_name(key_use: KeyUse) -> &'static str {
+const fn file_name(key_use: KeyUse) -> &'static str {
     match key_use {
         KeyUse::License => "signing",
         KeyUse::Status | KeyUse::Audit | KeyUse::Webhook => key_use.name(),

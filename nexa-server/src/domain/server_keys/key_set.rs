@@ -93,37 +93,29 @@ pub(crate) fn published(tx: &Tx<'_>, now: UnixMillis, issuer: &str) -> Result<Pu
 
 /// Whether a root key that is here has something to sign.
 pub(super) fn is_due(tx: &Tx<'_>, now: UnixMillis, issuer: &str) -> Result<bool, Error> {
-    let published = published(tx, now, issuer)?;
-    Ok(!published.is_current || is_old(key_sets::newest(tx)?.as_ref(), now))
+    let newest_made_at_s = key_sets::newest(tx)?.map_or(0, |newest| newest.made_at_s);
+    let is_old = newest_made_at_s + REFRESH_S <= now.seconds().get();
+    Ok(is_old || !published(tx, now, issuer)?.is_current)
 }
 
-/// The key set of the keys there are: the newest one, if it says just that, else one that is signed and kept now. Without a
-/// root key, which is kept elsewhere then, the newest one stays.
-///
-/// # Errors
-/// `Invalid` for `root_key` when it is another than the one that clients may have embedded, or has another use.
+/// Has the root key, where it is here, sign the next key set, unless the newest one says what is so and is not old.
 pub(super) fn publish(
     tx: &Tx<'_>,
     now: UnixMillis,
     root: Option<&SigningKey>,
     issuer: &str,
-) -> Result<Published, Error> {
-    let newest = key_sets::newest(tx)?;
-    let Some(root) = root else {
-        return published(tx, now, issuer);
-    };
-    check_root(tx, root, newest.as_ref())?;
-    if newest.is_some() && !is_old(newest.as_ref(), now) {
-        let published = published(tx, now, issuer)?;
-        if published.is_current {
-            return Ok(published);
-        }
+) -> Result<(), Error> {
+    match root {
+        Some(root) if is_due(tx, now, issuer)? => publish_anew(tx, now, root, issuer).map(|_| ()),
+        Some(_) | None => Ok(()),
     }
-    publish_anew(tx, now, root, issuer)
 }
 
-/// As [`publish`], whatever was published: what an earlier process has signed may be from a backup, and older than what clients
-/// have seen.
+/// Signs and keeps the next key set, whatever was published: what an earlier process has signed may be from a backup, and older
+/// than what clients have seen.
+///
+/// # Errors
+/// `Invalid` for `root_key` when it is another than the one that clients may have embedded, or has another use.
 pub(super) fn publish_anew(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -190,7 +182,7 @@ pub(crate) fn import(
     origin: &Origin,
     issuer: &str,
     signed: &[u8],
-) -> Result<u64, Error> {
+) -> Result<(), Error> {
     const AHEAD_S: u64 = 300;
     let refused = |rule: String| Error::invalid("key_set", rule);
     let newest = key_sets::newest(tx)?.ok_or(Error::NotFound { noun: "Key set" })?;
@@ -200,7 +192,7 @@ pub(crate) fn import(
     let contents = set.contents();
     let seq = contents.seq();
     if signed == newest.signed {
-        return Ok(seq);
+        return Ok(());
     }
     if seq <= newest.seq {
         return Err(refused(format!(
@@ -226,8 +218,7 @@ pub(crate) fn import(
         Act::KeySetImported,
         None,
         Some(&seq.to_string()),
-    )?;
-    Ok(seq)
+    )
 }
 
 /// Whether a root key was ever recorded.
@@ -285,10 +276,6 @@ fn check_root(tx: &Tx<'_>, root: &SigningKey, newest: Option<&KeySetRow>) -> Res
         )),
         None => Ok(()),
     }
-}
-
-fn is_old(newest: Option<&KeySetRow>, now: UnixMillis) -> bool {
-    newest.is_none_or(|newest| newest.made_at_s + REFRESH_S <= now.seconds().get())
 }
 
 fn next_seq(newest: Option<&KeySetRow>, now: UnixMillis) -> u64 {

@@ -100,6 +100,7 @@ impl KeyRing {
             }
         }
         warn_of_unknown_files(&files, &rows)?;
+        let mut drawn = None;
         let status = match status {
             Some(key) => key,
             None => match signing(&rows, now, KeyUse::Status) {
@@ -114,13 +115,14 @@ impl KeyRing {
                     }
                     let key = draw(&files, rng)?;
                     let public = key.verification_key();
+                    drawn = Some(key.kid().to_owned());
                     private.insert(key.kid().to_owned(), key);
                     public
                 }
             },
         };
         let known: BTreeSet<String> = private.keys().cloned().collect();
-        let (signer, url, audit) = (root.clone(), issuer.clone(), audit);
+        let (signer, url) = (root.clone(), issuer.clone());
         // All or nothing: a start that is refused leaves no key behind.
         let published = store.write(move |tx| -> Result<_, Error> {
             let is_here = |kid: &str| known.contains(kid);
@@ -133,8 +135,17 @@ impl KeyRing {
                 Some(root) => key_set::publish_anew(tx, now, root, &url),
                 None => key_set::published(tx, now, &url),
             }
-        })?;
-        if !published.is_current {
+        });
+        // Where the store failed, nobody knows whether the row is there.
+        let is_refused = published
+            .as_ref()
+            .is_err_and(|error| !matches!(error, Error::Store(_)));
+        if let Some(kid) = drawn.filter(|_| is_refused)
+            && let Err(error) = files.remove(&kid)
+        {
+            tracing::warn!(kid, %error, "a key that came to no use could not be removed");
+        }
+        if !published?.is_current {
             warn_of_old_key_set();
         }
         let trusted = Arc::new(trusted);
@@ -236,7 +247,7 @@ impl KeyRing {
 
     /// Signs the key set that the rows ask for, if the root key is here; within the transaction that changes them.
     pub(crate) fn publish(&self, tx: &Tx<'_>, now: UnixMillis) -> Result<(), Error> {
-        key_set::publish(tx, now, self.root.as_ref(), &self.issuer).map(|_| ())
+        key_set::publish(tx, now, self.root.as_ref(), &self.issuer)
     }
 
     /// Has the next round go by what the rows say, if whoever changes them does not come to it.
@@ -320,7 +331,7 @@ impl KeyRing {
 }
 
 /// Says that clients go by an older key set than this server's keys.
-pub(crate) fn warn_of_old_key_set() {
+fn warn_of_old_key_set() {
     tracing::warn!(
         "the published key set is not current, and the root key is not here to sign: nexa keyset export --unsigned, sign, import"
     );

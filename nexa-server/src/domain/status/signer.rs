@@ -118,8 +118,8 @@ pub(super) fn changed(
     Ok(())
 }
 
-/// Signs anew what was signed long ago, by another key or by an earlier process, and forgets old changes, in turns of the writer that keep nobody
-/// waiting for long.
+/// Signs anew what was signed long ago, by another key or by an earlier process, and forgets old changes, in turns of the writer
+/// that keep nobody waiting for long.
 ///
 /// # Errors
 /// `Store`; what is left is signed by the next call.
