@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use jiff::SignedDuration;
 use jiff::civil::DateTime;
+use jiff::{SignedDuration, Span};
 use nexa_core::UnixSeconds;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -40,6 +40,29 @@ impl UnixMillis {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
+    /// The day of UTC that it lies in, counted from 1970-01-01.
+    pub(crate) const fn day(self) -> i64 {
+        self.0.div_euclid(MS_A_DAY)
+    }
+
+    /// The beginning of a day of UTC that is counted from 1970-01-01.
+    pub(crate) const fn of_day(day: i64) -> Self {
+        Self(day.saturating_mul(MS_A_DAY))
+    }
+
+    /// The same time of day so many months later, on the last day of a month that has no such day.
+    pub(crate) fn plus_months(self, months: u32) -> Self {
+        let since_epoch = SignedDuration::from_millis(self.0.clamp(EARLIEST_MS, LATEST_MS));
+        let later = EPOCH.checked_add(since_epoch).and_then(|then| {
+            let months = Span::new().try_months(months)?;
+            then.checked_add(months)
+        });
+        later.map_or(Self(LATEST_MS), |later| {
+            let since_epoch = later.duration_since(EPOCH).as_millis();
+            Self(i64::try_from(since_epoch).unwrap_or(LATEST_MS))
+        })
+    }
+
     /// RFC 3339 in UTC with milliseconds: `2024-01-15T10:30:00.000Z`; instants beyond what that can say count as
     /// its first or last one.
     pub(crate) fn to_rfc3339(self) -> String {
@@ -51,6 +74,7 @@ impl UnixMillis {
     }
 }
 
+const MS_A_DAY: i64 = 86_400_000;
 /// The start of year 0, the first instant that RFC 3339 can write in UTC.
 const EARLIEST_MS: i64 = -62_167_219_200_000;
 /// The end of year 9999, the last one.

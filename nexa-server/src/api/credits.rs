@@ -1,14 +1,16 @@
 //! `/api/credits/*`: what uses cost, and what is left to spend.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::route::Cx;
 use super::wire::{PageLimit, PageOf, page};
+use crate::domain::Error;
+use crate::domain::credits::{self, Account, Balance};
 use crate::domain::rates::Rate;
-use crate::domain::{Error, credits};
 use crate::http::extract::Query;
 use crate::http::reply::{Cacheable, Ok200, Uncached};
 use crate::store::credits::StoredEntry;
@@ -61,8 +63,14 @@ impl From<&Rate> for ShownRate {
 pub(crate) fn rates(cx: &mut Cx<'_>, (): ()) -> Result<Cacheable<Ok200<RateCard>>, Error> {
     Ok(Cacheable {
         reply: Ok200(RateCard {
-            currency: cx.services.currency.clone(),
-            rates: cx.services.rates.iter().map(ShownRate::from).collect(),
+            currency: cx.services.tariff.currency.clone(),
+            rates: cx
+                .services
+                .tariff
+                .rates
+                .iter()
+                .map(ShownRate::from)
+                .collect(),
         }),
         max_age_s: MAX_AGE_S,
     })
@@ -80,15 +88,35 @@ pub(crate) struct ShownBalance {
     monthly_resets_at: Option<UnixMillis>,
 }
 
+impl From<Balance> for ShownBalance {
+    fn from(balance: Balance) -> Self {
+        Self {
+            monthly_millicents: balance.monthly_mc,
+            topup_millicents: balance.topup_mc,
+            total_millicents: balance.total_mc(),
+            monthly_resets_at: balance.period.map(|period| period.ends_at),
+        }
+    }
+}
+
 pub(crate) fn balance(cx: &mut Cx<'_>, (): ()) -> Result<Uncached<Ok200<ShownBalance>>, Error> {
-    let member = cx.member()?;
-    let balance = cx.read(|tx| credits::balance(tx, cx.now, &member.tenant_id))?;
-    Ok(Uncached(Ok200(ShownBalance {
-        monthly_millicents: balance.monthly_mc,
-        topup_millicents: balance.topup_mc,
-        total_millicents: balance.monthly_mc.saturating_add(balance.topup_mc),
-        monthly_resets_at: balance.period.map(|period| period.ends_at),
-    })))
+    let tenant_id = cx.member()?.tenant_id.clone();
+    Ok(Uncached(Ok200(settled(cx, tenant_id)?.into())))
+}
+
+/// The balance now. What has lapsed or is to be granted is in the ledger with this answer, so the two never differ.
+pub(super) fn settled(cx: &Cx<'_>, tenant_id: String) -> Result<Balance, Error> {
+    let tariff = Arc::clone(&cx.services.tariff);
+    let read = cx.read(|tx| {
+        let account = Account::open_settled(tx, cx.now, &tariff, &tenant_id)?;
+        Ok(account.map(|account| account.balance()))
+    })?;
+    match read {
+        Some(balance) => Ok(balance),
+        None => {
+            cx.write(move |tx, now, _| Ok(Account::open(tx, now, &tariff, &tenant_id)?.balance()))
+        }
+    }
 }
 
 /// An entry of the ledger. All amounts are millicents: 100000 are 1.00 of the currency.
@@ -135,6 +163,7 @@ pub(crate) fn transactions(
     Query(query): Query<EntriesQuery>,
 ) -> Result<PageOf<ListedEntry>, Error> {
     let (member, page) = (cx.member()?, page(query.limit, query.before));
+    settled(cx, member.tenant_id.clone())?;
     let paged = cx.read(|tx| credits::entries(tx, &member.tenant_id, &page))?;
     Ok(PageOf::of(cx, paged, ListedEntry::from))
 }

@@ -136,6 +136,11 @@ pub(super) fn refused(error: Error, dialect: Dialect) -> Shown {
             "license_revoked",
             "The licence is revoked and cannot be renewed",
         ),
+        Error::CreditsTooLow { cost_mc, total_mc } => Shown::new(
+            S::PAYMENT_REQUIRED,
+            "credits_too_low",
+            format!("This costs {cost_mc} millicents, and the balance is {total_mc}"),
+        ),
         Error::IdempotencyKeyInUse => Shown::new(
             S::CONFLICT,
             "idempotency_key_in_use",

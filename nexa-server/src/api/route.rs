@@ -23,10 +23,10 @@ use crate::domain::key_cache::{KeyCache, Weakened};
 use crate::domain::key_usage::RateState;
 use crate::domain::keys::KeyPolicy;
 use crate::domain::principal::Member;
-use crate::domain::rates::Rate;
 use crate::domain::rules::ScopeRules;
 use crate::domain::server_keys::KeyRing;
 use crate::domain::status::Signer;
+use crate::domain::tariff::Tariff;
 use crate::domain::{erasure, licenses, standing};
 use crate::gate::access::{Access, Authority};
 use crate::gate::idempotency::Running;
@@ -78,9 +78,8 @@ pub(crate) struct Services {
     /// Those of the configuration; shared as `ring` is.
     pub(crate) apps: Arc<Vec<App>>,
     pub(crate) agents: AgentPolicy,
-    /// Of all amounts of money; ISO 4217.
-    pub(crate) currency: String,
-    pub(crate) rates: Vec<Rate>,
+    /// What is charged; shared as `ring` is.
+    pub(crate) tariff: Arc<Tariff>,
     pub(crate) key_policy: KeyPolicy,
     pub(crate) rules: ScopeRules,
     pub(crate) limiter: Limiter,

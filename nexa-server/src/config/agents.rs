@@ -2,12 +2,17 @@
 
 use serde::Deserialize;
 
+use super::plans::{FilePlan, plans};
+use super::rates::{FileRate, amount, rates};
 use crate::domain::agents::{AgentPolicy, Referral};
+use crate::domain::money::Millicents;
+use crate::domain::tariff::Tariff;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct FileCredits {
     currency: String,
+    low: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -30,6 +35,7 @@ impl Default for FileCredits {
     fn default() -> Self {
         Self {
             currency: "EUR".to_owned(),
+            low: "1.00".to_owned(),
         }
     }
 }
@@ -46,17 +52,28 @@ impl Default for FileAgents {
 }
 
 impl FileCredits {
-    pub(super) fn checked(self) -> Result<String, String> {
+    /// What is charged, with what the other tables say of it.
+    pub(super) fn tariff(
+        self,
+        file_plans: Vec<FilePlan>,
+        file_rates: Vec<FileRate>,
+    ) -> Result<Tariff, String> {
         let is_code =
             self.currency.len() == 3 && self.currency.bytes().all(|b| b.is_ascii_uppercase());
-        if is_code {
-            Ok(self.currency)
-        } else {
-            Err(format!(
+        if !is_code {
+            return Err(format!(
                 "credits: currency {:?} must be three upper-case letters, such as EUR",
                 self.currency
-            ))
+            ));
         }
+        let low: Millicents =
+            amount("low", &self.low).map_err(|problem| format!("credits: {problem}"))?;
+        Ok(Tariff {
+            currency: self.currency,
+            plans: plans(file_plans)?,
+            rates: rates(file_rates)?,
+            low_mc: low.units(),
+        })
     }
 }
 
@@ -177,8 +194,13 @@ mod tests {
         ] {
             let file = FileCredits {
                 currency: text.to_owned(),
+                ..FileCredits::default()
             };
-            assert_eq!(file.checked().is_ok(), is_good, "{text}");
+            assert_eq!(
+                file.tariff(Vec::new(), Vec::new()).is_ok(),
+                is_good,
+                "{text}"
+            );
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::agents::{FileAgents, FileCredits};
 use super::apps::FileApp;
 use super::mail::FileMail;
+use super::plans::FilePlan;
 use super::rates::FileRate;
 use super::trusted_issuers::FileTrustedIssuer;
 use crate::domain::keys::{Environments, KeyPolicy};
@@ -45,6 +46,8 @@ pub(super) struct File {
     pub(super) licenses: FileLicenses,
     #[serde(default)]
     pub(super) apps: Vec<FileApp>,
+    #[serde(default)]
+    pub(super) plans: Vec<FilePlan>,
     #[serde(default)]
     pub(super) rates: Vec<FileRate>,
     #[serde(default)]

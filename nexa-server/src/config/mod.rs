@@ -4,6 +4,7 @@ mod agents;
 mod apps;
 mod file;
 mod mail;
+mod plans;
 mod rates;
 mod trusted_issuers;
 
@@ -16,8 +17,8 @@ use ipnet::IpNet;
 use crate::domain::agents::AgentPolicy;
 use crate::domain::apps::App;
 use crate::domain::keys::KeyPolicy;
-use crate::domain::rates::Rate;
 use crate::domain::rules::{Rule, ScopeRules};
+use crate::domain::tariff::Tariff;
 use crate::domain::trust::TrustedIssuer;
 use crate::gate::limit::Allowances;
 use crate::http::Limits;
@@ -25,7 +26,6 @@ use crate::outbound::jwks::Source;
 use crate::outbound::mail::MailSettings;
 use apps::apps;
 use file::File;
-use rates::rates;
 use trusted_issuers::trusted_issuers;
 
 /// The sample configuration: what a server without a configuration file runs on.
@@ -53,8 +53,7 @@ pub struct Config {
     /// How often what is told of revocations is signed anew.
     pub(crate) status_refresh_s: u64,
     pub(crate) agents: AgentPolicy,
-    pub(crate) currency: String,
-    pub(crate) rates: Vec<Rate>,
+    pub(crate) tariff: Tariff,
     pub(crate) mail: MailSettings,
     pub(crate) rules: Vec<Rule>,
     /// Each with the place of its keys.
@@ -172,8 +171,10 @@ impl Config {
             apps: apps(file.apps, &links_begin).map_err(refuse)?,
             status_refresh_s: file.licenses.status_refresh_s().map_err(refuse)?,
             agents: file.agents.checked().map_err(refuse)?,
-            currency: file.credits.checked().map_err(refuse)?,
-            rates: rates(file.rates).map_err(refuse)?,
+            tariff: file
+                .credits
+                .tariff(file.plans, file.rates)
+                .map_err(refuse)?,
             mail: file.mail.checked(mail_url, &links_begin).map_err(refuse)?,
             rules: Vec::new(),
             trusted_issuers: Vec::new(),

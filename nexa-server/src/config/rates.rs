@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::domain::rates::{MetricPrice, Price, Rate};
+use crate::domain::money::Amount;
+use crate::domain::rates::{MetricPrice, Rate};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,7 +58,7 @@ impl FileRate {
         }
         let metrics = self.metrics.iter();
         let metrics = metrics.map(|(name, text)| {
-            let price: MetricPrice = price(&format!("metrics.{name}"), text)?;
+            let price: MetricPrice = amount(&format!("metrics.{name}"), text)?;
             Ok((name.clone(), price))
         });
         Ok(Rate {
@@ -71,22 +72,25 @@ impl FileRate {
     }
 }
 
-fn optional<const DECIMALS: usize>(
+pub(super) fn optional<const DECIMALS: usize>(
     field: &str,
     text: Option<&str>,
-) -> Result<Option<Price<DECIMALS>>, String> {
-    text.map(|text| price(field, text)).transpose()
+) -> Result<Option<Amount<DECIMALS>>, String> {
+    text.map(|text| amount(field, text)).transpose()
 }
 
-fn price<const DECIMALS: usize>(field: &str, text: &str) -> Result<Price<DECIMALS>, String> {
-    Price::parse(text).ok_or_else(|| {
+pub(super) fn amount<const DECIMALS: usize>(
+    field: &str,
+    text: &str,
+) -> Result<Amount<DECIMALS>, String> {
+    Amount::parse(text).ok_or_else(|| {
         format!(
             "{field} {text:?} must be a decimal below 1000000, with at most {DECIMALS} decimals, such as \"0.25\""
         )
     })
 }
 
-fn named(field: &str, name: &str) -> Result<(), String> {
+pub(super) fn named(field: &str, name: &str) -> Result<(), String> {
     match (1..=100).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic()) {
         true => Ok(()),
         false => Err(format!(

@@ -4,11 +4,12 @@ use nexa_core::{KeyDigest, KeyFormat, PlainKey, uuid_v7};
 use rand_core::CryptoRng;
 
 use super::audit::{self, Act, Origin};
-use super::credits::{self, Balance, Trial};
+use super::credits::{self, Account, Balance, Trial};
 use super::email::EmailAddress;
 use super::error::Error;
 use super::keys::{self, Expiry, KeyFields, KeyPolicy, KeyTerms, NewKey};
 use super::principal::{Member, Role, Via};
+use super::tariff::Tariff;
 use super::{fields, web_url};
 use crate::store::agents::{self, Agent};
 use crate::store::api_keys::ApiKey;
@@ -161,6 +162,7 @@ pub(crate) fn register(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
+    tariff: &Tariff,
     new: &NewAgent,
 ) -> Result<(), Error> {
     tenants::insert(tx, &new.tenant)?;
@@ -168,7 +170,7 @@ pub(crate) fn register(
     agents::insert(tx, &new.agent)?;
     record(tx, now, origin, Act::AgentRegistered, &new.tenant.id)?;
     keys::create(tx, now, origin, &new.key, &new.api_key.digest())?;
-    credits::grant_trial(tx, now, &new.tenant.id, &new.trial)
+    credits::grant_trial(tx, now, tariff, &new.tenant.id, &new.trial)
 }
 
 /// An agent as it may see itself.
@@ -183,12 +185,19 @@ pub(crate) struct AgentInfo {
 ///
 /// # Errors
 /// `NotFound` for a tenant of people; `Forbidden` for a user who does not manage the tenant.
-pub(crate) fn info(tx: &Tx<'_>, now: UnixMillis, member: &Member) -> Result<AgentInfo, Error> {
+pub(crate) fn info(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    tariff: &Tariff,
+    member: &Member,
+) -> Result<AgentInfo, Error> {
     let agent = managed(tx, member)?;
     let tenant = tenants::find(tx, &member.tenant_id)?.ok_or(StoreError::NoRow)?;
-    let balance = credits::balance(tx, now, &member.tenant_id)?;
+    // What would have to be written first is the end of it.
+    let account = Account::open_settled(tx, now, tariff, &member.tenant_id)?;
+    let balance = account.map(|account| account.balance());
     Ok(AgentInfo {
-        trial: balance.is_of_trial().then_some(balance),
+        trial: balance.filter(Balance::is_of_trial),
         tenant,
         agent,
     })
@@ -210,6 +219,7 @@ pub(crate) fn update(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
+    tariff: &Tariff,
     changes: &AgentChanges,
 ) -> Result<AgentInfo, Error> {
     let member = origin.principal.member()?;
@@ -229,7 +239,7 @@ pub(crate) fn update(
     merge(&mut agent.description, &changes.description, description)?;
     agents::update(tx, &agent)?;
     record(tx, now, origin, Act::AgentUpdated, &agent.tenant_id)?;
-    info(tx, now, member)
+    info(tx, now, tariff, member)
 }
 
 /// Draws a secret that [`rotate_secret`] has yet to put in the place of the old one.

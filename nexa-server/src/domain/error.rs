@@ -58,6 +58,9 @@ pub(crate) enum Error {
     /// A licence has been revoked.
     #[error("licence revoked")]
     LicenseRevoked,
+    /// The balance, and what the plan lends, do not cover a use.
+    #[error("costs {cost_mc} mc, and there are {total_mc}")]
+    CreditsTooLow { cost_mc: i64, total_mc: i64 },
     /// The first call with this key is still running.
     #[error("idempotency key in use")]
     IdempotencyKeyInUse,

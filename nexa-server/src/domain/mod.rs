@@ -24,6 +24,7 @@ pub(crate) mod keys;
 pub(crate) mod licenses;
 pub(crate) mod mailed_tokens;
 pub(crate) mod mails;
+pub(crate) mod money;
 pub(crate) mod operators;
 pub(crate) mod original;
 pub(crate) mod paging;
@@ -37,8 +38,10 @@ pub(crate) mod sessions;
 pub(crate) mod standing;
 pub(crate) mod status;
 pub(crate) mod sweep;
+pub(crate) mod tariff;
 pub(crate) mod team;
 pub(crate) mod trust;
+//USAGE pub(crate) mod usage;
 mod web_url;
 
 pub(crate) use error::Error;

@@ -20,7 +20,7 @@ pub(crate) fn tick(services: &Services, now: UnixMillis) {
     if let Err(error) = keys::sweep_values(&services.store, now) {
         tracing::warn!(%error, "replaced values of keys could not be removed; they have expired all the same");
     }
-    match credits::expire(&services.store, now) {
+    match credits::expire(&services.store, now, &services.tariff) {
         Ok(failed) => {
             for (tenant_id, error) in failed {
                 tracing::error!(tenant_id, %error, "the end of a credit period could not be written; it counts all the same");

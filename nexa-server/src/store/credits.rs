@@ -30,6 +30,8 @@ pub(crate) struct Period {
     pub(crate) id: String,
     /// `trial` or `plan`.
     pub(crate) kind: String,
+    /// The plan that grants, unless it is a trial.
+    pub(crate) plan_id: Option<String>,
     pub(crate) started_at: UnixMillis,
     /// The first instant after it.
     pub(crate) ends_at: UnixMillis,
@@ -146,31 +148,88 @@ fn read(row: &Row<'_>) -> Result<StoredEntry, StoreError> {
     })
 }
 
-/// When the newest entry was made, and the balances after it; none before the first.
-pub(crate) fn newest(
-    tx: &Tx<'_>,
-    tenant_id: &str,
-) -> Result<Option<(UnixMillis, Amounts)>, StoreError> {
+/// What decides about a tenant's credits, read at once.
+pub(crate) struct AccountRow {
+    pub(crate) is_active: bool,
+    pub(crate) is_agent: bool,
+    /// The plan that it was given or pays for.
+    pub(crate) plan_id: Option<String>,
+    pub(crate) period: Option<Period>,
+    /// When the newest entry was made, and the balances after it; none before the first.
+    pub(crate) newest: Option<(UnixMillis, Amounts)>,
+    /// If it tops up by itself.
+    pub(crate) recharge: Option<Recharge>,
+}
+
+/// When a balance is topped up by itself, and by how much.
+pub(crate) struct Recharge {
+    pub(crate) threshold_mc: i64,
+    pub(crate) amount_cents: i64,
+}
+
+pub(crate) fn account(tx: &Tx<'_>, tenant_id: &str) -> Result<Option<AccountRow>, StoreError> {
     tx.optional(
-        "SELECT at_ms, monthly_after_mc, topup_after_mc FROM credit_entries WHERE tenant_id = ?1
-         ORDER BY at_ms DESC, seq DESC LIMIT 1",
+        "SELECT t.state, t.kind, t.plan, p.id, p.kind, p.plan_id, p.started_at_ms, p.ends_at_ms,
+             e.at_ms, e.monthly_after_mc, e.topup_after_mc, r.threshold_mc, r.amount_cents
+         FROM tenants t LEFT JOIN credit_periods p ON p.tenant_id = t.id
+             LEFT JOIN credit_entries e ON e.seq = (SELECT seq FROM credit_entries WHERE tenant_id = t.id
+                 ORDER BY at_ms DESC, seq DESC LIMIT 1)
+             LEFT JOIN auto_recharges r ON r.tenant_id = t.id AND r.is_enabled = 1 AND r.is_ready = 1 AND r.paused_at_ms IS NULL
+         WHERE t.id = ?1",
         &[tenant_id.into()],
         |row| {
-            let after = Amounts {
-                monthly_mc: row.int(1)?,
-                topup_mc: row.int(2)?,
+            let period = match row.optional_text(3)? {
+                Some(id) => Some(Period {
+                    id,
+                    kind: row.text(4)?,
+                    plan_id: row.optional_text(5)?,
+                    started_at: UnixMillis::from_ms(row.int(6)?),
+                    ends_at: UnixMillis::from_ms(row.int(7)?),
+                }),
+                None => None,
             };
-            Ok((UnixMillis::from_ms(row.int(0)?), after))
+            let newest = match row.optional_int(8)? {
+                Some(at_ms) => {
+                    let after = Amounts {
+                        monthly_mc: row.int(9)?,
+                        topup_mc: row.int(10)?,
+                    };
+                    Some((UnixMillis::from_ms(at_ms), after))
+                }
+                None => None,
+            };
+            let recharge = match row.optional_int(11)? {
+                Some(threshold_mc) => Some(Recharge {
+                    threshold_mc,
+                    amount_cents: row.int(12)?,
+                }),
+                None => None,
+            };
+            Ok(AccountRow {
+                is_active: row.text(0)? == "active",
+                is_agent: row.text(1)? == "agent",
+                plan_id: row.optional_text(2)?,
+                period,
+                newest,
+                recharge,
+            })
         },
     )
 }
 
-pub(crate) fn period(tx: &Tx<'_>, tenant_id: &str) -> Result<Option<Period>, StoreError> {
-    tx.optional(
-        "SELECT id, kind, started_at_ms, ends_at_ms FROM credit_periods WHERE tenant_id = ?1",
-        &[tenant_id.into()],
-        read_period,
-    )
+/// Whether a cause has had its effect on a tenant.
+pub(crate) fn has(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    cause: &str,
+    cause_id: &str,
+) -> Result<bool, StoreError> {
+    let found = tx.optional(
+        "SELECT seq FROM credit_entries WHERE tenant_id = ?1 AND cause = ?2 AND cause_id = ?3",
+        &[tenant_id.into(), cause.into(), cause_id.into()],
+        |row| row.int(0),
+    )?;
+    Ok(found.is_some())
 }
 
 /// Starts the period of a tenant that has none.
@@ -183,11 +242,13 @@ pub(crate) fn start_period(
     period: &Period,
 ) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO credit_periods (tenant_id, id, kind, started_at_ms, ends_at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO credit_periods (tenant_id, id, kind, plan_id, started_at_ms, ends_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         &[
             tenant_id.into(),
             (&period.id).into(),
             (&period.kind).into(),
+            period.plan_id.as_deref().into(),
             period.started_at.ms().into(),
             period.ends_at.ms().into(),
         ],
@@ -225,13 +286,4 @@ pub(crate) fn ended(
         ],
         |row| Ok((UnixMillis::from_ms(row.int(0)?), row.text(1)?)),
     )
-}
-
-fn read_period(row: &Row<'_>) -> Result<Period, StoreError> {
-    Ok(Period {
-        id: row.text(0)?,
-        kind: row.text(1)?,
-        started_at: UnixMillis::from_ms(row.int(2)?),
-        ends_at: UnixMillis::from_ms(row.int(3)?),
-    })
 }

@@ -46,9 +46,11 @@ mod pool;
 pub(crate) mod server_keys;
 pub(crate) mod sessions;
 pub(crate) mod status_shards;
+pub(crate) mod subscriptions;
 pub(crate) mod sweep;
 pub(crate) mod tenants;
 mod tx;
+pub(crate) mod usage;
 pub(crate) mod users;
 mod writer;
 
@@ -106,5 +108,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 10,
         sql: include_str!("sql/0010_device_components.sql"),
+    },
+    Migration {
+        version: 11,
+        sql: include_str!("sql/0011_money.sql"),
     },
 ];

@@ -1,5 +1,7 @@
 //! `/v1/account/*`: accounts of agents.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +9,7 @@ use super::super::route::Cx;
 use super::super::wire::present;
 use crate::domain::Error;
 use crate::domain::agents::{self, AgentChanges, AgentFields, AgentInfo, NewAgent};
-use crate::domain::credits::MILLICENTS_A_UNIT;
+use crate::domain::money::MILLICENTS_A_UNIT;
 use crate::http::extract::Body;
 use crate::http::reply::{Created, Ok200, Secret};
 use crate::time::UnixMillis;
@@ -76,8 +78,10 @@ pub(crate) fn register(
         &services.key_policy,
         &fields,
     )?;
-    let new =
-        cx.write(move |tx, now, origin| agents::register(tx, now, origin, &new).map(|()| new))?;
+    let tariff = Arc::clone(&services.tariff);
+    let new = cx.write(move |tx, now, origin| {
+        agents::register(tx, now, origin, &tariff, &new).map(|()| new)
+    })?;
     Ok(Secret(Created(RegisteredAgent {
         api_key: new.api_key.expose().to_owned(),
         api_secret: new.api_secret.expose().to_owned(),
@@ -111,7 +115,7 @@ struct Referral {
 
 pub(crate) fn info(cx: &mut Cx<'_>, (): ()) -> Result<Ok200<AgentAccount>, Error> {
     let member = cx.member()?;
-    let info = cx.read(|tx| agents::info(tx, cx.now, member))?;
+    let info = cx.read(|tx| agents::info(tx, cx.now, &cx.services.tariff, member))?;
     Ok(Ok200(shown(cx, info)))
 }
 
@@ -140,7 +144,9 @@ pub(crate) fn update(
         webhook_url: body.webhook_url,
         description: body.description,
     };
-    let info = cx.write(move |tx, now, origin| agents::update(tx, now, origin, &changes))?;
+    let tariff = Arc::clone(&cx.services.tariff);
+    let info =
+        cx.write(move |tx, now, origin| agents::update(tx, now, origin, &tariff, &changes))?;
     Ok(Ok200(shown(cx, info)))
 }
 
@@ -187,7 +193,7 @@ fn shown(cx: &Cx<'_>, info: AgentInfo) -> AgentAccount {
 fn trial(cx: &Cx<'_>, balance_mc: i64, expires_at: UnixMillis) -> TrialBalance {
     TrialBalance {
         balance: balance_mc as f64 / MILLICENTS_A_UNIT as f64,
-        currency: cx.services.currency.clone(),
+        currency: cx.services.tariff.currency.clone(),
         expires_at,
     }
 }

@@ -1,0 +1,112 @@
+//! Credits: an append-only ledger of integer millicents, with a monthly part that lapses and a topped-up part that stays.
+
+mod account;
+mod periods;
+#[cfg(test)]
+mod tests;
+
+use super::error::Error;
+use super::paging::{Page, Paged};
+use crate::store::Tx;
+use crate::store::credits::{self, Period, StoredEntry};
+use crate::time::UnixMillis;
+
+pub(crate) use account::Account;
+pub(crate) use periods::{Trial, expire, grant_trial, plan_changed};
+
+/// The kind of the period that an agent starts with.
+const TRIAL_PERIOD: &str = "trial";
+
+/// What a tenant may spend at an instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Balance {
+    /// In millicents; nothing once its period has ended, whether the ledger says so already or not.
+    pub(crate) monthly_mc: i64,
+    /// In millicents; below nothing by what a plan has lent.
+    pub(crate) topup_mc: i64,
+    /// The period that is running.
+    pub(crate) period: Option<Period>,
+}
+
+impl Balance {
+    /// In millicents.
+    pub(crate) const fn total_mc(&self) -> i64 {
+        self.monthly_mc.saturating_add(self.topup_mc)
+    }
+
+    /// Whether the period that is running is the one that the tenant started with.
+    pub(crate) fn is_of_trial(&self) -> bool {
+        self.period
+            .as_ref()
+            .is_some_and(|period| period.kind == TRIAL_PERIOD)
+    }
+}
+
+/// Why an entry stands in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The first period of an agent.
+    Trial,
+    /// What a plan grants for a period, or the operator.
+    Grant,
+    /// The end of a period that another one follows.
+    Reset,
+    /// The end of a period that none follows.
+    Expiry,
+    /// A usage report.
+    Usage,
+    /// A payment that has arrived.
+    Payment,
+    /// A payment that has gone back, by the operator's will.
+    Refund,
+    /// A payment that has gone back, by the payer's.
+    Chargeback,
+    /// What a chargeback took, given back.
+    Adjustment,
+}
+
+/// One page of the ledger, newest first. A page goes on before an instant, so it never ends within one: entries of the same
+/// millisecond stand on one page, also when that makes it longer than it should be.
+pub(crate) fn entries(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    page: &Page<UnixMillis>,
+) -> Result<Paged<StoredEntry>, Error> {
+    let mut items = credits::earlier(tx, tenant_id, page.before, page.probe())?;
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let (Some(first), Some(beyond)) = (items.first(), items.get(limit)) else {
+        return Ok(Paged { items, next: None });
+    };
+    let (first_at, beyond_at) = (first.at, beyond.at);
+    let has_more = match first_at == beyond_at {
+        true => {
+            items = credits::of_instant(tx, tenant_id, first_at)?;
+            !credits::earlier(tx, tenant_id, Some(first_at), 1)?.is_empty()
+        }
+        false => {
+            items.retain(|entry| entry.at > beyond_at);
+            true
+        }
+    };
+    let next = items.last().filter(|_| has_more);
+    Ok(Paged {
+        next: next.map(|entry| entry.at.to_rfc3339()),
+        items,
+    })
+}
+
+impl Cause {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Trial => "trial",
+            Self::Grant => "grant",
+            Self::Reset => "reset",
+            Self::Expiry => "expiry",
+            Self::Usage => "usage",
+            Self::Payment => "payment",
+            Self::Refund => "refund",
+            Self::Chargeback => "chargeback",
+            Self::Adjustment => "adjustment",
+        }
+    }
+}

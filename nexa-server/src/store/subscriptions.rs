@@ -1,0 +1,202 @@
+//! Rows of subscriptions.
+
+use super::{Row, StoreError, Tx};
+use crate::time::UnixMillis;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subscription {
+    pub(crate) id: String,
+    pub(crate) tenant_id: String,
+    pub(crate) plan_id: String,
+    pub(crate) price_cents: i64,
+    pub(crate) currency: String,
+    /// At the payment provider.
+    pub(crate) customer_id: String,
+    /// Of the subscription there, once it is known.
+    pub(crate) provider_id: Option<String>,
+    /// Months are counted from here.
+    pub(crate) started_at: UnixMillis,
+    /// Paid so far.
+    pub(crate) months: u32,
+    pub(crate) paid_until: UnixMillis,
+    pub(crate) canceled_at: Option<UnixMillis>,
+    pub(crate) ended_at: Option<UnixMillis>,
+    /// What is still to be done at the provider.
+    pub(crate) errand: Option<Errand>,
+    /// When that was tried for the first time.
+    pub(crate) tried_at: Option<UnixMillis>,
+    pub(crate) due_at: Option<UnixMillis>,
+    pub(crate) attempts: i64,
+}
+
+/// What is to be done at the payment provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Errand {
+    Create,
+    Cancel,
+}
+
+macro_rules! columns {
+    () => {
+        "id, tenant_id, plan_id, price_cents, currency, customer_id, provider_id, started_at_ms, months, paid_until_ms,
+         canceled_at_ms, ended_at_ms, errand, tried_at_ms, due_at_ms, attempts"
+    };
+}
+
+pub(crate) fn insert(tx: &Tx<'_>, subscription: &Subscription) -> Result<(), StoreError> {
+    let ms = |at: Option<UnixMillis>| at.map(UnixMillis::ms).into();
+    tx.execute(
+        concat!(
+            "INSERT INTO subscriptions (",
+            columns!(),
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+        ),
+        &[
+            (&subscription.id).into(),
+            (&subscription.tenant_id).into(),
+            (&subscription.plan_id).into(),
+            subscription.price_cents.into(),
+            (&subscription.currency).into(),
+            (&subscription.customer_id).into(),
+            subscription.provider_id.as_deref().into(),
+            subscription.started_at.ms().into(),
+            subscription.months.into(),
+            subscription.paid_until.ms().into(),
+            ms(subscription.canceled_at),
+            ms(subscription.ended_at),
+            subscription.errand.map(Errand::name).into(),
+            ms(subscription.tried_at),
+            ms(subscription.due_at),
+            subscription.attempts.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Writes down what can change of a subscription.
+pub(crate) fn update(tx: &Tx<'_>, subscription: &Subscription) -> Result<(), StoreError> {
+    let ms = |at: Option<UnixMillis>| at.map(UnixMillis::ms).into();
+    tx.execute(
+        "UPDATE subscriptions SET provider_id = ?2, months = ?3, paid_until_ms = ?4, canceled_at_ms = ?5, ended_at_ms = ?6,
+             errand = ?7, tried_at_ms = ?8, due_at_ms = ?9, attempts = ?10
+         WHERE id = ?1",
+        &[
+            (&subscription.id).into(),
+            subscription.provider_id.as_deref().into(),
+            subscription.months.into(),
+            subscription.paid_until.ms().into(),
+            ms(subscription.canceled_at),
+            ms(subscription.ended_at),
+            subscription.errand.map(Errand::name).into(),
+            ms(subscription.tried_at),
+            ms(subscription.due_at),
+            subscription.attempts.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// The subscription of a tenant that has not ended.
+pub(crate) fn live(tx: &Tx<'_>, tenant_id: &str) -> Result<Option<Subscription>, StoreError> {
+    tx.optional(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM subscriptions WHERE tenant_id = ?1 AND ended_at_ms IS NULL"
+        ),
+        &[tenant_id.into()],
+        read,
+    )
+}
+
+pub(crate) fn find(tx: &Tx<'_>, id: &str) -> Result<Option<Subscription>, StoreError> {
+    tx.optional(
+        concat!("SELECT ", columns!(), " FROM subscriptions WHERE id = ?1"),
+        &[id.into()],
+        read,
+    )
+}
+
+/// The subscription that the provider calls so.
+pub(crate) fn find_provided(
+    tx: &Tx<'_>,
+    provider_id: &str,
+) -> Result<Option<Subscription>, StoreError> {
+    tx.optional(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM subscriptions WHERE provider_id = ?1"
+        ),
+        &[provider_id.into()],
+        read,
+    )
+}
+
+/// Subscriptions that are not paid any more: canceled ones by `now`, others by `late`.
+pub(crate) fn unpaid(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    late: UnixMillis,
+    limit: u32,
+) -> Result<Vec<Subscription>, StoreError> {
+    tx.all(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM subscriptions WHERE ended_at_ms IS NULL AND paid_until_ms <= ?1
+             AND (canceled_at_ms IS NOT NULL OR paid_until_ms <= ?2) ORDER BY paid_until_ms LIMIT ?3"
+        ),
+        &[now.ms().into(), late.ms().into(), limit.into()],
+        read,
+    )
+}
+
+/// The errand that has been due longest.
+pub(crate) fn due(tx: &Tx<'_>, now: UnixMillis) -> Result<Option<Subscription>, StoreError> {
+    tx.optional(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM subscriptions WHERE due_at_ms <= ?1 ORDER BY due_at_ms LIMIT 1"
+        ),
+        &[now.ms().into()],
+        read,
+    )
+}
+
+impl Errand {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
+fn read(row: &Row<'_>) -> Result<Subscription, StoreError> {
+    let time = |column| Ok::<_, StoreError>(row.optional_int(column)?.map(UnixMillis::from_ms));
+    let errand = match row.optional_text(12)?.as_deref() {
+        Some("create") => Some(Errand::Create),
+        Some(_) => Some(Errand::Cancel),
+        None => None,
+    };
+    Ok(Subscription {
+        id: row.text(0)?,
+        tenant_id: row.text(1)?,
+        plan_id: row.text(2)?,
+        price_cents: row.int(3)?,
+        currency: row.text(4)?,
+        customer_id: row.text(5)?,
+        provider_id: row.optional_text(6)?,
+        started_at: UnixMillis::from_ms(row.int(7)?),
+        months: u32::try_from(row.int(8)?).unwrap_or(u32::MAX),
+        paid_until: UnixMillis::from_ms(row.int(9)?),
+        canceled_at: time(10)?,
+        ended_at: time(11)?,
+        errand,
+        tried_at: time(13)?,
+        due_at: time(14)?,
+        attempts: row.int(15)?,
+    })
+}
