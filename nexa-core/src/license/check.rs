@@ -65,7 +65,8 @@ pub fn check_license<'b>(
 #[derive(Clone, Copy)]
 pub struct LicenseExpectations<'a> {
     pub(super) issuer: &'a str,
-    pub(super) audience: &'a str,
+    /// `None`: whatever the licence says.
+    pub(super) audience: Option<&'a str>,
     device: DeviceExpectation<'a>,
     revocations: &'a dyn Revocations,
     pub(super) max_lifetime_s: u64,
@@ -83,10 +84,24 @@ impl<'a> LicenseExpectations<'a> {
     pub const fn new(issuer: &'a str, audience: &'a str, device: DeviceExpectation<'a>) -> Self {
         Self {
             issuer,
-            audience,
+            audience: Some(audience),
             device,
             revocations: &NoRevocations,
             max_lifetime_s: Self::MAX_LIFETIME_S,
+        }
+    }
+
+    /// As [`new`](Self::new), for the licences of every app: for the issuer's own server, which serves all of them.
+    ///
+    /// # Security
+    ///
+    /// Nothing is compared with `aud`: the caller does that, with [`License::audience`], before the licence opens anything
+    /// of an app. A client names its own app in [`new`](Self::new).
+    #[must_use]
+    pub const fn for_any_audience(issuer: &'a str, device: DeviceExpectation<'a>) -> Self {
+        Self {
+            audience: None,
+            ..Self::new(issuer, "", device)
         }
     }
 

@@ -133,7 +133,10 @@ pub(crate) fn read_claims<'b>(
 ) -> Result<License<'b>, Refusal> {
     let issuer = exact(object, "iss", Claim::Iss, expect.issuer)?;
     let subject = text(object, "sub", Claim::Sub)?;
-    let audience = exact(object, "aud", Claim::Aud, expect.audience)?;
+    let audience = match expect.audience {
+        Some(audience) => exact(object, "aud", Claim::Aud, audience)?,
+        None => text(object, "aud", Claim::Aud)?,
+    };
     exact(object, "type", Claim::Type, LICENSE_TYPE)?;
     let jti = text(object, "jti", Claim::Jti)?;
     let issued_at = seconds(object, "iat", Claim::Iat)?;

@@ -735,6 +735,49 @@ proptest! {
     }
 }
 
+#[test]
+fn any_audience_is_one_string_and_everything_else_still_counts() {
+    let forge = Forge::new(1);
+    let claims = forge.license_claims();
+    let expect = LicenseExpectations::for_any_audience(ISSUER, DeviceExpectation::NotChecked);
+    let mut scratch = Scratch::new();
+    for (path, value, code) in [
+        ("aud", Some(json!("my-app")), "valid"),
+        ("aud", Some(json!("another app")), "valid"),
+        ("aud", Some(json!("")), "aud_wrong"),
+        ("aud", Some(json!([AUDIENCE])), "aud_type"),
+        ("aud", None, "aud_missing"),
+        ("iss", Some(json!("https://others.example")), "iss_wrong"),
+        ("type", Some(json!("access")), "type_wrong"),
+        ("exp", Some(json!(NOW + 1)), "valid"),
+        ("exp", Some(json!(NOW)), "exp_not_after_iat"),
+    ] {
+        let changed = with_member(&claims, path, value.clone()).to_string();
+        let token = forge.sign(forge.header("license+jwt"), changed);
+        let report = check_license(
+            &forge.keys,
+            &expect,
+            at(NOW),
+            token.as_bytes(),
+            &mut scratch,
+        );
+        assert_eq!(report.verdict().code(), code, "{path} = {value:?}");
+        if let ("aud", "valid") = (path, code) {
+            let license = report.license().unwrap().claims();
+            assert_eq!(Some(license.audience()), value.as_ref().unwrap().as_str());
+        }
+    }
+    let other = Forge::new(2);
+    let report = check_license(
+        &forge.keys,
+        &expect,
+        at(NOW),
+        other.license().as_bytes(),
+        &mut scratch,
+    );
+    assert_eq!(report.verdict().code(), "unknown_key");
+}
+
 /// Every bit of header, payload and signature, one at a time: never valid, and never a licence to look at.
 #[test]
 fn no_flipped_bit_survives() {
