@@ -3,17 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::address;
-use super::client::{self, Client};
+use super::client;
 use super::credential::{self, Credential};
-use super::limit::{Limit, Limiter};
-use crate::domain::agent_tokens::AgentClient;
-use crate::domain::audit::Origin;
+use super::limit::Limiter;
 use crate::domain::key_cache::{CheckedKey, KeyCache};
 use crate::domain::keys::{self, Admission, Ask, Environments, KeyPolicy};
-use crate::domain::principal::{KeyPower, Member, Principal, Via};
+use crate::domain::principal::{Member, Principal, Via};
 use crate::domain::server_keys::KeyRing;
-use crate::domain::{Error, access_tokens, agent_tokens, operators};
+use crate::domain::{Error, access_tokens, operators};
 use crate::store::Store;
 use crate::time::UnixMillis;
 use hyper::HeaderMap;
@@ -117,7 +114,7 @@ pub(crate) fn caller(
     }
 }
 
-const MEMBER_ONLY: Error = Error::Forbidden {
+pub(super) const MEMBER_ONLY: Error = Error::Forbidden {
     rule: "This needs a user of a tenant, not the operator key",
 };
 
@@ -154,7 +151,7 @@ impl Access {
 }
 
 impl Caller {
-    const fn of(principal: Principal) -> Self {
+    pub(super) const fn of(principal: Principal) -> Self {
         Self {
             principal,
             key: None,
@@ -219,7 +216,7 @@ impl Authority<'_> {
     /// The id of the operator key that was presented, if it is one.
     ///
     /// Memory answers no only for a key that it knows as a tenant's.
-    fn operator(&self, presented: &KeyDigest) -> Result<Option<String>, Error> {
+    pub(super) fn operator(&self, presented: &KeyDigest) -> Result<Option<String>, Error> {
         if let Some(id) = self.cache.find_operator(presented) {
             return Ok(Some(id.as_ref().to_owned()));
         }
@@ -245,117 +242,8 @@ impl Authority<'_> {
             .read(|tx| access_tokens::member(tx, now, &self.ring.issuing(), token))
     }
 
-    /// The caller behind a client: a key's id with the key, or an agent's key with its secret.
-    ///
-    /// # Errors
-    /// `ClientInvalid` when the two do not belong together; otherwise as for the key itself.
-    fn client(
-        &self,
-        now: UnixMillis,
-        access: Access,
-        takes_operators: bool,
-        address: Option<IpAddr>,
-        client: &Client,
-    ) -> Result<Caller, Error> {
-        let refused = |error| match error {
-            Error::KeyInvalid => Error::ClientInvalid,
-            error => error,
-        };
-        if let Some(key_id) = self.operator(&client.secret)? {
-            return match (key_id == *client.id, takes_operators) {
-                (false, _) => Err(Error::ClientInvalid),
-                (true, false) => Err(MEMBER_ONLY),
-                (true, true) => Ok(Caller::of(Principal::Operator { key_id })),
-            };
-        }
-        if let Some(key) = self.find(&client.secret)? {
-            return match key.id == *client.id {
-                true => self.owner(now, access, key, address).map_err(refused),
-                false => Err(Error::ClientInvalid),
-            };
-        }
-        let origin = Origin {
-            principal: Principal::Anyone,
-            address,
-        };
-        let agent = self.agent(now, &origin, client)?;
-        let caller = self
-            .owner(now, access, Arc::clone(&agent.key), address)
-            .map_err(refused)?;
-        match agent.key.power {
-            KeyPower::Whole => Ok(Caller {
-                principal: Principal::Member(agent.member),
-                ..caller
-            }),
-            // The secret makes no more of a key than it is.
-            KeyPower::Limited | KeyPower::Replaced => Ok(caller),
-        }
-    }
-
-    /// The agent whose key and secret a client presented; the key may not do here what it may not do elsewhere.
-    ///
-    /// Refusals are counted by address and by client, and recorded against the agent whose key it was.
-    ///
-    /// # Errors
-    /// `ClientInvalid`; `Limited` instead, with nothing recorded, once there have been too many.
-    pub(crate) fn agent(
-        &self,
-        now: UnixMillis,
-        origin: &Origin,
-        client: &Client,
-    ) -> Result<AgentClient, Error> {
-        let id = KeyDigest::of(client.id.as_bytes());
-        let ask = Ask {
-            address: origin.address,
-            environments: Environments::Live,
-            requirements: &[],
-        };
-        let found = self.find(&id)?;
-        let Some(key) = found.filter(|key| keys::judge(now, key, &ask).is_ok()) else {
-            self.count_refusal(now, origin, &id)?;
-            return Err(Error::ClientInvalid);
-        };
-        let matched = self
-            .store
-            .read(|tx| agent_tokens::client(tx, &key, &client.secret));
-        if let Err(Error::ClientInvalid) = matched {
-            self.count_refusal(now, origin, &id)?;
-            let origin = origin.clone();
-            self.store
-                .write(move |tx| agent_tokens::record_refusal(tx, now, &origin, &key))?;
-        }
-        matched
-    }
-
-    /// Counts a refusal of whatever stands in for a log-in.
-    ///
-    /// # Errors
-    /// `Limited` once there have been too many.
-    pub(crate) fn count_refused_address(
-        &self,
-        now: UnixMillis,
-        origin: &Origin,
-    ) -> Result<(), Error> {
-        match origin.address.map(address::limit_key) {
-            Some(address) => self.limiter.check(now, Limit::LoginPerAddress, &address),
-            // Those that nobody can tell apart share one count.
-            None => self.limiter.check(now, Limit::LoginPerAddress, &"unknown"),
-        }
-    }
-
-    fn count_refusal(
-        &self,
-        now: UnixMillis,
-        origin: &Origin,
-        client_id: &KeyDigest,
-    ) -> Result<(), Error> {
-        self.count_refused_address(now, origin)?;
-        let client_id = client_id.to_bytes();
-        self.limiter.check(now, Limit::LoginPerAccount, &client_id)
-    }
-
     /// A key stands for its owner only if it is live and has `full_access`.
-    fn owner(
+    pub(super) fn owner(
         &self,
         now: UnixMillis,
         access: Access,

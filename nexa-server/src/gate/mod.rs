@@ -8,4 +8,5 @@ pub(crate) mod credential;
 pub(crate) mod idempotency;
 pub(crate) mod identity_token;
 pub(crate) mod limit;
+mod oauth_client;
 pub(crate) mod permits;
