@@ -91,6 +91,8 @@ impl App {
                 apps: Arc::new(config.apps.clone()),
                 agents: config.agents.clone(),
                 tariff: Arc::new(config.tariff.clone()),
+                models: config.models.clone(),
+                object_store: config.object_store.clone(),
                 key_policy: config.key_policy.clone(),
                 rules: ScopeRules::new(config.rules.clone())?,
                 limiter: Limiter::new(&config.allowances),
@@ -240,11 +242,11 @@ impl App {
         route: &Route,
         input: &Input<'_>,
     ) -> Result<Option<Guard<'_>>, Error> {
-        let member = cx.member()?;
-        let Some(attempt) = api::attempt(route, member, input)? else {
+        let (tenant_id, caller) = cx.origin.principal.in_tenant()?;
+        let Some(attempt) = api::attempt(route, &caller, input)? else {
             return Ok(None);
         };
-        let running = self.services.running.begin(&member.tenant_id, &attempt)?;
+        let running = self.services.running.begin(tenant_id, &attempt)?;
         cx.attempt = Some(attempt);
         Ok(Some(running))
     }

@@ -44,5 +44,5 @@ mod testing;
 mod time;
 
 pub use cli::run as run_command_line;
-pub use config::{Config, ConfigError, Overrides, SAMPLE};
+pub use config::{Config, ConfigError, ObjectStoreSettings, Overrides, SAMPLE};
 pub use serve::{ServeError, Server};

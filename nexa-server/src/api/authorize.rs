@@ -131,7 +131,7 @@ fn decide(
     }
     let presented = match presented? {
         None => return Err(Error::CredentialMissing),
-        Some(Credential::AccessToken(_)) => return Err(Error::KeyInvalid),
+        Some(Credential::Token(_)) => return Err(Error::KeyInvalid),
         Some(Credential::Key(key)) => key,
     };
     let authority = cx.authority();

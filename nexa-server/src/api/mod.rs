@@ -8,6 +8,7 @@ mod base_v1;
 mod blame;
 mod credits;
 pub(crate) mod dialect;
+mod downloads;
 pub(crate) mod error;
 mod healthz;
 mod issuer_keys;
@@ -48,8 +49,8 @@ use crate::gate::limit::Limit;
 /// The table feeds the router, the gate and the OpenAPI document.
 pub(crate) fn routes() -> Vec<Route> {
     use Access::{
-        CallersKey, Checker, Manager, ManagerInPerson, Member, OauthChecker, OauthMember, Operator,
-        OwnerInPerson, Person, Public,
+        CallersKey, Checker, License, Manager, ManagerInPerson, Member, OauthChecker, OauthMember,
+        Operator, OwnerInPerson, Person, Public,
     };
     let get = || Some(Method::GET);
     let post = || Some(Method::POST);
@@ -188,6 +189,9 @@ pub(crate) fn routes() -> Vec<Route> {
             summary: "What the tenant may spend", handler: handler(credits::balance) },
         Route { method: get(), path: "/api/credits/transactions", access: Manager, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "The ledger, newest first", handler: handler(credits::transactions) },
+
+        Route { method: get(), path: "/api/downloads/models/{modelId}", access: License, limits: &[Limit::DownloadPerAddress], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "Where a model can be downloaded for a while", handler: handler(downloads::model) },
 
         Route { method: get(), path: "/api/audit/events", access: Member, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "The audit trail, newest first", handler: handler(audit::events) },

@@ -30,6 +30,10 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
         "apiKey",
         json!({ "type": "apiKey", "in": "header", "name": "X-API-Key" }),
     );
+    document.security_scheme(
+        "licenseToken",
+        json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" }),
+    );
     document.security_scheme("client", json!({ "type": "http", "scheme": "basic" }));
     for route in routes {
         let mut operation = Operation::new(route.summary);
@@ -69,6 +73,7 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
             Access::Member | Access::Manager | Access::Checker => &["accessToken", "apiKey"],
             Access::Person | Access::ManagerInPerson | Access::OwnerInPerson => &["accessToken"],
             Access::OauthMember | Access::OauthChecker => &["accessToken", "apiKey", "client"],
+            Access::License => &["licenseToken"],
             Access::Operator | Access::CallersKey => &["apiKey"],
         });
         document.add(route.path, route.method.as_ref(), operation);

@@ -141,6 +141,28 @@ pub(super) fn refused(error: Error, dialect: Dialect) -> Shown {
             "credits_too_low",
             format!("This costs {cost_mc} millicents, and the balance is {total_mc}"),
         ),
+        Error::LicenseTokenInvalid { reason } => {
+            tracing::debug!(reason, "licence token refused");
+            Shown::new(S::UNAUTHORIZED, "invalid_token", "Invalid licence token")
+        }
+        Error::LicenseOver => Shown::new(
+            S::UNAUTHORIZED,
+            "license_expired",
+            "The licence has expired; POST /api/licenses/{jti}/renew issues the next one",
+        ),
+        Error::LicenseEnded => {
+            Shown::new(S::UNAUTHORIZED, "license_revoked", "The licence is revoked")
+        }
+        Error::EntitlementMissing { entitlement } => Shown::new(
+            S::FORBIDDEN,
+            "entitlement_missing",
+            format!("The licence lacks the entitlement {entitlement:?}"),
+        ),
+        Error::NotConfigured { what } => Shown::new(
+            S::SERVICE_UNAVAILABLE,
+            "not_configured",
+            format!("This server has no {what}; its operator has to configure one"),
+        ),
         Error::IdempotencyKeyInUse => Shown::new(
             S::CONFLICT,
             "idempotency_key_in_use",

@@ -6,12 +6,11 @@ use sha2::{Digest, Sha256};
 use super::route::Route;
 use crate::domain::Error;
 use crate::domain::idempotency::Attempt;
-use crate::domain::principal::Member;
 use crate::gate::idempotency;
 use crate::http::canonical_json;
 use crate::http::extract::Input;
 
-/// The attempt that a call belongs to, if it says so and its route has that.
+/// The attempt that a call of `caller` belongs to, if it says so and its route has that.
 ///
 /// A body that cannot be read has none: its handler refuses it, and nothing is kept of a refusal.
 ///
@@ -19,7 +18,7 @@ use crate::http::extract::Input;
 /// `Invalid` for the header.
 pub(crate) fn attempt(
     route: &Route,
-    member: &Member,
+    caller: &str,
     input: &Input<'_>,
 ) -> Result<Option<Attempt>, Error> {
     let Some(status) = route.replays else {
@@ -32,7 +31,7 @@ pub(crate) fn attempt(
     Ok(body.map(|body| Attempt {
         route: route.path,
         key,
-        payload: digest(member, input, &body),
+        payload: digest(caller, input, &body),
         status: StatusCode::as_u16(&status),
     }))
 }
@@ -40,14 +39,14 @@ pub(crate) fn attempt(
 /// Over what the call means: who calls, what its path names, and its body, however that is written.
 ///
 /// # Security
-/// Without the caller, another user of the tenant who knows the key would be shown the first one's licence.
-fn digest(member: &Member, input: &Input<'_>, body: &[u8]) -> [u8; 32] {
+/// Without the caller, another user or device of the tenant that knows the key would be shown the first one's answer.
+fn digest(caller: &str, input: &Input<'_>, body: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new_with_prefix(b"nexa idempotent payload v1\0");
     let mut part = |bytes: &[u8]| {
         hash.update(bytes.len().to_be_bytes());
         hash.update(bytes);
     };
-    part(member.user_id.as_bytes());
+    part(caller.as_bytes());
     for (_, value) in input.params.iter() {
         part(value.as_bytes());
     }

@@ -22,7 +22,8 @@ use crate::domain::idempotency::Attempt;
 use crate::domain::key_cache::{KeyCache, Weakened};
 use crate::domain::key_usage::RateState;
 use crate::domain::keys::KeyPolicy;
-use crate::domain::principal::Member;
+use crate::domain::models::Model;
+use crate::domain::principal::{LicenseHolder, Member};
 use crate::domain::rules::ScopeRules;
 use crate::domain::server_keys::KeyRing;
 use crate::domain::status::Signer;
@@ -36,6 +37,7 @@ use crate::http::extract::{Extract, Input};
 use crate::http::openapi::Operation;
 use crate::http::reply::{Completion, Content, Respond};
 use crate::outbound::mail::{Letters, Mailer};
+use crate::outbound::object_store::ObjectStore;
 use crate::store::{Store, Tx};
 use crate::time::UnixMillis;
 
@@ -80,6 +82,10 @@ pub(crate) struct Services {
     pub(crate) agents: AgentPolicy,
     /// What is charged; shared as `ring` is.
     pub(crate) tariff: Arc<Tariff>,
+    /// What may be downloaded.
+    pub(crate) models: Vec<Model>,
+    /// Where it lies; `None` where nothing does.
+    pub(crate) object_store: Option<ObjectStore>,
     pub(crate) key_policy: KeyPolicy,
     pub(crate) rules: ScopeRules,
     pub(crate) limiter: Limiter,
@@ -120,6 +126,11 @@ impl<'a> Cx<'a> {
     /// The member behind the call.
     pub(crate) fn member(&self) -> Result<&Member, Error> {
         self.origin.principal.member()
+    }
+
+    /// The holder of the licence behind the call.
+    pub(crate) fn license(&self) -> Result<&LicenseHolder, Error> {
+        self.origin.principal.license()
     }
 
     /// Counts one call of this client, or of the account named by `key`.

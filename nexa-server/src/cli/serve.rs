@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::exit::{Exit, Failure};
 use super::output::{print_line, remark};
-use crate::config::{Config, Overrides};
+use crate::config::{Config, ObjectStoreSettings, Overrides};
 use crate::serve::{ServeError, Server};
 
 #[derive(Args)]
@@ -45,6 +45,36 @@ pub(super) struct Settings {
         hide_env_values = true
     )]
     mail_url: Option<String>,
+    #[command(flatten)]
+    object_store: ObjectStore,
+}
+
+/// Where downloads lie: all five of endpoint, bucket, region, key and secret, or none.
+#[derive(Args)]
+struct ObjectStore {
+    /// The URL of the S3 service that downloads come from [default: none, and no downloads].
+    #[arg(long, env = "NEXA_S3_ENDPOINT", value_name = "URL")]
+    s3_endpoint: Option<String>,
+    /// The bucket that downloads lie in.
+    #[arg(long, env = "NEXA_S3_BUCKET", value_name = "NAME")]
+    s3_bucket: Option<String>,
+    /// The bucket's region.
+    #[arg(long, env = "NEXA_S3_REGION", value_name = "REGION")]
+    s3_region: Option<String>,
+    /// The id of the access key that signs the URLs of downloads.
+    #[arg(long, env = "NEXA_S3_ACCESS_KEY_ID", value_name = "ID")]
+    s3_access_key_id: Option<String>,
+    /// The secret of that access key. It belongs in the environment: flags can be seen by all users of a machine.
+    #[arg(
+        long,
+        env = "NEXA_S3_SECRET_ACCESS_KEY",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
+    s3_secret_access_key: Option<String>,
+    /// Where a URL names the bucket: path or virtual-host [default: path].
+    #[arg(long, env = "NEXA_S3_URL_STYLE", value_name = "STYLE")]
+    s3_url_style: Option<String>,
 }
 
 impl Settings {
@@ -55,8 +85,22 @@ impl Settings {
             data: self.data,
             log: self.log,
             mail_url: self.mail_url,
+            object_store: self.object_store.settings(),
         };
         Config::load(self.config.as_deref(), overrides).map_err(Failure::usage)
+    }
+}
+
+impl ObjectStore {
+    fn settings(self) -> ObjectStoreSettings {
+        ObjectStoreSettings {
+            endpoint: self.s3_endpoint,
+            bucket: self.s3_bucket,
+            region: self.s3_region,
+            access_key_id: self.s3_access_key_id,
+            secret_access_key: self.s3_secret_access_key,
+            url_style: self.s3_url_style,
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use serde::Deserialize;
 use super::agents::{FileAgents, FileCredits};
 use super::apps::FileApp;
 use super::mail::FileMail;
+use super::models::FileModel;
+use super::object_store::ObjectStoreSettings;
 use super::plans::FilePlan;
 use super::rates::FileRate;
 use super::trusted_issuers::FileTrustedIssuer;
@@ -50,6 +52,10 @@ pub(super) struct File {
     pub(super) plans: Vec<FilePlan>,
     #[serde(default)]
     pub(super) rates: Vec<FileRate>,
+    #[serde(default)]
+    pub(super) object_store: ObjectStoreSettings,
+    #[serde(default)]
+    pub(super) models: Vec<FileModel>,
     #[serde(default)]
     pub(super) rules: Vec<FileRule>,
     #[serde(default)]

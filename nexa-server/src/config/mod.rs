@@ -4,6 +4,8 @@ mod agents;
 mod apps;
 mod file;
 mod mail;
+mod models;
+mod object_store;
 mod plans;
 mod rates;
 mod trusted_issuers;
@@ -17,6 +19,7 @@ use ipnet::IpNet;
 use crate::domain::agents::AgentPolicy;
 use crate::domain::apps::App;
 use crate::domain::keys::KeyPolicy;
+use crate::domain::models::Model;
 use crate::domain::rules::{Rule, ScopeRules};
 use crate::domain::tariff::Tariff;
 use crate::domain::trust::TrustedIssuer;
@@ -24,9 +27,13 @@ use crate::gate::limit::Allowances;
 use crate::http::Limits;
 use crate::outbound::jwks::Source;
 use crate::outbound::mail::MailSettings;
+use crate::outbound::object_store::ObjectStore;
 use apps::apps;
 use file::File;
+use models::models;
 use trusted_issuers::trusted_issuers;
+
+pub use object_store::ObjectStoreSettings;
 
 /// The sample configuration: what a server without a configuration file runs on.
 pub const SAMPLE: &str = include_str!("../../../examples/nexa.toml");
@@ -54,6 +61,8 @@ pub struct Config {
     pub(crate) status_refresh_s: u64,
     pub(crate) agents: AgentPolicy,
     pub(crate) tariff: Tariff,
+    pub(crate) object_store: Option<ObjectStore>,
+    pub(crate) models: Vec<Model>,
     pub(crate) mail: MailSettings,
     pub(crate) rules: Vec<Rule>,
     /// Each with the place of its keys.
@@ -73,9 +82,11 @@ pub struct Overrides {
     pub log: Option<tracing::Level>,
     /// Where mails go: `smtp://…`, `smtps://…`, `file:DIR` or `log:`. It may hold a password.
     pub mail_url: Option<String>,
+    /// Where downloads lie; it may hold a secret.
+    pub object_store: ObjectStoreSettings,
 }
 
-/// Without the mail URL, which may hold a password.
+/// Without the mail URL, which may hold a password, and without the object store.
 impl fmt::Debug for Overrides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Overrides")
@@ -175,6 +186,8 @@ impl Config {
                 .credits
                 .tariff(file.plans, file.rates)
                 .map_err(refuse)?,
+            object_store: (file.object_store.checked(overrides.object_store)).map_err(refuse)?,
+            models: models(file.models).map_err(refuse)?,
             mail: file.mail.checked(mail_url, &links_begin).map_err(refuse)?,
             rules: Vec::new(),
             trusted_issuers: Vec::new(),

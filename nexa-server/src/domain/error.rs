@@ -61,6 +61,21 @@ pub(crate) enum Error {
     /// The balance, and what the plan lends, do not cover a use.
     #[error("costs {cost_mc} mc, and there are {total_mc}")]
     CreditsTooLow { cost_mc: i64, total_mc: i64 },
+    /// A licence token did not hold, or its licence is none of this server's.
+    #[error("licence token refused: {reason}")]
+    LicenseTokenInvalid { reason: String },
+    /// The licence that came as a credential is over, its grace included.
+    #[error("licence over")]
+    LicenseOver,
+    /// The licence that came as a credential is revoked, or its tenant is not active any more.
+    #[error("licence ended")]
+    LicenseEnded,
+    /// The licence that came as a credential does not carry an entitlement.
+    #[error("entitlement missing: {entitlement}")]
+    EntitlementMissing { entitlement: String },
+    /// The operator has not set this server up for what is asked of it.
+    #[error("{what} not configured")]
+    NotConfigured { what: &'static str },
     /// The first call with this key is still running.
     #[error("idempotency key in use")]
     IdempotencyKeyInUse,

@@ -1,7 +1,6 @@
 //! Answers that are given again: one call, one effect, however often it is sent.
 
 use super::error::Error;
-use super::principal::Member;
 use crate::store::Tx;
 use crate::store::idempotency::{self, Record};
 use crate::time::UnixMillis;
@@ -36,10 +35,10 @@ pub(crate) struct Answered {
 pub(crate) fn earlier(
     tx: &Tx<'_>,
     now: UnixMillis,
-    member: &Member,
+    tenant_id: &str,
     attempt: &Attempt,
 ) -> Result<Option<Answered>, Error> {
-    let found = idempotency::find(tx, now, &member.tenant_id, attempt.route, &attempt.key)?;
+    let found = idempotency::find(tx, now, tenant_id, attempt.route, &attempt.key)?;
     let Some(found) = found else {
         return Ok(None);
     };
@@ -59,12 +58,12 @@ pub(crate) fn earlier(
 pub(crate) fn record(
     tx: &Tx<'_>,
     now: UnixMillis,
-    member: &Member,
+    tenant_id: &str,
     attempt: &Attempt,
     answered: &Answered,
 ) -> Result<(), Error> {
     let record = Record {
-        tenant_id: &member.tenant_id,
+        tenant_id,
         route: attempt.route,
         key: &attempt.key,
         payload: &attempt.payload,

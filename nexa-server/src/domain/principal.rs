@@ -1,5 +1,7 @@
 //! Who is calling, once the credential has been checked.
 
+use std::borrow::Cow;
+
 use super::error::Error;
 
 /// A caller.
@@ -9,6 +11,8 @@ pub(crate) enum Principal {
     Anyone,
     /// A user of a tenant, by a session or by one of its keys.
     Member(Member),
+    /// An app on a device, by its licence token.
+    License(LicenseHolder),
     /// The operator of this server, by its key.
     Operator { key_id: String },
     /// Whoever can write to the data folder: the command line, and the first start.
@@ -22,6 +26,20 @@ pub(crate) struct Member {
     pub(crate) user_id: String,
     pub(crate) role: Role,
     pub(crate) via: Via,
+}
+
+/// Whoever holds a licence of an active tenant that is neither revoked nor over. Which device that is, nobody has shown.
+#[derive(Clone, Debug)]
+pub(crate) struct LicenseHolder {
+    pub(crate) tenant_id: String,
+    /// The licence's own id.
+    pub(crate) jti: String,
+    /// The app that the licence is for.
+    pub(crate) app_id: String,
+    /// Who issued it; none once they have left.
+    pub(crate) user_id: Option<String>,
+    /// What the licence allows, as it says.
+    pub(crate) entitlements: Vec<String>,
 }
 
 /// The credential a member came with.
@@ -189,7 +207,7 @@ impl Principal {
         match self {
             Self::Operator { .. } | Self::Machine => true,
             Self::Member(member) => member.tenant_id == tenant_id && member.manages(user_id),
-            Self::Anyone => false,
+            Self::Anyone | Self::License(_) => false,
         }
     }
 
@@ -200,6 +218,37 @@ impl Principal {
     pub(crate) fn member(&self) -> Result<&Member, Error> {
         match self {
             Self::Member(member) => Ok(member),
+            Self::Anyone | Self::License(_) | Self::Operator { .. } | Self::Machine => {
+                Err(Error::CredentialMissing)
+            }
+        }
+    }
+
+    /// The holder of the licence behind the call.
+    ///
+    /// # Errors
+    /// `CredentialMissing` when the caller came with no licence token.
+    pub(crate) fn license(&self) -> Result<&LicenseHolder, Error> {
+        match self {
+            Self::License(holder) => Ok(holder),
+            Self::Anyone | Self::Member(_) | Self::Operator { .. } | Self::Machine => {
+                Err(Error::CredentialMissing)
+            }
+        }
+    }
+
+    /// The tenant in which the call has its effect, and who calls there: a call is the same one over again only if both are.
+    ///
+    /// # Errors
+    /// `CredentialMissing` when the caller belongs to no tenant.
+    pub(crate) fn in_tenant(&self) -> Result<(&str, Cow<'_, str>), Error> {
+        match self {
+            Self::Member(member) => Ok((&member.tenant_id, Cow::Borrowed(&member.user_id))),
+            // No user's id has a colon.
+            Self::License(holder) => Ok((
+                &holder.tenant_id,
+                Cow::Owned(format!("license:{}", holder.jti)),
+            )),
             Self::Anyone | Self::Operator { .. } | Self::Machine => Err(Error::CredentialMissing),
         }
     }

@@ -4,6 +4,7 @@ use nexa_core::KeyDigest;
 
 use super::error::Error;
 use super::keys;
+use super::license_tokens;
 use super::principal::{Principal, Role, Via};
 use crate::store::{Tx, agents, api_keys, operator_keys, sessions, users};
 use crate::time::UnixMillis;
@@ -13,7 +14,7 @@ use crate::time::UnixMillis;
 /// Without this, a request that was on its way when its key was deleted could still leave something behind.
 ///
 /// # Errors
-/// `TokenInvalid` or `KeyInvalid`.
+/// `TokenInvalid`, `KeyInvalid` or `LicenseEnded`.
 pub(crate) fn require(tx: &Tx<'_>, now: UnixMillis, principal: &Principal) -> Result<(), Error> {
     match principal {
         Principal::Anyone | Principal::Machine => Ok(()),
@@ -21,6 +22,7 @@ pub(crate) fn require(tx: &Tx<'_>, now: UnixMillis, principal: &Principal) -> Re
             true => Ok(()),
             false => Err(Error::KeyInvalid),
         },
+        Principal::License(holder) => license_tokens::require(tx, holder),
         Principal::Member(member) => {
             match role(tx, now, &member.tenant_id, &member.user_id, &member.via)? {
                 role if role == member.role => Ok(()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::client;
 use super::credential::{self, Credential};
+use super::license_token;
 use super::limit::Limiter;
 use crate::domain::key_cache::{CheckedKey, KeyCache};
 use crate::domain::keys::{self, Admission, Ask, Environments, KeyPolicy};
@@ -39,6 +40,8 @@ pub(crate) enum Access {
     OauthMember,
     /// As `Checker`, also by HTTP Basic: an OAuth endpoint.
     OauthChecker,
+    /// An app on a device, by its licence token.
+    License,
     /// The route checks the caller's key itself: forward authorization.
     CallersKey,
 }
@@ -63,7 +66,8 @@ pub(crate) struct Authority<'a> {
 /// Resolves the caller, or refuses it; `address` is where the call comes from, as far as that is known.
 ///
 /// # Errors
-/// `CredentialMissing`, `TwoCredentials`, `TokenInvalid`, `ClientInvalid`, `Forbidden`, and what a key can be refused for.
+/// `CredentialMissing`, `TwoCredentials`, `TokenInvalid`, `ClientInvalid`, `Forbidden`, and what a key or a licence can be
+/// refused for.
 pub(crate) fn caller(
     authority: &Authority<'_>,
     now: UnixMillis,
@@ -82,6 +86,7 @@ pub(crate) fn caller(
         Access::Checker => (true, true, false),
         Access::OauthMember => (true, false, true),
         Access::OauthChecker => (true, true, true),
+        Access::License => return license_token::caller(authority, now, headers),
     };
     let presented = credential::presented(headers)?;
     if takes_clients && let Some(client) = client::basic(headers)? {
@@ -91,7 +96,7 @@ pub(crate) fn caller(
         };
     }
     match presented.ok_or(Error::CredentialMissing)? {
-        Credential::AccessToken(token) => {
+        Credential::Token(token) => {
             let member = authority.member_by_token(now, &token)?;
             match takes_members {
                 true => access
@@ -145,6 +150,7 @@ impl Access {
             | Self::Checker
             | Self::OauthMember
             | Self::OauthChecker
+            | Self::License
             | Self::CallersKey => Ok(()),
         }
     }
@@ -234,7 +240,7 @@ impl Authority<'_> {
         Ok(found)
     }
 
-    fn member_by_token(&self, now: UnixMillis, token: &str) -> Result<Member, Error> {
+    pub(super) fn member_by_token(&self, now: UnixMillis, token: &str) -> Result<Member, Error> {
         if !self.may_block {
             return Err(Error::NotInMemory);
         }

@@ -12,7 +12,8 @@ use crate::http::pick;
 pub(crate) enum Credential {
     /// Of an API key or an operator key: nothing below the gate needs the key itself.
     Key(KeyDigest),
-    AccessToken(Zeroizing<String>),
+    /// What looks like a JWS: an access token or a licence token.
+    Token(Zeroizing<String>),
 }
 
 /// Takes the credential from `X-API-Key` or `Authorization: Bearer`.
@@ -40,9 +41,7 @@ pub(crate) fn presented(headers: &HeaderMap) -> Result<Option<Credential>, Error
         (None, None) => return Ok(None),
     };
     if is_token_shaped(secret) {
-        return Ok(Some(Credential::AccessToken(Zeroizing::new(
-            secret.to_owned(),
-        ))));
+        return Ok(Some(Credential::Token(Zeroizing::new(secret.to_owned()))));
     }
     const KEY_MAX: usize = 256;
     if secret.len() > KEY_MAX || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -90,7 +89,7 @@ mod tests {
                 assert_eq!(digest, KeyDigest::of(b"nex_abc"));
                 "key nex_abc".to_owned()
             }
-            Credential::AccessToken(token) => format!("token {}", token.as_str()),
+            Credential::Token(token) => format!("token {}", token.as_str()),
         }))
     }
 

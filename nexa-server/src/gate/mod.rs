@@ -7,6 +7,7 @@ pub(crate) mod cors;
 pub(crate) mod credential;
 pub(crate) mod idempotency;
 pub(crate) mod identity_token;
+mod license_token;
 pub(crate) mod limit;
 mod oauth_client;
 pub(crate) mod permits;

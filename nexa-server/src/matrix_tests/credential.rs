@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Test,
     /// The operator's key.
     Operator,
+    /// A licence token.
+    License,
     /// What looks like a key and is none.
     Text,
     /// What looks like an access token and is none.
@@ -43,11 +45,13 @@ pub(super) enum State {
     /// Its owner may do less than when it was made.
     OwnerDemoted,
     TenantDisabled,
+    TenantErased,
     SessionEnded,
     SecretRotated,
+    LicenseRevoked,
 }
 
-pub(super) const STATES: [State; 10] = [
+pub(super) const STATES: [State; 12] = [
     State::Active,
     State::KeyDisabled,
     State::KeyExpired,
@@ -56,8 +60,10 @@ pub(super) const STATES: [State; 10] = [
     State::OwnerDisabled,
     State::OwnerDemoted,
     State::TenantDisabled,
+    State::TenantErased,
     State::SessionEnded,
     State::SecretRotated,
+    State::LicenseRevoked,
 ];
 
 /// One credential with its history.
@@ -106,14 +112,18 @@ impl Credential {
         match self.kind {
             Kind::Nobody | Kind::Text | Kind::Token => false,
             Kind::Session => match self.state {
-                State::OwnerDisabled | State::TenantDisabled | State::SessionEnded => false,
+                State::OwnerDisabled
+                | State::TenantDisabled
+                | State::TenantErased
+                | State::SessionEnded => false,
                 State::Active
                 | State::KeyDisabled
                 | State::KeyExpired
                 | State::KeyDeleted
                 | State::KeyRotated
                 | State::OwnerDemoted
-                | State::SecretRotated => true,
+                | State::SecretRotated
+                | State::LicenseRevoked => true,
             },
             // It stands with the agent's key, with the value that the key had, and with its secret.
             Kind::Secret | Kind::Narrow => match self.state {
@@ -123,8 +133,12 @@ impl Credential {
                 | State::KeyRotated
                 | State::OwnerDisabled
                 | State::TenantDisabled
+                | State::TenantErased
                 | State::SecretRotated => false,
-                State::Active | State::OwnerDemoted | State::SessionEnded => true,
+                State::Active
+                | State::OwnerDemoted
+                | State::SessionEnded
+                | State::LicenseRevoked => true,
             },
             Kind::Full | Kind::Scoped | Kind::Test => match self.state {
                 State::KeyDisabled
@@ -132,8 +146,23 @@ impl Credential {
                 | State::KeyDeleted
                 | State::KeyRotated
                 | State::OwnerDisabled
-                | State::TenantDisabled => false,
+                | State::TenantDisabled
+                | State::TenantErased => false,
                 State::Active
+                | State::OwnerDemoted
+                | State::SessionEnded
+                | State::SecretRotated
+                | State::LicenseRevoked => true,
+            },
+            // It is the tenant's, whatever becomes of its user.
+            Kind::License => match self.state {
+                State::LicenseRevoked | State::TenantDisabled | State::TenantErased => false,
+                State::Active
+                | State::KeyDisabled
+                | State::KeyExpired
+                | State::KeyDeleted
+                | State::KeyRotated
+                | State::OwnerDisabled
                 | State::OwnerDemoted
                 | State::SessionEnded
                 | State::SecretRotated => true,

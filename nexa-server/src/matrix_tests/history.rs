@@ -105,6 +105,9 @@ impl World {
             if is_warm {
                 made.iter().for_each(|credential| self.warm(credential));
             }
+            if person.role == Role::Owner {
+                made.push(self.license(state, is_warm, person));
+            }
             for id in key_ids {
                 self.happen_to_key(state, &id, &person.session);
             }
@@ -113,6 +116,27 @@ impl World {
             credentials.append(&mut made);
         }
         self.happen_to_tenant(state, &tenant_id);
+    }
+
+    /// A licence that the person has issued, and then what happens to it. Memory knows of none.
+    fn license(&self, state: State, is_warm: bool, person: &Person) -> Credential {
+        let device = json!({ "fingerprint": "f", "platform": "linux" });
+        let fields = json!({ "appId": "agentyk-engine", "device": device });
+        let path = "/api/licenses/issue";
+        let issued = self.call(Method::POST, path, &person.session, &fields);
+        if state == State::LicenseRevoked {
+            let listed = self.call(Method::GET, "/api/licenses", &person.session, &Value::Null);
+            let path = format!("/api/licenses/{}/revoke", string(&listed[0]["jti"]));
+            self.call(Method::POST, &path, &person.session, &json!({}));
+        }
+        let token = string(&issued["license"]);
+        Credential::new(
+            Kind::License,
+            state,
+            person.role,
+            is_warm,
+            (MISSING, &token),
+        )
     }
 
     /// An agent with a token of its secret, narrowed to a scope or not, and then what happens to it.
@@ -203,8 +227,10 @@ impl World {
             | State::OwnerDisabled
             | State::OwnerDemoted
             | State::TenantDisabled
+            | State::TenantErased
             | State::SessionEnded
-            | State::SecretRotated => {}
+            | State::SecretRotated
+            | State::LicenseRevoked => {}
         }
         None
     }
@@ -219,8 +245,10 @@ impl World {
             | State::KeyRotated
             | State::OwnerDemoted
             | State::TenantDisabled
+            | State::TenantErased
             | State::SessionEnded
-            | State::SecretRotated => {}
+            | State::SecretRotated
+            | State::LicenseRevoked => {}
         }
     }
 
@@ -246,13 +274,19 @@ impl World {
             | State::KeyRotated
             | State::OwnerDisabled
             | State::TenantDisabled
-            | State::SecretRotated => {}
+            | State::TenantErased
+            | State::SecretRotated
+            | State::LicenseRevoked => {}
         }
     }
 
     fn happen_to_tenant(&self, state: State, id: &str) {
         match state {
             State::TenantDisabled => self.disable("tenants", id),
+            State::TenantErased => {
+                let path = format!("/api/operator/tenants/{id}");
+                self.call(Method::DELETE, &path, self.operator_key(), &Value::Null);
+            }
             State::Active
             | State::KeyDisabled
             | State::KeyExpired
@@ -261,7 +295,8 @@ impl World {
             | State::OwnerDisabled
             | State::OwnerDemoted
             | State::SessionEnded
-            | State::SecretRotated => {}
+            | State::SecretRotated
+            | State::LicenseRevoked => {}
         }
     }
 }

@@ -84,8 +84,8 @@ fn naming_routes(routes: &[Route]) -> Vec<Naming<'_>> {
         | Access::Checker
         | Access::OauthMember
         | Access::OauthChecker => route.path.contains('{'),
-        // The operator's things belong to no tenant, and a gateway's path is not ours.
-        Access::Public | Access::Operator | Access::CallersKey => false,
+        // The operator's things, models among them, belong to no tenant, and a gateway's path is not ours.
+        Access::Public | Access::Operator | Access::License | Access::CallersKey => false,
     });
     let with_list = named.map(|route| {
         let collection = route.path.split_once("/{").unwrap().0;

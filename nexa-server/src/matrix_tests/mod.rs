@@ -56,17 +56,19 @@ enum Verdict {
     InvalidKey,
     InvalidClient,
     WrongEnvironment,
+    LicenseRevoked,
     ScopeMissing,
     Forbidden,
 }
 
-const REFUSALS: [Verdict; 8] = [
+const REFUSALS: [Verdict; 9] = [
     Verdict::TwoCredentials,
     Verdict::Missing,
     Verdict::InvalidToken,
     Verdict::InvalidKey,
     Verdict::InvalidClient,
     Verdict::WrongEnvironment,
+    Verdict::LicenseRevoked,
     Verdict::ScopeMissing,
     Verdict::Forbidden,
 ];
@@ -84,6 +86,7 @@ fn expected(access: Access, credential: &Credential, carrier: Carrier) -> Verdic
         | Access::OwnerInPerson
         | Access::Checker
         | Access::Operator
+        | Access::License
         | Access::CallersKey => false,
     };
     let seen = match carrier {
@@ -94,16 +97,19 @@ fn expected(access: Access, credential: &Credential, carrier: Carrier) -> Verdic
         // Only an upgrade may carry a credential in its query.
         Carrier::Basic | Carrier::Query => Kind::Nobody,
     };
-    let live = || match (seen, credential.stands()) {
+    // Nowhere else is a licence token anything.
+    let stands = credential.stands() && (seen != Kind::License || access == Access::License);
+    let live = || match (seen, stands) {
         (Kind::Nobody, _) => Err(Verdict::Missing),
         (_, _) if carrier == Carrier::BesideAnother => Err(Verdict::TwoCredentials),
         // A client is a key's id and the key.
-        (Kind::Session | Kind::Secret | Kind::Narrow, _) | (_, false)
+        (Kind::Session | Kind::Secret | Kind::Narrow | Kind::License, _) | (_, false)
             if carrier == Carrier::Basic =>
         {
             Err(Verdict::InvalidClient)
         }
-        (Kind::Session | Kind::Secret | Kind::Narrow | Kind::Token, false) => {
+        (Kind::License, false) if access == Access::License => Err(Verdict::LicenseRevoked),
+        (Kind::Session | Kind::Secret | Kind::Narrow | Kind::License | Kind::Token, false) => {
             Err(Verdict::InvalidToken)
         }
         (Kind::Full | Kind::Scoped | Kind::Test | Kind::Operator | Kind::Text, false) => {
@@ -133,6 +139,19 @@ fn expected(access: Access, credential: &Credential, carrier: Carrier) -> Verdic
             Kind::Session | Kind::Secret | Kind::Full | Kind::Scoped | Kind::Test => {
                 Verdict::Forbidden
             }
+            Kind::Nobody | Kind::Text | Kind::Token | Kind::License => {
+                unreachable!("{kind:?} never stands")
+            }
+        }),
+        Access::License => live().map(|kind| match kind {
+            Kind::License => Verdict::Pass,
+            Kind::Session
+            | Kind::Secret
+            | Kind::Narrow
+            | Kind::Full
+            | Kind::Scoped
+            | Kind::Test
+            | Kind::Operator => Verdict::Forbidden,
             Kind::Nobody | Kind::Text | Kind::Token => unreachable!("{kind:?} never stands"),
         }),
         // A gateway's question is about a tenant's key; nothing else is one.
@@ -164,6 +183,7 @@ fn may_pass(access: Access, kind: Kind, role: Role) -> bool {
         | Access::Operator
         | Access::OauthMember
         | Access::OauthChecker
+        | Access::License
         | Access::CallersKey => true,
     }
 }
@@ -175,7 +195,9 @@ fn as_member(kind: Kind) -> Verdict {
         Kind::Scoped | Kind::Narrow => Verdict::ScopeMissing,
         Kind::Test => Verdict::WrongEnvironment,
         Kind::Operator => Verdict::Forbidden,
-        Kind::Nobody | Kind::Text | Kind::Token => unreachable!("{kind:?} never stands"),
+        Kind::Nobody | Kind::Text | Kind::Token | Kind::License => {
+            unreachable!("{kind:?} never stands")
+        }
     }
 }
 
@@ -195,6 +217,7 @@ impl Verdict {
             Self::InvalidKey => Some((401, "invalid_api_key")),
             Self::InvalidClient => Some((401, "invalid_client")),
             Self::WrongEnvironment => Some((403, "wrong_environment")),
+            Self::LicenseRevoked => Some((401, "license_revoked")),
             Self::ScopeMissing => Some((403, "scope_missing")),
             Self::Forbidden => Some((403, "forbidden")),
         };

@@ -1,7 +1,8 @@
-//! What goes to other machines at the operator's word: mail, and questions for the keys of issuers.
+//! What goes to other machines at the operator's word: mail, questions for the keys of issuers, and URLs of an object store.
 //!
 //! Nothing below this layer knows it: only `api` and `job` send and ask; `config` reads the settings into its types, and the
 //! shell opens what they name.
 
 pub(crate) mod jwks;
 pub(crate) mod mail;
+pub(crate) mod object_store;

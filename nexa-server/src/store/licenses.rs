@@ -25,6 +25,14 @@ pub(crate) struct License {
     pub(crate) revoked_reason: Option<String>,
 }
 
+/// Whether a licence still counts, but for its time.
+pub(crate) struct Standing {
+    /// Who issued it; none once they have left.
+    pub(crate) user_id: Option<String>,
+    pub(crate) is_revoked: bool,
+    pub(crate) is_tenant_active: bool,
+}
+
 pub(crate) struct Revocation {
     pub(crate) jti: String,
     pub(crate) revoked_at: UnixMillis,
@@ -68,6 +76,26 @@ pub(crate) fn find(tx: &Tx<'_>, tenant_id: &str, jti: &str) -> Result<Option<Lic
         ),
         &[tenant_id.into(), jti.into()],
         read,
+    )
+}
+
+/// How a licence of a tenant stands: one row by its key, since every call with its token asks.
+pub(crate) fn standing(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    jti: &str,
+) -> Result<Option<Standing>, StoreError> {
+    tx.optional(
+        "SELECT licenses.user_id, licenses.revoked_at_ms, tenants.state FROM licenses
+         JOIN tenants ON tenants.id = licenses.tenant_id WHERE licenses.jti = ?1 AND licenses.tenant_id = ?2",
+        &[jti.into(), tenant_id.into()],
+        |row| {
+            Ok(Standing {
+                user_id: row.optional_text(0)?,
+                is_revoked: row.optional_int(1)?.is_some(),
+                is_tenant_active: row.text(2)? == "active",
+            })
+        },
     )
 }
 

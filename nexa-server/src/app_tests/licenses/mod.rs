@@ -1,5 +1,6 @@
 //! Licences by the clock and by plan: what a plan grants, and trials that end.
 
+mod credentials;
 mod devices;
 mod repeats;
 mod seats;
@@ -29,7 +30,10 @@ struct Shop {
 
 impl Shop {
     fn with(app: &Value) -> Self {
-        let mut fixture = Fixture::new();
+        Self::on(Fixture::new(), app)
+    }
+
+    fn on(mut fixture: Fixture, app: &Value) -> Self {
         let operator = fixture.operator_key();
         let session = fixture.sign_up();
         let (_, me) = fixture.send("GET", "/api/auth/me", &session, &Value::Null);

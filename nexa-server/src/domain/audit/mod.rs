@@ -97,6 +97,7 @@ pub(crate) fn record(
         Principal::Anyone => ("anyone", None),
         Principal::Machine => ("machine", None),
         Principal::Operator { key_id } => ("operator", Some(key_id.as_str())),
+        Principal::License(holder) => ("license", Some(holder.jti.as_str())),
         Principal::Member(member) => match &member.via {
             Via::Session { .. } => ("user", Some(member.user_id.as_str())),
             Via::Key { id, .. } => ("key", Some(id.as_str())),
@@ -106,6 +107,7 @@ pub(crate) fn record(
     };
     let user_id = match &origin.principal {
         Principal::Member(member) => Some(member.user_id.as_str()),
+        Principal::License(holder) => holder.user_id.as_deref(),
         Principal::Anyone | Principal::Machine | Principal::Operator { .. } => None,
     };
     let address = origin.address.map(|address| address.to_string());

@@ -93,7 +93,7 @@ pub(super) fn once(
     attempt: Option<&Attempt>,
     effect: impl FnOnce() -> Result<Signed, Error>,
 ) -> Result<Issued, Error> {
-    let member = origin.principal.member()?;
+    let (tenant_id, _) = origin.principal.in_tenant()?;
     let issued = |signed: IssuedLicense, replayed| Issued {
         token: signed.token,
         expires_at: signed.expires_at.into(),
@@ -102,7 +102,7 @@ pub(super) fn once(
     let Some(attempt) = attempt else {
         return Ok(issued(effect()?.license, None));
     };
-    if let Some(answered) = idempotency::earlier(tx, now, member, attempt)? {
+    if let Some(answered) = idempotency::earlier(tx, now, tenant_id, attempt)? {
         let status = answered.status;
         return Ok(issued(sign_again(tx, now, shop, answered)?, Some(status)));
     }
@@ -112,7 +112,7 @@ pub(super) fn once(
         kid: signed.kid,
         claims: signed.license.payload.clone(),
     };
-    idempotency::record(tx, now, member, attempt, &answered)?;
+    idempotency::record(tx, now, tenant_id, attempt, &answered)?;
     Ok(issued(signed.license, None))
 }
 
