@@ -35,6 +35,7 @@ use crate::http::reply::Content;
 use crate::http::router::{Found, Params, Router};
 use crate::http::{BodyProblem, Outcome, Plan, Run};
 use crate::outbound::mail::{Letters, Mailer};
+use crate::outbound::payments::Payments;
 use crate::store::Store;
 use crate::time::UnixMillis;
 
@@ -69,6 +70,7 @@ impl App {
         audit_key: AuditKey,
         mailer: Arc<dyn Mailer>,
         letters: Letters,
+        payments: Option<Arc<dyn Payments>>,
     ) -> Result<Self, Error> {
         // Once more, with the URL that it has become.
         (config.apps.iter()).try_for_each(|app| app.check_size(ring.issuer()))?;
@@ -87,6 +89,7 @@ impl App {
                 audit_key,
                 mailer,
                 letters,
+                payments,
                 cache: KeyCache::new(config.cached_keys),
                 apps: Arc::new(config.apps.clone()),
                 agents: config.agents.clone(),

@@ -32,6 +32,7 @@ use crate::domain::trust::TrustedIssuers;
 use crate::http::{BodyProblem, Outcome, Plan, Serve, listen};
 use crate::job;
 use crate::outbound::mail::MailUrl;
+use crate::outbound::payments::MollieSettings;
 use crate::store::key_file::{KeyFile, RotatedKeys};
 use crate::store::{self, Store};
 use crate::time::UnixMillis;
@@ -158,7 +159,9 @@ impl Server {
         let ring = KeyRing::open(&store, now(), &mut rng(), setup).map_err(setting)?;
         warn_of_other_audit_key(&store, &audit_key).map_err(setting)?;
         warn_of_apps(&store, &config.apps, &public_url).map_err(setting)?;
-        let app = App::new(&config, store, ring, audit_key, mailer, letters).map_err(setting)?;
+        let payments = config.payments.as_ref().map(MollieSettings::client);
+        let app = App::new(&config, store, ring, audit_key, mailer, letters, payments)
+            .map_err(setting)?;
         // Last: a key that is made and never shown would be lost.
         let first_operator_key = match is_first_start {
             true => Some(new_operator_key(&app.services().store).map_err(setting)?),

@@ -16,6 +16,7 @@ use crate::domain::server_keys::{Given, KeyRing, Setup};
 use crate::domain::trust::TrustedIssuers;
 use crate::http::Outcome;
 use crate::outbound::mail::{MailError, Mailer, Message};
+use crate::outbound::payments::MollieSettings;
 use crate::store::key_file::RotatedKeys;
 use crate::store::{MIGRATIONS, Store};
 use crate::time::UnixMillis;
@@ -73,6 +74,7 @@ pub(crate) fn app_with(
         AuditKey::new(seeded_key(8)),
         Arc::clone(&mailer) as _,
         letters,
+        config.payments.as_ref().map(MollieSettings::client),
     )
     .unwrap();
     (app, mailer)

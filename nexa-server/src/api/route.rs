@@ -38,6 +38,7 @@ use crate::http::openapi::Operation;
 use crate::http::reply::{Completion, Content, Respond};
 use crate::outbound::mail::{Letters, Mailer};
 use crate::outbound::object_store::ObjectStore;
+use crate::outbound::payments::Payments;
 use crate::store::{Store, Tx};
 use crate::time::UnixMillis;
 
@@ -94,6 +95,12 @@ pub(crate) struct Services {
     pub(crate) slow: Permits,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) letters: Letters,
+    /// `None`: no money is taken.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the routes and jobs of payments call it")
+    )]
+    pub(crate) payments: Option<Arc<dyn Payments>>,
     /// When the next erasure may rewrite the file.
     pub(crate) erasing: erasure::Pace,
     /// Wakes whoever sends mails.

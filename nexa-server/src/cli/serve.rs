@@ -45,6 +45,18 @@ pub(super) struct Settings {
         hide_env_values = true
     )]
     mail_url: Option<String>,
+    /// The key of Mollie's API, live_… or test_…: with it, payments are taken. It belongs in the environment, as the mail
+    /// URL does.
+    #[arg(
+        long,
+        env = "NEXA_MOLLIE_API_KEY",
+        value_name = "KEY",
+        hide_env_values = true
+    )]
+    mollie_api_key: Option<String>,
+    /// Where Mollie's API is [default: https://api.mollie.com].
+    #[arg(long, env = "NEXA_MOLLIE_API_URL", value_name = "URL")]
+    mollie_api_url: Option<String>,
     #[command(flatten)]
     object_store: ObjectStore,
 }
@@ -86,6 +98,8 @@ impl Settings {
             log: self.log,
             mail_url: self.mail_url,
             object_store: self.object_store.settings(),
+            mollie_api_key: self.mollie_api_key,
+            mollie_api_url: self.mollie_api_url,
         };
         Config::load(self.config.as_deref(), overrides).map_err(Failure::usage)
     }

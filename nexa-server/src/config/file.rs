@@ -11,6 +11,7 @@ use super::agents::{FileAgents, FileCredits};
 use super::apps::FileApp;
 use super::mail::FileMail;
 use super::models::FileModel;
+use super::mollie::FileMollie;
 use super::object_store::ObjectStoreSettings;
 use super::plans::FilePlan;
 use super::rates::FileRate;
@@ -44,6 +45,8 @@ pub(super) struct File {
     pub(super) agents: FileAgents,
     #[serde(default)]
     pub(super) mail: FileMail,
+    #[serde(default)]
+    pub(super) mollie: FileMollie,
     #[serde(default)]
     pub(super) licenses: FileLicenses,
     #[serde(default)]

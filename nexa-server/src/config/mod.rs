@@ -5,6 +5,7 @@ mod apps;
 mod file;
 mod mail;
 mod models;
+mod mollie;
 mod object_store;
 mod plans;
 mod rates;
@@ -28,6 +29,7 @@ use crate::http::Limits;
 use crate::outbound::jwks::Source;
 use crate::outbound::mail::MailSettings;
 use crate::outbound::object_store::ObjectStore;
+use crate::outbound::payments::MollieSettings;
 use apps::apps;
 use file::File;
 use models::models;
@@ -64,6 +66,8 @@ pub struct Config {
     pub(crate) object_store: Option<ObjectStore>,
     pub(crate) models: Vec<Model>,
     pub(crate) mail: MailSettings,
+    /// `None`: no money is taken.
+    pub(crate) payments: Option<MollieSettings>,
     pub(crate) rules: Vec<Rule>,
     /// Each with the place of its keys.
     pub(crate) trusted_issuers: Vec<(TrustedIssuer, Source)>,
@@ -84,9 +88,13 @@ pub struct Overrides {
     pub mail_url: Option<String>,
     /// Where downloads lie; it may hold a secret.
     pub object_store: ObjectStoreSettings,
+    /// The key of Mollie's API, a secret.
+    pub mollie_api_key: Option<String>,
+    /// Where Mollie's API is.
+    pub mollie_api_url: Option<String>,
 }
 
-/// Without the mail URL, which may hold a password, and without the object store.
+/// Without the mail URL, which may hold a password, the object store and the key of Mollie's API.
 impl fmt::Debug for Overrides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Overrides")
@@ -94,6 +102,7 @@ impl fmt::Debug for Overrides {
             .field("public_url", &self.public_url)
             .field("data", &self.data)
             .field("log", &self.log)
+            .field("mollie_api_url", &self.mollie_api_url)
             .finish_non_exhaustive()
     }
 }
@@ -159,6 +168,10 @@ impl Config {
             .clone()
             .unwrap_or_else(|| format!("http://{listen}"));
         let mail_url = overrides.mail_url.as_deref();
+        let tariff = file
+            .credits
+            .tariff(file.plans, file.rates)
+            .map_err(refuse)?;
         let config = Self {
             listen,
             public_url,
@@ -182,12 +195,16 @@ impl Config {
             apps: apps(file.apps, &links_begin).map_err(refuse)?,
             status_refresh_s: file.licenses.status_refresh_s().map_err(refuse)?,
             agents: file.agents.checked().map_err(refuse)?,
-            tariff: file
-                .credits
-                .tariff(file.plans, file.rates)
-                .map_err(refuse)?,
             object_store: (file.object_store.checked(overrides.object_store)).map_err(refuse)?,
             models: models(file.models).map_err(refuse)?,
+            payments: (file.mollie)
+                .checked(
+                    overrides.mollie_api_key,
+                    overrides.mollie_api_url,
+                    &tariff.currency,
+                )
+                .map_err(refuse)?,
+            tariff,
             mail: file.mail.checked(mail_url, &links_begin).map_err(refuse)?,
             rules: Vec::new(),
             trusted_issuers: Vec::new(),

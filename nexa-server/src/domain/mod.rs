@@ -43,7 +43,7 @@ pub(crate) mod sweep;
 pub(crate) mod tariff;
 pub(crate) mod team;
 pub(crate) mod trust;
-//USAGE pub(crate) mod usage;
+pub(crate) mod usage;
 mod web_url;
 
 pub(crate) use error::Error;

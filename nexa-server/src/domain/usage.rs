@@ -145,12 +145,7 @@ pub(crate) struct Summary {
 }
 
 /// The sums of what the member sees: a tenant's, or of its own licences.
-pub(crate) fn summary(
-    tx: &Tx<'_>,
-    member: &Member,
-    days: Days,
-    by: By,
-) -> Result<Summary, Error> {
+pub(crate) fn summary(tx: &Tx<'_>, member: &Member, days: Days, by: By) -> Result<Summary, Error> {
     let span = Span {
         tenant_id: &member.tenant_id,
         user_id: member.sees_only(),
