@@ -7,15 +7,18 @@ use nexa_core::KeyDigest;
 use super::audit::{self, Act, Origin};
 use super::error::Error;
 use super::mailed_tokens::{self, Purpose};
-use super::principal::Principal;
+use super::notices::{self, Told};
+use super::principal::{Principal, Role};
 use super::team;
 use crate::store::mails::{self, Mail};
 use crate::store::users::{self, User};
 use crate::store::{Tx, tenants};
 use crate::time::UnixMillis;
 
-/// How long a mail is tried, in seconds.
+/// How long a mail is tried, in seconds: nobody waits longer for what was asked for.
 const GIVE_UP_S: i64 = 24 * 3600;
+/// As [`GIVE_UP_S`], of a notice, which nobody waits for and nobody asks for again.
+const GIVE_UP_NOTICE_S: i64 = 14 * 24 * 3600;
 /// The first pause between two tries, in seconds; each one after it is twice as long, up to an hour.
 const FIRST_PAUSE_S: i64 = 10;
 const PAUSE_MAX_S: i64 = 3600;
@@ -60,6 +63,7 @@ pub(super) fn enqueue(
         kind: kind.as_str().to_owned(),
         user_id,
         invite_id,
+        notice_id: None,
         address: origin.address.map(|address| address.to_string()),
         attempts: 0,
         created_at: now,
@@ -86,6 +90,8 @@ pub(crate) struct Letter {
 pub(crate) enum Begun {
     /// Send it, with the token; [`done`] then.
     Letter(Box<Letter>),
+    /// Send it, without one; [`done`] then.
+    Notice { to: String, told: Told },
     /// There is nobody to send it to, or nothing to say any more.
     Nothing,
     /// It has been tried for long enough.
@@ -105,11 +111,18 @@ pub(crate) fn begin(
     mail: &Mail,
     token: &KeyDigest,
 ) -> Result<Begun, Error> {
-    if now >= mail.created_at.plus_seconds(GIVE_UP_S) {
+    let give_up_s = match mail.notice_id {
+        Some(_) => GIVE_UP_NOTICE_S,
+        None => GIVE_UP_S,
+    };
+    if now >= mail.created_at.plus_seconds(give_up_s) {
         return Ok(Begun::GivenUp);
     }
     if !mails::begin(tx, &mail.id, now.plus_seconds(pause_s(mail.attempts)))? {
         return Ok(Begun::Nothing);
+    }
+    if let (Some(notice_id), Some(user_id)) = (&mail.notice_id, &mail.user_id) {
+        return to_owner(tx, now, user_id, notice_id);
     }
     let kind = MailKind::parse(&mail.kind)?;
     let letter = match (&mail.user_id, &mail.invite_id) {
@@ -161,6 +174,16 @@ fn to_user(
     }))
 }
 
+/// Whoever has left the owners since, or has no way in any more, is told nothing.
+fn to_owner(tx: &Tx<'_>, now: UnixMillis, user_id: &str, notice_id: &str) -> Result<Begun, Error> {
+    let owner =
+        reachable(tx, user_id)?.filter(|(user, _)| user.role.as_str() == Role::Owner.as_str());
+    let (Some((_, to)), Some(told)) = (owner, notices::still_told(tx, now, notice_id)?) else {
+        return Ok(Begun::Nothing);
+    };
+    Ok(Begun::Notice { to, told })
+}
+
 /// An active user with an address.
 fn reachable(tx: &Tx<'_>, user_id: &str) -> Result<Option<(User, String)>, Error> {
     let user = users::find(tx, user_id)?.filter(|user| user.is_active);
@@ -192,7 +215,7 @@ fn client(mail: &Mail) -> Option<IpAddr> {
     mail.address.as_ref().and_then(|text| text.parse().ok())
 }
 
-fn pause_s(attempts: i64) -> i64 {
+pub(super) fn pause_s(attempts: i64) -> i64 {
     let doublings = u32::try_from(attempts).unwrap_or(0).min(16);
     (FIRST_PAUSE_S << doublings).min(PAUSE_MAX_S)
 }

@@ -5,6 +5,7 @@ use rand_core::CryptoRng;
 
 use crate::api::Services;
 use crate::domain::mails::{self, Begun, MailKind};
+use crate::domain::notices::{Notice, Told};
 use crate::domain::{Error, mailed_tokens};
 use crate::outbound::mail::{Letter, MailError};
 use crate::time::UnixMillis;
@@ -26,26 +27,13 @@ pub(crate) fn send_next(
     let (id, digest) = (mail.id.clone(), token.digest());
     let begun = store.write(move |tx| mails::begin(tx, now, &mail, &digest))?;
     let is_done = match begun {
-        Begun::Letter(letter) => match send(services, now, &id, &letter, &token) {
-            Ok(()) => true,
-            Err(MailError::NotNow(problem)) => {
-                tracing::warn!(
-                    mail = id,
-                    problem,
-                    "a mail could not be sent; it is tried again"
-                );
-                false
-            }
-            Err(MailError::Refused(problem)) => {
-                tracing::error!(mail = id, problem, "a mail was refused for good");
-                true
-            }
-        },
+        Begun::Letter(letter) => is_over(&id, send(services, now, &id, &letter, &token)),
+        Begun::Notice { to, told } => is_over(&id, tell(services, now, &id, &to, &told)),
         Begun::Nothing => true,
         Begun::GivenUp => {
             tracing::error!(
                 mail = id,
-                "a mail could not be sent within a day and is dropped"
+                "a mail could not be sent for as long as it is tried and is dropped"
             );
             true
         }
@@ -54,6 +42,61 @@ pub(crate) fn send_next(
         store.write(move |tx| mails::done(tx, &id))?;
     }
     Ok(true)
+}
+
+/// Whether a mail needs no more tries.
+fn is_over(id: &str, sent: Result<(), MailError>) -> bool {
+    match sent {
+        Ok(()) => true,
+        Err(MailError::NotNow(problem)) => {
+            tracing::warn!(
+                mail = id,
+                problem,
+                "a mail could not be sent; it is tried again"
+            );
+            false
+        }
+        Err(MailError::Refused(problem)) => {
+            tracing::error!(mail = id, problem, "a mail was refused for good");
+            true
+        }
+    }
+}
+
+fn tell(
+    services: &Services,
+    now: UnixMillis,
+    id: &str,
+    to: &str,
+    told: &Told,
+) -> Result<(), MailError> {
+    let (at, currency) = (told.at, services.tariff.currency.as_str());
+    let occasion = match &told.notice {
+        Notice::CreditsLow { left_mc } => Letter::CreditsLow {
+            at,
+            left_mc: *left_mc,
+            currency,
+        },
+        Notice::PaymentFailed {
+            amount_cents,
+            paid_for,
+        } => Letter::PaymentFailed {
+            at,
+            amount_cents: *amount_cents,
+            currency,
+            paid_for: *paid_for,
+        },
+        Notice::SubscriptionEnded { plan_name } => Letter::SubscriptionEnded {
+            at,
+            plan: plan_name,
+        },
+        Notice::TrialEnding { app_id, ends_at } => Letter::TrialEnding {
+            app: app_id.as_deref(),
+            ends_at: *ends_at,
+        },
+    };
+    let message = services.letters.write(id, to, &occasion)?;
+    services.mailer.send(now, &message)
 }
 
 fn send(

@@ -1,6 +1,7 @@
 //! What people do to get in, to get others in, and to keep out whoever does not belong: steps that their tests share.
 
 mod mailed;
+mod notices;
 mod squatters;
 mod team;
 

@@ -302,10 +302,13 @@ fn licences_that_are_issued_after_enabling_again_stand() {
         principal: crate::domain::principal::Principal::Machine,
         address: None,
     };
+    let tariff = std::sync::Arc::clone(&fixture.app.services().tariff);
     let disabled = fixture.app.services().store.write(move |tx| {
         for is_enabled in [false, true] {
-            crate::domain::accounts::enable_tenant(tx, now, &origin, &tenant_id, is_enabled)
-                .map(drop)?;
+            crate::domain::accounts::enable_tenant(
+                tx, now, &origin, &tariff, &tenant_id, is_enabled,
+            )
+            .map(drop)?;
         }
         Ok::<(), crate::domain::Error>(())
     });

@@ -3,11 +3,16 @@
 use std::net::IpAddr;
 use std::path::Path;
 
+use minijinja::Value;
+
 use super::address::authority;
+use super::amounts::{cents, millicents};
 use super::compose::{JOINER, one_line};
 use super::links::Links;
 use super::templates::{Templates, Values};
 use super::{MailError, Message};
+use crate::domain::notices::PaidFor;
+use crate::time::UnixMillis;
 
 /// An occasion to write, with what is to be said.
 #[derive(Clone, Copy)]
@@ -32,6 +37,26 @@ pub(crate) enum Letter<'a> {
     AlreadyRegistered,
     /// The password has another value now.
     PasswordChanged,
+    /// An owner's credit came down to that at an instant.
+    CreditsLow {
+        at: UnixMillis,
+        left_mc: i64,
+        currency: &'a str,
+    },
+    /// An owner's payment was not made.
+    PaymentFailed {
+        at: UnixMillis,
+        amount_cents: i64,
+        currency: &'a str,
+        paid_for: PaidFor,
+    },
+    /// An owner has no plan any more.
+    SubscriptionEnded { at: UnixMillis, plan: &'a str },
+    /// An owner's trial is about to end: that of an app, or else that of the credit.
+    TrialEnding {
+        app: Option<&'a str>,
+        ends_at: UnixMillis,
+    },
 }
 
 /// Writes letters, from templates that have been shown to work.
@@ -106,6 +131,7 @@ impl Letters {
                 self.links.forgot_password.url(url).into(),
             ),
         ];
+        let billing = || Value::from(self.links.billing.url(url));
         match *letter {
             Letter::VerifyEmail { token, valid_hours } => values.extend([
                 (
@@ -150,6 +176,38 @@ impl Letters {
                 ("role", role.into()),
             ]),
             Letter::AlreadyRegistered | Letter::PasswordChanged => {}
+            Letter::CreditsLow {
+                at,
+                left_mc,
+                currency,
+            } => values.extend([
+                ("billing", billing()),
+                ("at", at.to_minute().into()),
+                ("left", millicents(left_mc, currency).into()),
+                ("used_up", (left_mc <= 0).into()),
+            ]),
+            Letter::PaymentFailed {
+                at,
+                amount_cents,
+                currency,
+                paid_for,
+            } => values.extend([
+                ("billing", billing()),
+                ("at", at.to_minute().into()),
+                ("amount", cents(amount_cents, currency).into()),
+                ("paid_for", paid_for.as_str().into()),
+            ]),
+            Letter::SubscriptionEnded { at, plan } => values.extend([
+                ("billing", billing()),
+                ("at", at.to_minute().into()),
+                ("plan", without_links(plan).into()),
+            ]),
+            Letter::TrialEnding { app, ends_at } => values.extend([
+                ("billing", billing()),
+                // Nothing, which `if` takes for false, where it is no app's.
+                ("app", without_links(app.unwrap_or_default()).into()),
+                ("ends", ends_at.to_minute().into()),
+            ]),
         }
         values
     }
@@ -163,6 +221,10 @@ impl Letter<'_> {
             Self::Invite { .. } => "invite",
             Self::AlreadyRegistered => "already_registered",
             Self::PasswordChanged => "password_changed",
+            Self::CreditsLow { .. } => "credits_low",
+            Self::PaymentFailed { .. } => "payment_failed",
+            Self::SubscriptionEnded { .. } => "subscription_ended",
+            Self::TrialEnding { .. } => "trial_ending",
         };
         format!("{kind}.{ending}")
     }
@@ -172,7 +234,12 @@ impl Letter<'_> {
             Self::VerifyEmail { token, .. }
             | Self::ResetPassword { token, .. }
             | Self::Invite { token, .. } => Some(token),
-            Self::AlreadyRegistered | Self::PasswordChanged => None,
+            Self::AlreadyRegistered
+            | Self::PasswordChanged
+            | Self::CreditsLow { .. }
+            | Self::PaymentFailed { .. }
+            | Self::SubscriptionEnded { .. }
+            | Self::TrialEnding { .. } => None,
         }
     }
 }
@@ -202,7 +269,43 @@ const SAMPLES: &[Letter<'static>] = &[
     },
     Letter::AlreadyRegistered,
     Letter::PasswordChanged,
+    credits_low(120_000),
+    credits_low(0),
+    payment_failed(PaidFor::Subscription),
+    payment_failed(PaidFor::Topup),
+    payment_failed(PaidFor::AutoRecharge),
+    Letter::SubscriptionEnded {
+        at: SAMPLE_AT,
+        plan: "pro",
+    },
+    Letter::TrialEnding {
+        app: Some("app"),
+        ends_at: SAMPLE_AT,
+    },
+    Letter::TrialEnding {
+        app: None,
+        ends_at: SAMPLE_AT,
+    },
 ];
+
+const SAMPLE_AT: UnixMillis = UnixMillis::from_ms(1_800_000_000_000);
+
+const fn credits_low(left_mc: i64) -> Letter<'static> {
+    Letter::CreditsLow {
+        at: SAMPLE_AT,
+        left_mc,
+        currency: "EUR",
+    }
+}
+
+const fn payment_failed(paid_for: PaidFor) -> Letter<'static> {
+    Letter::PaymentFailed {
+        at: SAMPLE_AT,
+        amount_cents: 999,
+        currency: "EUR",
+        paid_for,
+    }
+}
 
 /// A name that somebody has chosen and that goes to a third: one that no mail program takes for a link. Invitations
 /// would otherwise carry anybody's advertisement in the operator's name.

@@ -12,6 +12,8 @@ pub(crate) struct Links {
     pub(crate) accept_invite: Target,
     pub(crate) log_in: Target,
     pub(crate) forgot_password: Target,
+    /// Where an owner sees to plan, payments and credit.
+    pub(crate) billing: Target,
 }
 
 /// A page: a path under the public URL, or a whole http or https URL; perhaps with a query, never with a fragment, which

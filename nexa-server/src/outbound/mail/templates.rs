@@ -14,12 +14,16 @@ macro_rules! files {
     };
 }
 
-const OURS: [(&str, &str); 15] = files![
+const OURS: [(&str, &str); 27] = files![
     "verify_email.subject.txt" "verify_email.txt" "verify_email.html"
     "reset_password.subject.txt" "reset_password.txt" "reset_password.html"
     "invite.subject.txt" "invite.txt" "invite.html"
     "already_registered.subject.txt" "already_registered.txt" "already_registered.html"
     "password_changed.subject.txt" "password_changed.txt" "password_changed.html"
+    "credits_low.subject.txt" "credits_low.txt" "credits_low.html"
+    "payment_failed.subject.txt" "payment_failed.txt" "payment_failed.html"
+    "subscription_ended.subject.txt" "subscription_ended.txt" "subscription_ended.html"
+    "trial_ending.subject.txt" "trial_ending.txt" "trial_ending.html"
 ];
 
 /// Templates that all parse. What they name is checked by [`Templates::check`].

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::super::{Letter, Letters, Links, Message, Target};
+use crate::domain::notices::PaidFor;
+use crate::time::UnixMillis;
 
 pub(super) fn links() -> Links {
     let target = |text| Target::parse(text).unwrap();
@@ -12,6 +14,7 @@ pub(super) fn links() -> Links {
         accept_invite: target("/accept-invite"),
         log_in: target("/login"),
         forgot_password: target("/forgot-password"),
+        billing: target("/billing"),
     }
 }
 
@@ -33,6 +36,25 @@ fn invite<'a>(tenant: &'a str, inviter: &'a str) -> Letter<'a> {
         tenant,
         inviter,
         role: "member",
+    }
+}
+
+const AT: UnixMillis = UnixMillis::from_ms(1_800_000_000_000);
+
+const fn credits_low(left_mc: i64) -> Letter<'static> {
+    Letter::CreditsLow {
+        at: AT,
+        left_mc,
+        currency: "EUR",
+    }
+}
+
+const fn payment_failed(paid_for: PaidFor) -> Letter<'static> {
+    Letter::PaymentFailed {
+        at: AT,
+        amount_cents: 990,
+        currency: "EUR",
+        paid_for,
     }
 }
 
@@ -75,6 +97,7 @@ fn each_letter_says_what_it_is_for() {
     };
     const LOG_IN: &str = "https://auth.example.com/base/login";
     const FORGOT: &str = "https://auth.example.com/base/forgot-password";
+    const BILLING: &str = "https://auth.example.com/base/billing";
     for (letter, subject, link, words) in [
         (
             verify,
@@ -117,6 +140,67 @@ fn each_letter_says_what_it_is_for() {
             FORGOT,
             &["a@example.com"],
         ),
+        (
+            credits_low(42_500),
+            "Your credit is running low",
+            BILLING,
+            &["a@example.com", "on 2027-01-15 08:00 UTC", "0.425 EUR"],
+        ),
+        (
+            credits_low(-1),
+            "Your credit is used up",
+            BILLING,
+            &["used up on 2027-01-15 08:00 UTC"],
+        ),
+        (
+            payment_failed(PaidFor::Subscription),
+            "A payment has failed",
+            BILLING,
+            &[
+                "9.90 EUR",
+                "for your subscription at",
+                "2027-01-15 08:00 UTC",
+            ],
+        ),
+        (
+            payment_failed(PaidFor::Topup),
+            "A payment has failed",
+            BILLING,
+            &["for a top-up of your credit at"],
+        ),
+        (
+            payment_failed(PaidFor::AutoRecharge),
+            "A payment has failed",
+            BILLING,
+            &["for the automatic top-up of your credit at"],
+        ),
+        (
+            Letter::SubscriptionEnded {
+                at: AT,
+                plan: "pro",
+            },
+            "Your subscription has ended",
+            BILLING,
+            &["pro", "ended on 2027-01-15 08:00 UTC"],
+        ),
+        (
+            Letter::TrialEnding {
+                app: Some("engine"),
+                ends_at: AT,
+            },
+            "Your trial ends on 2027-01-15 08:00 UTC",
+            BILLING,
+            &["engine", "2027-01-15 08:00 UTC"],
+        ),
+        (
+            Letter::TrialEnding {
+                app: None,
+                ends_at: AT,
+            },
+            "Your trial ends on 2027-01-15 08:00 UTC",
+            BILLING,
+            &["your trial at auth.example.com"],
+        ),
     ] {
         let Message {
             id,
@@ -136,8 +220,7 @@ fn each_letter_says_what_it_is_for() {
             assert!(text.contains(word), "{word}: {text}");
             assert!(plain(&html).contains(word), "{word}: {html}");
         }
-        let is_about_token = !matches!(letter, Letter::AlreadyRegistered | Letter::PasswordChanged);
-        assert_eq!(text.contains("token"), is_about_token);
+        assert_eq!(text.contains("token"), link.contains("token"), "{text}");
         for part in [&text, &html] {
             assert!(
                 !part.contains("{{") && !part.contains("{%") && !part.contains("\n\n\n"),
@@ -225,6 +308,27 @@ fn no_name_makes_markup_lines_or_links() {
                 }
             }
         }
+    }
+    // The operator names apps and plans; a mail program finds links in them all the same.
+    let of_app = Letter::TrialEnding {
+        app: Some("com.evil.example"),
+        ends_at: AT,
+    };
+    let of_plan = Letter::SubscriptionEnded {
+        at: AT,
+        plan: "<b>https://evil.example</b>",
+    };
+    for written in [write(&of_app), write(&of_plan)] {
+        let Message { text, html, .. } = written;
+        assert_eq!(
+            hrefs(&html),
+            ["https://auth.example.com/base/billing"; 2],
+            "{html}"
+        );
+        for part in [&text, &html] {
+            assert!(!part.contains("evil.example"), "{part}");
+        }
+        assert!(!html.contains("<b>"), "{html}");
     }
     let long = "x".repeat(10_000);
     assert!(write(&invite(&long, "b@example.com")).subject.len() < 300);

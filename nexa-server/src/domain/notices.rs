@@ -1,0 +1,308 @@
+//! Notices: what the owners of a tenant are to be told, each once, kept as events that mail and other channels carry.
+
+use nexa_core::uuid_v7_from;
+
+use super::error::Error;
+use crate::store::notices::{self, NoticeRow};
+use crate::store::{Store, Tx, credits, mails, tenants, users};
+use crate::time::UnixMillis;
+
+/// How long before its end a trial is told to end, in seconds; one that does not last as long is told at its beginning.
+const BEFORE_END_S: i64 = 3 * 24 * 3600;
+
+/// What there is to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// What the tenant may spend has come down to this, in millicents.
+    CreditsLow { left_mc: i64 },
+    /// A payment was not made, in cents.
+    PaymentFailed {
+        amount_cents: i64,
+        paid_for: PaidFor,
+    },
+    /// The tenant has no plan any more.
+    SubscriptionEnded { plan_name: String },
+    /// The trial of an app ends then, or without one that of the tenant's credits.
+    TrialEnding {
+        app_id: Option<String>,
+        ends_at: UnixMillis,
+    },
+}
+
+/// What a payment was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PaidFor {
+    Subscription,
+    Topup,
+    /// A top-up that the tenant has asked for once and for all.
+    AutoRecharge,
+}
+
+/// A notice, and when it was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) at: UnixMillis,
+    pub(crate) notice: Notice,
+}
+
+/// Tells the tenant's owners, in the transaction of what it is about. `subject` says which one of its kind it is: a notice of
+/// that kind with the same subject is told once. A tenant that is being erased is told nothing.
+pub(crate) fn tell(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    tenant_id: &str,
+    subject: &str,
+    notice: &Notice,
+) -> Result<(), Error> {
+    tell_at(tx, now, tenant_id, subject, notice, now)
+}
+
+/// As [`tell`], but not before `due_at`; what is told until then of the same kind and subject is this one.
+pub(crate) fn tell_at(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    tenant_id: &str,
+    subject: &str,
+    notice: &Notice,
+    due_at: UnixMillis,
+) -> Result<(), Error> {
+    let row = NoticeRow::new(new_id(tx, now)?, now, tenant_id, subject, notice, due_at);
+    Ok(notices::insert(tx, &row)?)
+}
+
+/// Tells of the end of a trial before it comes. The subject is the app, or the period of the credits. An end that has moved
+/// since, because the operator gives more days or fewer, is told as it is now, unless the old one has been.
+pub(crate) fn tell_of_trial(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    tenant_id: &str,
+    trial: TrialOf<'_>,
+    ends_at: UnixMillis,
+) -> Result<(), Error> {
+    if ends_at <= now {
+        return Ok(());
+    }
+    let (subject, app_id) = match trial {
+        TrialOf::App(id) => (id, Some(id.to_owned())),
+        TrialOf::Credits { period_id } => (period_id, None),
+    };
+    let notice = Notice::TrialEnding { app_id, ends_at };
+    let due_at = ends_at.plus_seconds(-BEFORE_END_S).max(now);
+    let row = NoticeRow::new(new_id(tx, now)?, now, tenant_id, subject, &notice, due_at);
+    notices::insert(tx, &row)?;
+    Ok(notices::set_end(tx, &row, ends_at)?)
+}
+
+/// What is tried.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TrialOf<'a> {
+    App(&'a str),
+    Credits { period_id: &'a str },
+}
+
+/// What became of the notices that were due.
+#[derive(Debug, Default)]
+pub(crate) struct Carried {
+    /// How many mails wait to be sent now.
+    pub(crate) mails: usize,
+    /// The notices that could not be carried, and why; the next call tries again.
+    pub(crate) failed: Vec<(String, Error)>,
+}
+
+/// Hands the notices that are due to what carries them, the longest due first, a bounded number of them; what is left over
+/// waits for the next call. Each has a write of its own, so that none stands in the way of the others.
+///
+/// # Errors
+/// `Store` when the store takes nothing at present.
+pub(crate) fn carry_due(store: &Store, now: UnixMillis) -> Result<Carried, Error> {
+    const CHUNK: u32 = 100;
+    const CHUNKS: usize = 10;
+    let mut carried = Carried::default();
+    let mut after = None;
+    for _ in 0..CHUNKS {
+        let due = store.read(|tx| notices::due(tx, now, after.as_ref(), CHUNK))?;
+        for (_, id) in &due {
+            let notice_id = id.clone();
+            match store.write(move |tx| carry(tx, now, &notice_id)) {
+                Ok(mails) => carried.mails += mails,
+                Err(Error::Store(error)) if error.is_temporary() => return Err(error.into()),
+                Err(error) => carried.failed.push((id.clone(), error)),
+            }
+        }
+        match due.into_iter().next_back() {
+            Some(last) => after = Some(last),
+            None => break,
+        }
+    }
+    Ok(carried)
+}
+
+/// Carries one notice: a mail for each owner who can be reached, in the transaction that notes it; answers how many. What has
+/// no reason any more is dropped, and may be told anew.
+fn carry(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<usize, Error> {
+    let Some(row) = notices::find(tx, id)?.filter(|row| row.carried_at.is_none()) else {
+        return Ok(0);
+    };
+    if !has_reason(tx, now, &row)? {
+        notices::delete(tx, id)?;
+        return Ok(0);
+    }
+    notices::set_carried(tx, now, id)?;
+    const OWNERS: u32 = 100;
+    let mut mails = 0;
+    let mut last: Option<String> = None;
+    loop {
+        let owners = users::reachable_owners(tx, &row.tenant_id, last.as_deref(), OWNERS)?;
+        for owner in &owners {
+            mails::insert_notice(tx, now, &new_id(tx, now)?, id, owner)?;
+        }
+        mails += owners.len();
+        match owners.into_iter().next_back() {
+            Some(owner) => last = Some(owner),
+            None => return Ok(mails),
+        }
+    }
+}
+
+/// What a mail is to say; `None` when there is nothing to say any more.
+pub(super) fn still_told(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<Option<Told>, Error> {
+    let Some(row) = notices::find(tx, id)? else {
+        return Ok(None);
+    };
+    match has_reason(tx, now, &row)? {
+        true => Ok(Some(Told {
+            at: row.told_at,
+            notice: row.notice()?,
+        })),
+        false => Ok(None),
+    }
+}
+
+/// Whether what a notice tells of is still to come, or has happened for good.
+fn has_reason(tx: &Tx<'_>, now: UnixMillis, row: &NoticeRow) -> Result<bool, Error> {
+    match row.notice()? {
+        Notice::CreditsLow { .. }
+        | Notice::PaymentFailed { .. }
+        | Notice::SubscriptionEnded { .. } => Ok(true),
+        Notice::TrialEnding { ends_at, .. } if ends_at <= now => Ok(false),
+        // Whoever has a plan has no trial of any app.
+        Notice::TrialEnding {
+            app_id: Some(_), ..
+        } => Ok(tenants::plan(tx, &row.tenant_id)?.is_none()),
+        Notice::TrialEnding { app_id: None, .. } => {
+            let account = credits::account(tx, &row.tenant_id)?;
+            let period = account.and_then(|account| account.period);
+            Ok(period.is_some_and(|period| period.id == row.subject))
+        }
+    }
+}
+
+/// An id that sorts by time: closures on the writer's thread have no other source of chance.
+fn new_id(tx: &Tx<'_>, now: UnixMillis) -> Result<String, Error> {
+    Ok(uuid_v7_from(now.unsigned_ms(), tx.salt()?))
+}
+
+const CREDITS_LOW: &str = "credits_low";
+const PAYMENT_FAILED: &str = "payment_failed";
+const SUBSCRIPTION_ENDED: &str = "subscription_ended";
+const TRIAL_ENDING: &str = "trial_ending";
+
+impl NoticeRow {
+    fn new(
+        id: String,
+        now: UnixMillis,
+        tenant_id: &str,
+        subject: &str,
+        notice: &Notice,
+        due_at: UnixMillis,
+    ) -> Self {
+        let mut row = Self {
+            id,
+            tenant_id: tenant_id.to_owned(),
+            kind: String::new(),
+            subject: subject.to_owned(),
+            left_mc: None,
+            amount_cents: None,
+            paid_for: None,
+            plan: None,
+            app_id: None,
+            ends_at: None,
+            told_at: now,
+            due_at,
+            carried_at: None,
+        };
+        let kind = match notice {
+            Notice::CreditsLow { left_mc } => {
+                row.left_mc = Some(*left_mc);
+                CREDITS_LOW
+            }
+            Notice::PaymentFailed {
+                amount_cents,
+                paid_for,
+            } => {
+                row.amount_cents = Some(*amount_cents);
+                row.paid_for = Some(paid_for.as_str().to_owned());
+                PAYMENT_FAILED
+            }
+            Notice::SubscriptionEnded { plan_name } => {
+                row.plan = Some(plan_name.clone());
+                SUBSCRIPTION_ENDED
+            }
+            Notice::TrialEnding { app_id, ends_at } => {
+                row.app_id = app_id.clone();
+                row.ends_at = Some(*ends_at);
+                TRIAL_ENDING
+            }
+        };
+        row.kind = kind.to_owned();
+        row
+    }
+
+    /// What a stored notice says.
+    fn notice(&self) -> Result<Notice, Error> {
+        let amount = |column: Option<i64>| column.ok_or_else(|| self.fault());
+        Ok(match self.kind.as_str() {
+            CREDITS_LOW => Notice::CreditsLow {
+                left_mc: amount(self.left_mc)?,
+            },
+            PAYMENT_FAILED => Notice::PaymentFailed {
+                amount_cents: amount(self.amount_cents)?,
+                paid_for: (self.paid_for.as_deref())
+                    .and_then(PaidFor::parse)
+                    .ok_or_else(|| self.fault())?,
+            },
+            SUBSCRIPTION_ENDED => Notice::SubscriptionEnded {
+                plan_name: self.plan.clone().ok_or_else(|| self.fault())?,
+            },
+            TRIAL_ENDING => Notice::TrialEnding {
+                app_id: self.app_id.clone(),
+                ends_at: self.ends_at.ok_or_else(|| self.fault())?,
+            },
+            _ => return Err(self.fault()),
+        })
+    }
+
+    fn fault(&self) -> Error {
+        Error::Fault(format!(
+            "notice {} in the store is no {:?}",
+            self.id, self.kind
+        ))
+    }
+}
+
+impl PaidFor {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Subscription => "subscription",
+            Self::Topup => "topup",
+            Self::AutoRecharge => "auto_recharge",
+        }
+    }
+
+    /// Reads a stored one.
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Subscription, Self::Topup, Self::AutoRecharge]
+            .into_iter()
+            .find(|paid_for| paid_for.as_str() == text)
+    }
+}
