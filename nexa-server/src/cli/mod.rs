@@ -21,6 +21,7 @@ mod running_server;
 mod serve;
 mod status;
 mod status_folder;
+mod tenants;
 
 use std::process::ExitCode;
 
@@ -58,6 +59,8 @@ enum Command {
     Backup(backup::Backup),
     /// Make another operator key.
     OperatorKey(operator_key::OperatorKey),
+    /// List, show, disable and enable the tenants of a running server.
+    Tenants(tenants::Tenants),
     /// Checkpoint and verify the audit trail.
     Audit(audit::Audit),
 }
@@ -94,6 +97,7 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::CheckConfig(check_config) => check_config.run(),
         Command::Backup(backup) => backup.run(),
         Command::OperatorKey(operator_key) => operator_key.run(),
+        Command::Tenants(tenants) => tenants.run(),
         Command::Audit(audit) => audit.run(),
     }
 }

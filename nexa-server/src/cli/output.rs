@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use rand_core::Rng;
+use serde_json::Value;
 
 use super::exit::Failure;
 use crate::serve::rng;
@@ -15,6 +16,26 @@ pub(super) fn print_line(line: &str) -> Result<(), Failure> {
     writeln!(output, "{line}")
         .and_then(|()| output.flush())
         .map_err(|error| Failure::failed(format!("standard output: {error}")))
+}
+
+/// A text that others chose, for a terminal: what would steer it, turn the writing around it or not be seen is escaped.
+pub(super) fn shown(text: &str) -> String {
+    let escaped = text.escape_debug().to_string();
+    // Nothing depends on quotes here, and names have them.
+    escaped.replace("\\'", "'").replace("\\\"", "\"")
+}
+
+/// Writes an answer of a server as one line of JSON. What would steer a terminal is escaped in it, as JSON allows.
+pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
+    let mut line = String::new();
+    for c in value.to_string().chars() {
+        match c.is_control() {
+            // None of them is beyond U+009F.
+            true => line.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => line.push(c),
+        }
+    }
+    print_line(&line)
 }
 
 /// Writes a whole public document to a file, or to standard output: a key set, a shard, a request.
@@ -111,6 +132,30 @@ pub(super) fn remark(line: &str) {
     let _ = io::stderr()
         .lock()
         .write_all(format!("{line}\n").as_bytes());
+}
+
+#[cfg(test)]
+mod texts {
+    use super::*;
+
+    #[test]
+    fn no_name_steers_a_terminal() {
+        for (name, on_terminal) in [
+            ("Acme & S\u{f6}hne", "Acme & S\u{f6}hne"),
+            ("O'Brien \"Bob\"", "O'Brien \"Bob\""),
+            (
+                "\u{939}\u{93f}\u{928}\u{94d}\u{926}\u{940}",
+                "\u{939}\u{93f}\u{928}\u{94d}\u{926}\u{940}",
+            ),
+            ("a\u{1b}[2Jb", "a\\u{1b}[2Jb"),
+            ("a\u{9b}2J", "a\\u{9b}2J"),
+            ("a\r\n\tb", "a\\r\\n\\tb"),
+            ("a\u{202e}b\u{2028}c", "a\\u{202e}b\\u{2028}c"),
+            ("a\\'b", "a\\\\'b"),
+        ] {
+            assert_eq!(shown(name), on_terminal);
+        }
+    }
 }
 
 #[cfg(test)]

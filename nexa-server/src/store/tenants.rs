@@ -1,12 +1,22 @@
 //! Rows of tenants.
 
-use super::{StoreError, Tx};
+use super::{Row, StoreError, Tx};
 use crate::time::UnixMillis;
 
 pub(crate) struct Tenant {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) kind: String,
+    pub(crate) created_at: UnixMillis,
+}
+
+/// A tenant as the operator sees it.
+pub(crate) struct SeenTenant {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) is_active: bool,
+    pub(crate) plan: Option<String>,
     pub(crate) created_at: UnixMillis,
 }
 
@@ -47,6 +57,44 @@ pub(crate) fn find(tx: &Tx<'_>, id: &str) -> Result<Option<Tenant>, StoreError> 
             })
         },
     )
+}
+
+/// The tenant of that id as the operator sees it, unless it is erased or being erased.
+pub(crate) fn seen(tx: &Tx<'_>, id: &str) -> Result<Option<SeenTenant>, StoreError> {
+    tx.optional(
+        "SELECT id, name, kind, state, plan, created_at_ms FROM tenants
+         WHERE id = ?1 AND erasing_since_ms IS NULL AND erased_at_ms IS NULL",
+        &[id.into()],
+        read_seen,
+    )
+}
+
+/// Such tenants, newest first, older than the one of that id.
+pub(crate) fn list(
+    tx: &Tx<'_>,
+    before: Option<&str>,
+    limit: u32,
+) -> Result<Vec<SeenTenant>, StoreError> {
+    // Greater than any id: with "or NULL" in the condition every page would read all tenants before it.
+    const AFTER_ALL: &str = "~";
+    tx.all(
+        "SELECT id, name, kind, state, plan, created_at_ms FROM tenants
+         WHERE id < ?1 AND erasing_since_ms IS NULL AND erased_at_ms IS NULL
+         ORDER BY id DESC LIMIT ?2",
+        &[before.unwrap_or(AFTER_ALL).into(), limit.into()],
+        read_seen,
+    )
+}
+
+fn read_seen(row: &Row<'_>) -> Result<SeenTenant, StoreError> {
+    Ok(SeenTenant {
+        id: row.text(0)?,
+        name: row.text(1)?,
+        kind: row.text(2)?,
+        is_active: row.text(3)? == "active",
+        plan: row.optional_text(4)?,
+        created_at: UnixMillis::from_ms(row.int(5)?),
+    })
 }
 
 /// The plan that a tenant has, if it has one.

@@ -154,6 +154,28 @@ pub(crate) fn list(
     )
 }
 
+/// How many users a tenant has.
+pub(crate) fn count(tx: &Tx<'_>, tenant_id: &str) -> Result<i64, StoreError> {
+    tx.one(
+        "SELECT count(*) FROM users WHERE tenant_id = ?1",
+        &[tenant_id.into()],
+        |row| row.int(0),
+    )
+}
+
+/// The owners of a tenant, the longest-standing first.
+pub(crate) fn owners(tx: &Tx<'_>, tenant_id: &str, limit: u32) -> Result<Vec<User>, StoreError> {
+    tx.all(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " WHERE users.tenant_id = ?1 AND users.role = 'owner' ORDER BY users.id LIMIT ?2"
+        ),
+        &[tenant_id.into(), limit.into()],
+        read,
+    )
+}
+
 /// How many active users of that role the tenant has beside one.
 pub(crate) fn count_others(
     tx: &Tx<'_>,
@@ -213,6 +235,23 @@ pub(crate) fn oldest_active_owner(
         ),
         &[tenant_id.into()],
         read,
+    )
+}
+
+/// The active owners of an active tenant who have an address, after the one of that id.
+pub(crate) fn reachable_owners(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<String>, StoreError> {
+    tx.all(
+        "SELECT users.id FROM users JOIN tenants ON tenants.id = users.tenant_id
+         WHERE users.tenant_id = ?1 AND (?2 IS NULL OR users.id > ?2) AND users.role = 'owner' AND users.state = 'active'
+             AND tenants.state = 'active' AND users.email_given IS NOT NULL
+         ORDER BY users.id LIMIT ?3",
+        &[tenant_id.into(), after.into(), limit.into()],
+        |row| row.text(0),
     )
 }
 
