@@ -101,8 +101,10 @@ impl App {
                 limiter: Limiter::new(&config.allowances),
                 running: Running::default(),
                 slow: Permits::new(2, 64),
+                outbound: Permits::new(8, 64),
                 erasing: Pace::default(),
                 mail_due: Notify::new(),
+                payments_due: Notify::new(),
                 issuer_keys: (config.trusted_issuers.iter())
                     .map(|(_, source)| IssuerKeys::new(source.clone()))
                     .collect(),
@@ -258,7 +260,7 @@ impl App {
     pub(crate) fn plan(&self, head: &Parts) -> Plan {
         let run = match self.route(head).map_or(Lane::Memory, |route| route.lane) {
             Lane::Memory => Run::Inline,
-            Lane::Store | Lane::Slow => Run::Blocking,
+            Lane::Store | Lane::Slow | Lane::Outbound => Run::Blocking,
         };
         Plan {
             run,

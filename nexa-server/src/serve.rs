@@ -124,6 +124,9 @@ impl Server {
                  [mail] url names a mail server"
             );
         }
+        if (config.payments.as_ref()).is_some_and(MollieSettings::takes_no_money) {
+            tracing::warn!("mollie.api_key is a test key: payments succeed without any money");
+        }
         let mailer = config
             .mail
             .mailer(&public_url)

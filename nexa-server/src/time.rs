@@ -75,6 +75,15 @@ impl UnixMillis {
 }
 
 const MS_A_DAY: i64 = 86_400_000;
+impl UnixMillis {
+    /// As people read it in a letter, to the minute: `2024-01-15 10:30 UTC`.
+    pub(crate) fn to_minute(self) -> String {
+        let text = self.to_rfc3339();
+        let minute = text.get(..16).unwrap_or(&text);
+        format!("{} UTC", minute.replace('T', " "))
+    }
+}
+
 /// The start of year 0, the first instant that RFC 3339 can write in UTC.
 const EARLIEST_MS: i64 = -62_167_219_200_000;
 /// The end of year 9999, the last one.
@@ -230,6 +239,17 @@ mod tests {
                 text.parse(),
                 Ok(UnixMillis::from_ms(ms.clamp(EARLIEST_MS, LATEST_MS)))
             );
+        }
+    }
+
+    #[test]
+    fn letters_show_minutes() {
+        for (ms, text) in [
+            (1_705_314_659_999, "2024-01-15 10:30 UTC"),
+            (i64::MIN, "0000-01-01 00:00 UTC"),
+            (i64::MAX, "9999-12-31 23:59 UTC"),
+        ] {
+            assert_eq!(UnixMillis::from_ms(ms).to_minute(), text);
         }
     }
 

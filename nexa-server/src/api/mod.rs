@@ -1,6 +1,7 @@
 //! The endpoints: wire shapes and error texts live here and nowhere else. A file's path mirrors its URL.
 
 mod account;
+mod amounts;
 mod audit;
 mod auth;
 mod authorize;
@@ -19,11 +20,14 @@ mod oauth;
 mod oauth_error;
 mod openapi;
 mod operator;
+mod payments;
 pub(crate) mod rate_limit;
 mod refusal;
 mod repeat;
 mod route;
+mod subscriptions;
 mod team;
+mod usage;
 mod users;
 mod v1;
 mod well_known;
@@ -33,6 +37,7 @@ pub(crate) use issuer_keys::IssuerKeys;
 pub(crate) use licenses::status::ShardBytes;
 pub(crate) use openapi::document as openapi_document;
 pub(crate) use operator::audit::SignedCheckpoint;
+pub(crate) use payments::provider;
 pub(crate) use repeat::attempt;
 pub(crate) use route::{Cx, Lane, Route, Services};
 pub(crate) use well_known::KeySetBytes;
@@ -183,12 +188,39 @@ pub(crate) fn routes() -> Vec<Route> {
         Route { method: post(), path: "/api/licenses/{jti}/revoke", access: Member, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "Revoke a licence", handler: handler(licenses::revoke) },
 
+        Route { method: get(), path: "/api/subscriptions/plans", access: Public, limits: &[], lane: Lane::Memory, replays: None, dialect: Dialect::Agentyk,
+            summary: "The plans that are for sale", handler: handler(subscriptions::plans) },
+        Route { method: get(), path: "/api/subscriptions", access: Manager, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "What the tenant is subscribed to", handler: handler(subscriptions::own) },
+        Route { method: post(), path: "/api/subscriptions/checkout", access: ManagerInPerson, limits: &[], lane: Lane::Outbound, replays: Some(StatusCode::CREATED), dialect: Dialect::Agentyk,
+            summary: "Begin to pay for a plan", handler: handler(subscriptions::checkout) },
+        Route { method: post(), path: "/api/subscriptions/cancel", access: ManagerInPerson, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "Cancel the subscription at the end of what is paid", handler: handler(subscriptions::cancel) },
+
         Route { method: get(), path: "/api/credits/rates", access: Public, limits: &[], lane: Lane::Memory, replays: None, dialect: Dialect::Agentyk,
             summary: "What uses of apps cost", handler: handler(credits::rates) },
         Route { method: get(), path: "/api/credits/balance", access: Manager, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "What the tenant may spend", handler: handler(credits::balance) },
         Route { method: get(), path: "/api/credits/transactions", access: Manager, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "The ledger, newest first", handler: handler(credits::transactions) },
+        Route { method: post(), path: "/api/credits/topup", access: ManagerInPerson, limits: &[], lane: Lane::Outbound, replays: Some(StatusCode::CREATED), dialect: Dialect::Agentyk,
+            summary: "Begin to pay for credits that stay", handler: handler(credits::topup::topup) },
+        Route { method: get(), path: "/api/credits/auto-recharge", access: Manager, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "When the balance is topped up by itself", handler: handler(credits::auto_recharge::get) },
+        Route { method: post(), path: "/api/credits/auto-recharge/setup", access: ManagerInPerson, limits: &[], lane: Lane::Outbound, replays: Some(StatusCode::CREATED), dialect: Dialect::Agentyk,
+            summary: "Begin to have the balance topped up by itself", handler: handler(credits::auto_recharge::setup) },
+        Route { method: patch(), path: "/api/credits/auto-recharge", access: ManagerInPerson, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "Change when the balance is topped up by itself", handler: handler(credits::auto_recharge::update) },
+        Route { method: delete(), path: "/api/credits/auto-recharge", access: ManagerInPerson, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "Have the balance topped up by itself no more", handler: handler(credits::auto_recharge::remove) },
+
+        Route { method: post(), path: payments::provider::WEBHOOK_PATH, access: Public, limits: &[Limit::WebhookPerAddress], lane: Lane::Outbound, replays: None, dialect: Dialect::Agentyk,
+            summary: "What the payment provider calls when something has happened to a payment", handler: handler(payments::webhook::webhook) },
+
+        Route { method: post(), path: "/api/usage/report", access: License, limits: &[Limit::UsageReportPerAddress], lane: Lane::Store, replays: Some(StatusCode::OK), dialect: Dialect::Agentyk,
+            summary: "Report what an app has used, and pay for it", handler: handler(usage::report) },
+        Route { method: get(), path: "/api/usage/summary", access: Member, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "What was used, by day, app or model", handler: handler(usage::summary) },
 
         Route { method: get(), path: "/api/downloads/models/{modelId}", access: License, limits: &[Limit::DownloadPerAddress], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "Where a model can be downloaded for a while", handler: handler(downloads::model) },
@@ -212,6 +244,10 @@ pub(crate) fn routes() -> Vec<Route> {
         Route { method: delete(), path: "/api/operator/apps/{id}", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "Delete an app; its licences stay valid", handler: handler(operator::apps::delete) },
 
+        Route { method: get(), path: "/api/operator/tenants", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "List tenants, newest first", handler: handler(operator::tenants::list) },
+        Route { method: get(), path: "/api/operator/tenants/{id}", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "One tenant", handler: handler(operator::tenants::get) },
         Route { method: patch(), path: "/api/operator/tenants/{id}", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "Enable or disable a tenant, or give it a plan", handler: handler(operator::tenants::update) },
         Route { method: delete(), path: "/api/operator/tenants/{id}", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,

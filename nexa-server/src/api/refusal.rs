@@ -163,6 +163,17 @@ pub(super) fn refused(error: Error, dialect: Dialect) -> Shown {
             "not_configured",
             format!("This server has no {what}; its operator has to configure one"),
         ),
+        Error::ProviderSilent => Shown::new(
+            S::SERVICE_UNAVAILABLE,
+            "payment_provider_silent",
+            "The payment provider does not answer; try again, with the same Idempotency-Key if there was one",
+        )
+        .retry_after(30),
+        Error::ProviderRefused => Shown::new(
+            S::SERVICE_UNAVAILABLE,
+            "payment_provider_refused",
+            "The payment provider refused this; its operator finds the reason in the log of this server",
+        ),
         Error::IdempotencyKeyInUse => Shown::new(
             S::CONFLICT,
             "idempotency_key_in_use",

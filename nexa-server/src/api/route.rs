@@ -67,6 +67,8 @@ pub(crate) enum Lane {
     Store,
     /// On the blocking pool, and with a permit once the gate and the decoding have passed it.
     Slow,
+    /// As `Slow`, for what waits for other machines: its permits are its own.
+    Outbound,
 }
 
 /// What every call shares.
@@ -93,18 +95,17 @@ pub(crate) struct Services {
     /// Calls with an `Idempotency-Key` that are running.
     pub(crate) running: Running,
     pub(crate) slow: Permits,
+    pub(crate) outbound: Permits,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) letters: Letters,
     /// `None`: no money is taken.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the routes and jobs of payments call it")
-    )]
     pub(crate) payments: Option<Arc<dyn Payments>>,
     /// When the next erasure may rewrite the file.
     pub(crate) erasing: erasure::Pace,
     /// Wakes whoever sends mails.
     pub(crate) mail_due: Notify,
+    /// Wakes whoever calls the payment provider.
+    pub(crate) payments_due: Notify,
     /// Of the trusted issuers, in their order.
     pub(crate) issuer_keys: Vec<IssuerKeys>,
     /// The OpenAPI document, rendered once.
@@ -177,6 +178,11 @@ impl<'a> Cx<'a> {
         self.services.mail_due.notify_one();
     }
 
+    /// Has the payment provider asked for what a write has written down.
+    pub(crate) fn wake_payments(&self) {
+        self.services.payments_due.notify_one();
+    }
+
     /// Revokes what the disabling of a tenant has laid down.
     pub(crate) fn finish_revoking(&self) -> Result<(), Error> {
         licenses::finish_revoking(&self.services.store, self.now, &self.services.status)
@@ -243,6 +249,7 @@ where
             let decoded = I::extract(input)?;
             cx.permit = match cx.lane {
                 Lane::Slow => Some(cx.services.slow.enter()?),
+                Lane::Outbound => Some(cx.services.outbound.enter()?),
                 Lane::Memory | Lane::Store => None,
             };
             let answer = f(cx, decoded);

@@ -178,6 +178,41 @@ fn erasure_reaches_what_rows_have_left_on_other_pages() {
 }
 
 #[test]
+fn erasure_takes_notices_along_and_nothing_is_told_after_it() {
+    use crate::domain::notices::{self, Notice};
+    let mut fixture = crowd();
+    let sessions = [fixture.furnish(1), fixture.furnish(2)];
+    for (n, session) in (1..).zip(&sessions) {
+        let (_, me) = fixture.send("GET", "/api/auth/me", session, &Value::Null);
+        let tenant_id = me["tenant"]["id"].as_str().unwrap().to_owned();
+        let tell = |fixture: &Fixture, subject: &'static str| {
+            let (now, tenant_id) = (fixture.now, tenant_id.clone());
+            let plan_name = mark(n);
+            let store = &fixture.app.services().store;
+            let told = store.write(move |tx| {
+                let notice = Notice::SubscriptionEnded { plan_name };
+                notices::tell(tx, now, &tenant_id, subject, &notice)
+            });
+            told.unwrap();
+        };
+        tell(&fixture, "carried");
+        fixture.now = fixture.now.plus_seconds(60);
+        job::tick(fixture.app.services(), fixture.now);
+        tell(&fixture, "not yet");
+        if n == 2 {
+            let body = json!({ "password": "correct horse" });
+            let erased = fixture.send("DELETE", "/api/account", session, &body);
+            assert_eq!(erased.0, 200, "{}", erased.1);
+            tell(&fixture, "after it");
+        }
+    }
+    assert_eq!(fixture.number("SELECT count(*) FROM notices"), 2);
+    assert_eq!(fixture.files_with(&mark(2)), [""; 0]);
+    let mails = "SELECT count(*) FROM mails WHERE notice_id IS NOT NULL";
+    assert_eq!(fixture.number(mails), 2, "the other tenant's");
+}
+
+#[test]
 fn an_erasure_says_when_somebody_still_reads_what_is_erased() {
     let mut fixture = crowd();
     let session = fixture.furnish(1);
@@ -316,9 +351,10 @@ fn an_erasure_that_was_cut_off_is_finished_by_the_job() {
         principal: crate::domain::principal::Principal::Machine,
         address: None,
     };
-    let begun = services
-        .store
-        .write(move |tx| crate::domain::erasure::begin(tx, START, &origin, &tenant_id).map(drop));
+    let tariff = std::sync::Arc::clone(&services.tariff);
+    let begun = services.store.write(move |tx| {
+        crate::domain::erasure::begin(tx, START, &origin, &tariff, &tenant_id).map(drop)
+    });
     assert!(begun.is_ok());
     assert_eq!(
         fixture

@@ -78,6 +78,8 @@ pub(super) struct FileLimits {
     usage_report_per_address_a_minute: NonZeroU32,
     download_per_address_a_minute: NonZeroU32,
     status_per_address_a_minute: NonZeroU32,
+    payment_per_tenant_an_hour: NonZeroU32,
+    webhook_per_address_a_minute: NonZeroU32,
     pub(super) connections: usize,
     pub(super) body_bytes: usize,
     pub(super) cached_keys: usize,
@@ -99,6 +101,8 @@ impl Default for FileLimits {
             usage_report_per_address_a_minute: const { calls(600) },
             download_per_address_a_minute: const { calls(30) },
             status_per_address_a_minute: const { calls(600) },
+            payment_per_tenant_an_hour: const { calls(60) },
+            webhook_per_address_a_minute: const { calls(600) },
             connections: Limits::default().connections,
             body_bytes: 64 * 1024,
             cached_keys: 100_000,
@@ -135,6 +139,8 @@ impl FileLimits {
             usage_report_per_address_a_minute: self.usage_report_per_address_a_minute,
             download_per_address_a_minute: self.download_per_address_a_minute,
             status_per_address_a_minute: self.status_per_address_a_minute,
+            payment_per_tenant_an_hour: self.payment_per_tenant_an_hour,
+            webhook_per_address_a_minute: self.webhook_per_address_a_minute,
         }
     }
 }

@@ -24,6 +24,7 @@ struct FileLinks {
     accept_invite: String,
     log_in: String,
     forgot_password: String,
+    billing: String,
 }
 
 impl Default for FileMail {
@@ -45,6 +46,7 @@ impl Default for FileLinks {
             accept_invite: "/accept-invite".to_owned(),
             log_in: "/login".to_owned(),
             forgot_password: "/forgot-password".to_owned(),
+            billing: "/billing".to_owned(),
         }
     }
 }
@@ -96,6 +98,7 @@ impl FileLinks {
             accept_invite: target("accept_invite", &self.accept_invite)?,
             log_in: target("log_in", &self.log_in)?,
             forgot_password: target("forgot_password", &self.forgot_password)?,
+            billing: target("billing", &self.billing)?,
         })
     }
 }

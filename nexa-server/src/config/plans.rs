@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::rates::{amount, named, optional};
+use super::rates::{amount, optional};
+use crate::domain::apps::check_name;
 use crate::domain::money::{Cents, Millicents};
 use crate::domain::tariff::Plan;
 
@@ -39,11 +40,7 @@ pub(super) fn plans(entries: Vec<FilePlan>) -> Result<Vec<Plan>, String> {
 
 impl FilePlan {
     fn checked(self) -> Result<Plan, String> {
-        const ID_MAX: usize = 64;
-        named("id", &self.id)?;
-        if self.id.len() > ID_MAX {
-            return Err(format!("id must be at most {ID_MAX} characters"));
-        }
+        check_name("id", &self.id).map_err(|error| error.to_string())?;
         shown("name", &self.name, 100)?;
         if let Some(description) = &self.description {
             shown("description", description, 500)?;
@@ -108,8 +105,8 @@ mod tests {
                 "plans: \"gratis\": only one plan may cost nothing",
             ),
             (
-                "[[plans]]\nid = 'a b'\nname = 'A'\nprice = '1'".to_owned(),
-                "plans: \"a b\": id \"a b\" must be 1 to 100 visible ASCII characters",
+                "[[plans]]\nid = ''\nname = 'A'\nprice = '1'".to_owned(),
+                "plans: \"\": id: names must have 1 to 64 characters, none of them a control character",
             ),
             (
                 "[[plans]]\nid = 'a'\nname = ' '\nprice = '1'".to_owned(),

@@ -12,10 +12,11 @@ use super::mailed_tokens::{self, Purpose};
 use super::mails::{self, Addressee, MailKind};
 use super::password::Password;
 use super::principal::Role;
-use super::{apps, keys, licenses, sessions};
+use super::tariff::Tariff;
+use super::{apps, credits, keys, licenses, payments, sessions};
 use crate::store::tenants::{self, Tenant};
 use crate::store::users::{self, User};
-use crate::store::{StoreError, Tx, agents, invites, sessions as session_rows};
+use crate::store::{StoreError, Tx, agents, invites, sessions as session_rows, subscriptions};
 use crate::time::UnixMillis;
 
 /// A registration whose fields hold and whose password is hashed.
@@ -164,8 +165,9 @@ pub(super) fn give_up_address(
     Ok(Weakened::Tenant(user.tenant_id.clone()))
 }
 
-/// Enables or disables a tenant, and with it every key of its users. Sessions and tokens end with the first disabling and
-/// its licences are revoked; enabling revives none.
+/// Enables or disables a tenant, and with it every key of its users. With the first disabling sessions and tokens end, its
+/// licences are revoked, its subscription is cancelled and it is no customer of the payment provider any more; enabling
+/// revives none of these.
 ///
 /// # Errors
 /// `NotFound`.
@@ -173,6 +175,7 @@ pub(crate) fn enable_tenant(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
+    tariff: &Tariff,
     id: &str,
     is_enabled: bool,
 ) -> Result<((), Weakened), Error> {
@@ -186,6 +189,7 @@ pub(crate) fn enable_tenant(
         mailed_tokens::forget_tenant(tx, id)?;
         invites::delete_of_tenant(tx, id)?;
         licenses::begin_revoking(tx, now, origin, id)?;
+        payments::end_tenant(tx, now, tariff, id)?;
     }
     let act = match is_enabled {
         true => Act::TenantEnabled,
@@ -195,14 +199,16 @@ pub(crate) fn enable_tenant(
     Ok(((), Weakened::Tenant(id.to_owned())))
 }
 
-/// Gives a tenant a plan, or takes it: which terms its next licences have, of every app that knows the plan.
+/// Gives a tenant a plan, or takes it: which terms its next licences have, of every app that knows the plan, and which credits
+/// it is granted.
 ///
 /// # Errors
-/// `Invalid` for `plan`; `NotFound`.
+/// `Invalid` for `plan`; `NotFound`; `Conflict` while the tenant is subscribed.
 pub(crate) fn set_plan(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
+    tariff: &Tariff,
     id: &str,
     plan: Option<&str>,
 ) -> Result<(), Error> {
@@ -212,6 +218,12 @@ pub(crate) fn set_plan(
     if !tenants::set_plan(tx, id, plan)? {
         return Err(Error::NotFound { noun: "Tenant" });
     }
+    if subscriptions::live(tx, id)?.is_some() {
+        return Err(Error::Conflict {
+            rule: "The tenant pays for its plan; its subscription has to end first",
+        });
+    }
+    credits::plan_changed(tx, now, tariff, id)?;
     audit::record(tx, now, origin, Act::TenantPlanChanged, Some(id), Some(id))
 }
 

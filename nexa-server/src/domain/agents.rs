@@ -8,6 +8,7 @@ use super::credits::{self, Account, Balance, Trial};
 use super::email::EmailAddress;
 use super::error::Error;
 use super::keys::{self, Expiry, KeyFields, KeyPolicy, KeyTerms, NewKey};
+use super::notices::{self, TrialOf};
 use super::principal::{Member, Role, Via};
 use super::tariff::Tariff;
 use super::{fields, web_url};
@@ -157,7 +158,7 @@ impl NewAgent {
     }
 }
 
-/// Adds the agent: tenant, user, key, secret and trial balance, or nothing.
+/// Adds the agent: tenant, user, key, secret and trial balance, with a notice of its end, or nothing.
 pub(crate) fn register(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -170,7 +171,11 @@ pub(crate) fn register(
     agents::insert(tx, &new.agent)?;
     record(tx, now, origin, Act::AgentRegistered, &new.tenant.id)?;
     keys::create(tx, now, origin, &new.key, &new.api_key.digest())?;
-    credits::grant_trial(tx, now, tariff, &new.tenant.id, &new.trial)
+    let (tenant_id, trial) = (&new.tenant.id, &new.trial);
+    credits::grant_trial(tx, now, tariff, tenant_id, trial)?;
+    let period_id = &trial.period_id;
+    let of = TrialOf::Credits { period_id };
+    notices::tell_of_trial(tx, now, tenant_id, of, trial.ends_at)
 }
 
 /// An agent as it may see itself.

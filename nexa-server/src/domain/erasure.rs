@@ -10,6 +10,7 @@ use super::key_cache::Weakened;
 use super::licenses;
 use super::principal::Principal;
 use super::status::Signer;
+use super::tariff::Tariff;
 use crate::store::{Store, Tx, erasure, licenses as license_rows, tenants, users};
 use crate::time::UnixMillis;
 
@@ -31,12 +32,13 @@ pub(crate) fn begin_own(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
+    tariff: &Tariff,
 ) -> Result<(String, Weakened), Error> {
     let member = origin.principal.member()?;
     member.require_person()?;
     member.require_owner()?;
     let tenant_id = member.tenant_id.clone();
-    let ((), weakened) = begin(tx, now, origin, &tenant_id)?;
+    let ((), weakened) = begin(tx, now, origin, tariff, &tenant_id)?;
     Ok((tenant_id, weakened))
 }
 
@@ -48,9 +50,10 @@ pub(crate) fn begin(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
+    tariff: &Tariff,
     tenant_id: &str,
 ) -> Result<((), Weakened), Error> {
-    let disabled = accounts::enable_tenant(tx, now, origin, tenant_id, false)?;
+    let disabled = accounts::enable_tenant(tx, now, origin, tariff, tenant_id, false)?;
     audit::record(tx, now, origin, Act::ErasureBegun, Some(tenant_id), None)?;
     users::clear_log_ins(tx, tenant_id)?;
     tenants::begin_erasing(tx, now, tenant_id)?;

@@ -76,6 +76,12 @@ pub(crate) enum Error {
     /// The operator has not set this server up for what is asked of it.
     #[error("{what} not configured")]
     NotConfigured { what: &'static str },
+    /// The payment provider did not answer, or not so that it can be read; why stands in the log.
+    #[error("payment provider silent")]
+    ProviderSilent,
+    /// The payment provider will not do what it was asked; why stands in the log.
+    #[error("payment provider refused")]
+    ProviderRefused,
     /// The first call with this key is still running.
     #[error("idempotency key in use")]
     IdempotencyKeyInUse,

@@ -11,6 +11,7 @@ use crate::store::credits::{self, StoredEntry};
 use crate::store::devices::{self, Device};
 use crate::store::invites::{self, Invite};
 use crate::store::licenses::{self, License};
+use crate::store::notices::{self, NoticeRow};
 use crate::store::sessions::{self, Session};
 use crate::store::tenants::{self, Tenant};
 use crate::store::users::{self, User};
@@ -159,6 +160,18 @@ impl Export {
                 false => Ok(Vec::new()),
             },
             |entry| (entry.at, entry.seq),
+        )
+    }
+
+    /// What the owners were told, or will be; nothing for whoever does not manage the tenant.
+    pub(crate) fn notices(&self) -> impl Iterator<Item = Page<NoticeRow>> + Send + 'static {
+        let (tenant_id, is_whole) = (self.tenant_id.clone(), self.only.is_none());
+        self.pages(
+            move |tx, last: Option<&String>| match is_whole {
+                true => notices::list(tx, &tenant_id, last.map(String::as_str), PAGE),
+                false => Ok(Vec::new()),
+            },
+            |notice| notice.id.clone(),
         )
     }
 

@@ -24,8 +24,10 @@ pub(crate) struct Attempt {
 pub(crate) struct Answered {
     /// In the terms of the protocol that brought the call.
     pub(crate) status: u16,
+    /// Of the key that signed it; empty where nothing was signed.
     pub(crate) kid: String,
-    pub(crate) claims: String,
+    /// What it is made of once more: the claims that were signed, or what its route has written down.
+    pub(crate) answer: String,
 }
 
 /// What the first call with this key has answered, if it had an effect within the last 24 hours.
@@ -50,7 +52,7 @@ pub(crate) fn earlier(
     Ok(Some(Answered {
         status,
         kid: found.kid,
-        claims: found.answer,
+        answer: found.answer,
     }))
 }
 
@@ -69,7 +71,7 @@ pub(crate) fn record(
         payload: &attempt.payload,
         status: answered.status,
         kid: &answered.kid,
-        answer: &answered.claims,
+        answer: &answered.answer,
         created_at: now,
         expires_at: now.plus_seconds(KEPT_S),
     };

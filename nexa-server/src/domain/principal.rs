@@ -253,3 +253,49 @@ impl Principal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_calls_in_a_tenant_is_nobody_else_there() {
+        let user = |user_id: &str| {
+            Principal::Member(Member {
+                tenant_id: "t".to_owned(),
+                user_id: user_id.to_owned(),
+                role: Role::Owner,
+                via: Via::Session {
+                    id: "s".to_owned(),
+                    version: 1,
+                },
+            })
+        };
+        // All of them issued by one user.
+        let license = |jti: &str| {
+            Principal::License(LicenseHolder {
+                tenant_id: "t".to_owned(),
+                jti: jti.to_owned(),
+                app_id: "a".to_owned(),
+                user_id: Some("1".to_owned()),
+                entitlements: Vec::new(),
+            })
+        };
+        let callers = [user("1"), user("2"), license("1"), license("2")];
+        let named: Vec<(String, String)> = (callers.iter())
+            .map(|caller| {
+                let (tenant_id, who) = caller.in_tenant().unwrap();
+                (tenant_id.to_owned(), who.into_owned())
+            })
+            .collect();
+        let expected =
+            ["1", "2", "license:1", "license:2"].map(|who| ("t".to_owned(), who.to_owned()));
+        assert_eq!(named, expected);
+        let operator = Principal::Operator {
+            key_id: "k".to_owned(),
+        };
+        for caller in [Principal::Anyone, Principal::Machine, operator] {
+            assert!(matches!(caller.in_tenant(), Err(Error::CredentialMissing)));
+        }
+    }
+}

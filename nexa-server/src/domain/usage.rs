@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use nexa_core::uuid_v7;
 use rand_core::CryptoRng;
 
-use super::credits::{Account, Balance};
+use super::credits::Account;
 use super::error::Error;
+use super::idempotency::{self, Answered, Attempt};
+use super::notices::{self, Notice};
 use super::principal::{LicenseHolder, Member};
 use super::rates::{self, Counts};
+use super::recharges;
 use super::tariff::Tariff;
 use crate::store::Tx;
 use crate::store::usage::{self, By, Group, Report, Span, Sum};
@@ -25,10 +28,16 @@ pub(crate) struct NewReport {
     recharge_id: String,
 }
 
-/// A report that is recorded and paid for.
+/// A report that is recorded and paid for, and what was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Charged {
     pub(crate) cost_mc: i64,
-    pub(crate) balance: Balance,
+    pub(crate) monthly_mc: i64,
+    pub(crate) topup_mc: i64,
+    /// The status of the first answer, where this is that answer once more.
+    pub(crate) replayed: Option<u16>,
+    /// A charge has been written down that the provider is to be asked for.
+    pub(crate) is_recharge_due: bool,
 }
 
 impl NewReport {
@@ -66,47 +75,106 @@ impl NewReport {
             metrics_text,
         })
     }
-
-    /// What it costs, in millicents.
-    pub(crate) const fn cost_mc(&self) -> i64 {
-        self.cost_mc
-    }
 }
 
-/// Records a report and spends what it costs, both or neither.
+/// Records a report and spends what it costs, both or neither; or answers once more what the first call of this attempt has
+/// answered.
 ///
 /// # Errors
-/// `CreditsTooLow`, with nothing recorded.
+/// `CreditsTooLow`, with nothing recorded; `IdempotencyKeyReused`.
 pub(crate) fn report(
     tx: &Tx<'_>,
     now: UnixMillis,
     tariff: &Tariff,
     holder: &LicenseHolder,
+    attempt: Option<&Attempt>,
     new: &NewReport,
 ) -> Result<Charged, Error> {
-    let mut account = Account::open(tx, now, tariff, &holder.tenant_id)?;
+    let tenant_id = &holder.tenant_id;
+    if let Some(attempt) = attempt
+        && let Some(answered) = idempotency::earlier(tx, now, tenant_id, attempt)?
+    {
+        return Charged::read(&answered);
+    }
+    let mut account = Account::open(tx, now, tariff, tenant_id)?;
+    let before_mc = account.balance().total_mc();
     account.spend(tx, now, new.cost_mc, &new.id)?;
-    let row = Report {
-        id: &new.id,
-        tenant_id: &holder.tenant_id,
-        user_id: holder.user_id.as_deref(),
-        jti: &holder.jti,
-        app_id: &new.app_id,
-        model_id: new.model_id.as_deref(),
-        input_tokens: new.counts.input,
-        cached_input_tokens: new.counts.cached_input,
-        output_tokens: new.counts.output,
-        metrics: &new.counts.metrics,
-        metrics_text: new.metrics_text.as_deref(),
+    usage::add(tx, &new.row(now, holder))?;
+    let left = account.balance();
+    let left_mc = left.total_mc();
+    if before_mc >= tariff.low_mc && left_mc < tariff.low_mc {
+        let notice = Notice::CreditsLow { left_mc };
+        notices::tell(tx, now, tenant_id, &new.id, &notice)?;
+    }
+    let charged = Charged {
         cost_mc: new.cost_mc,
-        at: now,
-        day: now.day(),
+        monthly_mc: left.monthly_mc,
+        topup_mc: left.topup_mc,
+        replayed: None,
+        is_recharge_due: recharges::begin_if_due(tx, now, &account, &new.recharge_id)?,
     };
-    usage::add(tx, &row)?;
-    Ok(Charged {
-        cost_mc: new.cost_mc,
-        balance: account.balance(),
-    })
+    if let Some(attempt) = attempt {
+        idempotency::record(
+            tx,
+            now,
+            tenant_id,
+            attempt,
+            &charged.answered(attempt.status),
+        )?;
+    }
+    Ok(charged)
+}
+
+impl NewReport {
+    fn row<'a>(&'a self, now: UnixMillis, holder: &'a LicenseHolder) -> Report<'a> {
+        Report {
+            id: &self.id,
+            tenant_id: &holder.tenant_id,
+            user_id: holder.user_id.as_deref(),
+            jti: &holder.jti,
+            app_id: &self.app_id,
+            model_id: self.model_id.as_deref(),
+            input_tokens: self.counts.input,
+            cached_input_tokens: self.counts.cached_input,
+            output_tokens: self.counts.output,
+            metrics: &self.counts.metrics,
+            metrics_text: self.metrics_text.as_deref(),
+            cost_mc: self.cost_mc,
+            at: now,
+            day: now.day(),
+        }
+    }
+}
+
+impl Charged {
+    /// What is kept of it for repeats: its three amounts.
+    fn answered(&self, status: u16) -> Answered {
+        let Self {
+            cost_mc,
+            monthly_mc,
+            topup_mc,
+            ..
+        } = self;
+        Answered {
+            status,
+            kid: String::new(),
+            answer: format!("{cost_mc} {monthly_mc} {topup_mc}"),
+        }
+    }
+
+    fn read(answered: &Answered) -> Result<Self, Error> {
+        let mut amounts = answered.answer.split(' ').map(str::parse);
+        match (amounts.next(), amounts.next(), amounts.next()) {
+            (Some(Ok(cost_mc)), Some(Ok(monthly_mc)), Some(Ok(topup_mc))) => Ok(Self {
+                cost_mc,
+                monthly_mc,
+                topup_mc,
+                replayed: Some(answered.status),
+                is_recharge_due: false,
+            }),
+            _ => Err(Error::Fault("an answer that was never given".to_owned())),
+        }
+    }
 }
 
 /// The days of a summary, both ends included, since 1970-01-01 in UTC.
@@ -138,14 +206,21 @@ impl Days {
     }
 }
 
-/// What was used, by group and in all.
-pub(crate) struct Summary {
-    /// In the order of their groups.
-    pub(crate) groups: Vec<(Sum, BTreeMap<String, i64>)>,
+/// What was used of a group.
+pub(crate) struct Used {
+    pub(crate) sum: Sum,
+    /// Sums by name.
+    pub(crate) metrics: BTreeMap<String, i64>,
 }
 
-/// The sums of what the member sees: a tenant's, or of its own licences.
-pub(crate) fn summary(tx: &Tx<'_>, member: &Member, days: Days, by: By) -> Result<Summary, Error> {
+/// The sums of what the member sees, a tenant's or of its own licences, each with those of its metrics; in the order of their
+/// groups.
+pub(crate) fn summary(
+    tx: &Tx<'_>,
+    member: &Member,
+    days: Days,
+    by: By,
+) -> Result<Vec<Used>, Error> {
     let span = Span {
         tenant_id: &member.tenant_id,
         user_id: member.sees_only(),
@@ -158,10 +233,8 @@ pub(crate) fn summary(tx: &Tx<'_>, member: &Member, days: Days, by: By) -> Resul
     }
     let sums = usage::sums(tx, &span, by)?.into_iter();
     let groups = sums.map(|sum| {
-        let of_group = metrics.remove(&sum.group).unwrap_or_default();
-        (sum, of_group)
+        let metrics = metrics.remove(&sum.group).unwrap_or_default();
+        Used { sum, metrics }
     });
-    Ok(Summary {
-        groups: groups.collect(),
-    })
+    Ok(groups.collect())
 }

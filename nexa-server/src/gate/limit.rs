@@ -34,6 +34,10 @@ pub(crate) enum Limit {
     DownloadPerAddress,
     /// What clients ask about revocations.
     StatusPerAddress,
+    /// Payments that are begun.
+    PaymentPerTenant,
+    /// What the payment provider, or anybody, says has happened.
+    WebhookPerAddress,
 }
 
 /// How many calls each limit allows in its period; the whole allowance may come as one burst.
@@ -49,6 +53,8 @@ pub(crate) struct Allowances {
     pub(crate) usage_report_per_address_a_minute: NonZeroU32,
     pub(crate) download_per_address_a_minute: NonZeroU32,
     pub(crate) status_per_address_a_minute: NonZeroU32,
+    pub(crate) payment_per_tenant_an_hour: NonZeroU32,
+    pub(crate) webhook_per_address_a_minute: NonZeroU32,
 }
 
 /// Counts calls. It cannot be flooded: a table has at most [`BUCKETS`] entries, because keys are
@@ -65,7 +71,7 @@ type Table = RateLimiter<u32, DashMapStateStore<u32>, CallClock, NoOpMiddleware<
 const BUCKETS: u64 = 1 << 20;
 
 impl Limit {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::LoginPerAddress,
         Self::LoginPerAccount,
         Self::RegisterPerAddress,
@@ -77,6 +83,8 @@ impl Limit {
         Self::UsageReportPerAddress,
         Self::DownloadPerAddress,
         Self::StatusPerAddress,
+        Self::PaymentPerTenant,
+        Self::WebhookPerAddress,
     ];
 
     const fn quota(self, allowances: &Allowances) -> Quota {
@@ -97,6 +105,8 @@ impl Limit {
             }
             Self::DownloadPerAddress => Quota::per_minute(allowances.download_per_address_a_minute),
             Self::StatusPerAddress => Quota::per_minute(allowances.status_per_address_a_minute),
+            Self::PaymentPerTenant => Quota::per_hour(allowances.payment_per_tenant_an_hour),
+            Self::WebhookPerAddress => Quota::per_minute(allowances.webhook_per_address_a_minute),
         }
     }
 }
@@ -182,6 +192,8 @@ mod tests {
             usage_report_per_address_a_minute: calls,
             download_per_address_a_minute: calls,
             status_per_address_a_minute: calls,
+            payment_per_tenant_an_hour: calls,
+            webhook_per_address_a_minute: calls,
         })
     }
 
@@ -196,7 +208,10 @@ mod tests {
             );
             let is_by_the_minute = matches!(
                 limit,
-                Limit::UsageReportPerAddress | Limit::DownloadPerAddress | Limit::StatusPerAddress
+                Limit::UsageReportPerAddress
+                    | Limit::DownloadPerAddress
+                    | Limit::StatusPerAddress
+                    | Limit::WebhookPerAddress
             );
             let expected = if is_by_the_minute { 30 } else { 1800 };
             let refused = limiter.check(START, limit, &"a");

@@ -2,17 +2,18 @@
 
 pub(crate) mod errands;
 pub(crate) mod mail;
+pub(crate) mod payments;
 
 use crate::api::Services;
 use crate::domain::audit::checkpoint;
-use crate::domain::{credits, keys, sweep};
+use crate::domain::{credits, keys, notices, subscriptions, sweep};
 use crate::time::UnixMillis;
 
 /// How often [`tick`] and the other jobs are due, in seconds: also the bound on how late `last_used_at` reaches the store.
 pub(crate) const TICK_S: u64 = 5;
 
-/// One round: writes collected uses of keys and ends of credit periods, removes what has run out, and lets go of limits that
-/// are whole again. Keys of the server take over.
+/// One round: writes collected uses of keys and ends of credit periods, carries notices, removes what has run out, and lets go
+/// of limits that are whole again. Keys of the server take over.
 pub(crate) fn tick(services: &Services, now: UnixMillis) {
     if let Err(error) = keys::flush_uses(&services.store, &services.cache) {
         tracing::warn!(%error, "uses of keys could not be written; they are kept for the next round");
@@ -30,6 +31,17 @@ pub(crate) fn tick(services: &Services, now: UnixMillis) {
             tracing::warn!(%error, "ends of credit periods could not be written; they count all the same");
         }
     }
+    match subscriptions::end_unpaid(&services.store, now, &services.tariff) {
+        Ok(failed) => {
+            for (subscription, error) in failed {
+                tracing::error!(subscription, %error, "a subscription that is not paid could not be ended; the next round tries again");
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "subscriptions that are not paid could not be ended; the next round tries again");
+        }
+    }
+    carry_notices(services, now);
     if let Err(error) = sweep::expired(&services.store, now) {
         tracing::warn!(%error, "what has run out could not be removed; it is dead all the same");
     }
@@ -41,6 +53,22 @@ pub(crate) fn tick(services: &Services, now: UnixMillis) {
     }
     services.cache.sweep(now);
     services.limiter.sweep(now);
+}
+
+fn carry_notices(services: &Services, now: UnixMillis) {
+    match notices::carry_due(&services.store, now) {
+        Ok(carried) => {
+            if carried.mails > 0 {
+                services.mail_due.notify_one();
+            }
+            for (notice, error) in carried.failed {
+                tracing::error!(notice, %error, "a notice could not be carried; the next round tries again");
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "notices could not be carried; the next round tries again");
+        }
+    }
 }
 
 /// The round after the last request: as [`tick`], and a checkpoint of all that was recorded.

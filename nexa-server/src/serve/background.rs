@@ -23,6 +23,7 @@ impl Background {
                 job::errands::go_on(shell.app.services(), now());
             })),
             tokio::spawn(again_and_again(shell, mail_is_due, send_mails)),
+            tokio::spawn(again_and_again(shell, payments_are_due, follow_payments)),
         ])
     }
 
@@ -66,6 +67,21 @@ async fn mail_is_due(shell: Arc<Shell>) {
     const MOMENT: Duration = Duration::from_millis(20);
     shell.app.services().mail_due.notified().await;
     tokio::time::sleep(MOMENT).await;
+}
+
+async fn payments_are_due(shell: Arc<Shell>) {
+    shell.app.services().payments_due.notified().await;
+}
+
+fn follow_payments(shell: &Shell) {
+    let mut rng = rng();
+    while !shell.is_stopping.load(Ordering::Relaxed) {
+        match job::payments::do_next(shell.app.services(), now(), &mut rng) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return tracing::warn!(%error, "payments wait: the store does not answer"),
+        }
+    }
 }
 
 fn send_mails(shell: &Shell) {

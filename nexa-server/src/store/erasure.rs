@@ -14,9 +14,18 @@ pub(crate) fn remove_part(tx: &Tx<'_>, tenant_id: &str, limit: u32) -> Result<us
     Ok(0)
 }
 
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 15] = [
     "DELETE FROM idempotency_records WHERE tenant_id = ?1 AND (route, key) IN
         (SELECT route, key FROM idempotency_records WHERE tenant_id = ?1 LIMIT ?2)",
+    "DELETE FROM usage_reports WHERE id IN (SELECT id FROM usage_reports WHERE tenant_id = ?1 LIMIT ?2)",
+    "DELETE FROM usage_day_metrics WHERE tenant_id = ?1 AND (day, user_id, app_id, model_id, metric) IN
+        (SELECT day, user_id, app_id, model_id, metric FROM usage_day_metrics WHERE tenant_id = ?1 LIMIT ?2)",
+    "DELETE FROM usage_days WHERE tenant_id = ?1 AND (day, user_id, app_id, model_id) IN
+        (SELECT day, user_id, app_id, model_id FROM usage_days WHERE tenant_id = ?1 LIMIT ?2)",
+    // What of a payment went back goes with it.
+    "DELETE FROM payments WHERE id IN (SELECT id FROM payments WHERE tenant_id = ?1 LIMIT ?2)",
+    "DELETE FROM subscriptions WHERE id IN (SELECT id FROM subscriptions WHERE tenant_id = ?1 LIMIT ?2)",
+    "DELETE FROM payment_customers WHERE tenant_id IN (SELECT tenant_id FROM payment_customers WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM devices WHERE id IN (SELECT id FROM devices WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM sessions WHERE id IN (SELECT sessions.id FROM sessions JOIN users ON users.id = sessions.user_id
@@ -25,6 +34,8 @@ const PARTS: [&str; 8] = [
     "DELETE FROM agents WHERE tenant_id IN (SELECT tenant_id FROM agents WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM mails WHERE id IN (SELECT mails.id FROM mails JOIN users ON users.id = mails.user_id
         WHERE users.tenant_id = ?1 LIMIT ?2)",
+    // The mails that carry them go along; a tenant that is being erased is told nothing more.
+    "DELETE FROM notices WHERE id IN (SELECT id FROM notices WHERE tenant_id = ?1 LIMIT ?2)",
     // Tokens go with their user.
     "DELETE FROM users WHERE id IN (SELECT id FROM users WHERE tenant_id = ?1 LIMIT ?2)",
 ];

@@ -19,6 +19,7 @@ pub(crate) mod agents;
 pub(crate) mod api_keys;
 pub(crate) mod apps;
 pub(crate) mod audit;
+pub(crate) mod auto_recharges;
 mod backup;
 mod checkpoint;
 mod connection;
@@ -40,8 +41,11 @@ mod lock;
 pub(crate) mod mailed_tokens;
 pub(crate) mod mails;
 mod migrate;
+pub(crate) mod notices;
 mod offline;
 pub(crate) mod operator_keys;
+pub(crate) mod payment_customers;
+pub(crate) mod payments;
 mod pool;
 pub(crate) mod server_keys;
 pub(crate) mod sessions;
@@ -112,5 +116,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 11,
         sql: include_str!("sql/0011_money.sql"),
+    },
+    Migration {
+        version: 12,
+        sql: include_str!("sql/0012_notices.sql"),
     },
 ];

@@ -35,10 +35,20 @@ impl Server {
         Self::start_on(folder, &["--config", &file])
     }
 
+    /// With these variables in its environment, and more arguments.
+    pub(crate) fn start_in(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+        Self::launch(tempfile::tempdir().unwrap(), environment, arguments)
+    }
+
     pub(crate) fn start_on(folder: tempfile::TempDir, arguments: &[&str]) -> Self {
+        Self::launch(folder, &[], arguments)
+    }
+
+    fn launch(folder: tempfile::TempDir, environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let stderr_path = folder.path().join("stderr");
         let mut child = nexa()
             .arg("serve")
+            .envs(environment.iter().copied())
             .args(["--listen", "127.0.0.1:0", "--data"])
             .arg(folder.path().join("data"))
             .args(arguments)
@@ -135,6 +145,18 @@ impl Server {
         let login = self.post("/api/auth/login", &body.to_string()).send();
         assert_eq!(login.status, 200, "{}", login.text);
         login.json["accessToken"].as_str().unwrap().to_owned()
+    }
+
+    /// Issues a licence of the sample configuration's app; answers its token.
+    pub(crate) fn issue_license(&self, token: &str, fingerprint: &str) -> String {
+        let device = serde_json::json!({ "fingerprint": fingerprint, "platform": "linux" });
+        let body = serde_json::json!({ "appId": "agentyk-engine", "device": device });
+        let issued = self
+            .post("/api/licenses/issue", &body.to_string())
+            .bearer(token)
+            .send();
+        assert_eq!(issued.status, 201, "{}", issued.text);
+        issued.json["license"].as_str().unwrap().to_owned()
     }
 
     /// Makes a key with those scopes; answers its id and the key itself.

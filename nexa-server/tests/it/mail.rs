@@ -99,7 +99,7 @@ fn the_mail_url_of_the_environment_counts_and_is_not_shown() {
     let with = |arguments: &[&str]| {
         let output = nexa()
             .args(arguments)
-            .env("NEXA_MAIL_URL", "smtp://me:secret@mx:x")
+            .env("NEXA_MAIL_URL", "smtp://me:hidden@mx:x")
             .output()
             .unwrap();
         let shown = [output.stdout, output.stderr].concat();
@@ -111,7 +111,7 @@ fn the_mail_url_of_the_environment_counts_and_is_not_shown() {
         shown.contains("mail.url: the port must be from 1 to 65535"),
         "{shown}"
     );
-    assert!(!shown.contains("secret"), "{shown}");
+    assert!(!shown.contains("hidden"), "{shown}");
     assert_eq!(
         with(&["check-config", "--mail-url", "log:"]).0,
         Some(0),
@@ -120,8 +120,51 @@ fn the_mail_url_of_the_environment_counts_and_is_not_shown() {
     let (code, help) = with(&["serve", "--help"]);
     assert_eq!(code, Some(0));
     assert!(
-        help.contains("NEXA_MAIL_URL") && !help.contains("secret"),
+        help.contains("NEXA_MAIL_URL") && !help.contains("hidden"),
         "{help}"
     );
     assert_eq!(run(&["check-config", "--mail-url", ""], "").code, Some(2));
+}
+
+/// The whole way: a licence begins a trial, its end is told, and a mail says so to the owner.
+#[test]
+fn the_end_of_a_trial_reaches_its_owner() {
+    let mails = tempfile::tempdir().unwrap();
+    let server = Server::configured(&format!(
+        "[mail]\nurl = 'file:{}'\n[mail.links]\nbilling = 'https://shop.example.com/plans'\n\
+         [[apps]]\nid = 'engine'\nttl_days_min = 1\nttl_days_max = 30\nttl_days_default = 30\n[apps.trial]\ndays = 2\n",
+        mails.path().display()
+    ));
+    let session = server.sign_up("owner@example.com");
+    let device = serde_json::json!({ "fingerprint": "f", "platform": "linux" });
+    let license = serde_json::json!({ "appId": "engine", "device": device });
+    let issued = server
+        .post("/api/licenses/issue", &license.to_string())
+        .bearer(&session)
+        .send();
+    assert_eq!(issued.status, 201, "{}", issued.text);
+    let told = || {
+        let entries = std::fs::read_dir(mails.path()).unwrap();
+        let texts = entries.filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok());
+        texts
+            .into_iter()
+            .find(|text| text.contains("your trial of"))
+    };
+    let mut found = None;
+    for _ in 0..600 {
+        found = told();
+        if found.is_some() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let mail = found.expect("a mail within a round of the job");
+    for words in [
+        "To: owner@example.com\r\n",
+        "Subject: Your trial ends on ",
+        "your trial of engine at 127.0.0.1",
+        "\r\nhttps://shop.example.com/plans\r\n",
+    ] {
+        assert!(mail.contains(words), "{words}: {mail}");
+    }
 }

@@ -10,13 +10,19 @@ mod air_gap;
 mod api;
 mod audit;
 mod cli;
+mod cli_tenants;
 mod documents;
 mod harness;
 mod issuer;
 mod mail;
+#[allow(dead_code, reason = "unit tests share it, and use the rest")]
+mod mollie;
+mod mollie_itself;
+mod payments;
 mod readme;
 mod resources;
 mod rotation;
+mod s3;
 #[allow(dead_code, reason = "unit tests share it, and use the rest")]
 mod smtp;
 mod tidy;

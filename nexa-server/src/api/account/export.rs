@@ -17,6 +17,7 @@ use crate::http::reply::Secret;
 use crate::store::agents::Agent;
 use crate::store::devices::Device;
 use crate::store::licenses::License;
+use crate::store::notices::NoticeRow;
 use crate::store::sessions::Session;
 use crate::store::tenants::Tenant;
 use crate::time::UnixMillis;
@@ -36,6 +37,7 @@ pub(crate) struct AccountExport {
     licenses: Vec<ExportedLicense>,
     devices: Vec<ExportedDevice>,
     credit_entries: Vec<ListedEntry>,
+    notices: Vec<ExportedNotice>,
     audit_events: Vec<ListedEvent>,
 }
 
@@ -98,6 +100,41 @@ struct ExportedDevice {
     last_issued_at: UnixMillis,
 }
 
+/// What the owners are told, once each.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ExportedNotice {
+    id: String,
+    /// `credits_low`, `payment_failed`, `subscription_ended` or `trial_ending`.
+    kind: String,
+    /// Which report, payment, subscription, app or period it is about.
+    subject: String,
+    /// Of credits that are low, in millicents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_mc: Option<i64>,
+    /// Of a payment that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount_cents: Option<i64>,
+    /// What that was for: `subscription`, `topup` or `auto_recharge`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paid_for: Option<String>,
+    /// Of a subscription that ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<String>,
+    /// Of a trial, unless it is that of the credits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_id: Option<String>,
+    /// Of a trial.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends_at: Option<UnixMillis>,
+    /// When there was something to tell.
+    told_at: UnixMillis,
+    /// When it is to be carried.
+    due_at: UnixMillis,
+    /// Null until it is handed to mail.
+    carried_at: Option<UnixMillis>,
+}
+
 pub(crate) fn export(cx: &mut Cx<'_>, (): ()) -> Result<Secret<JsonStream<AccountExport>>, Error> {
     let export = Export::new(&cx.services.store, cx.member()?);
     let (tenant, agent) = export.tenant()?;
@@ -112,6 +149,7 @@ pub(crate) fn export(cx: &mut Cx<'_>, (): ()) -> Result<Secret<JsonStream<Accoun
         .list("licenses", shown(export.licenses(), ExportedLicense::from))
         .list("devices", shown(export.devices(), ExportedDevice::from))
         .list("creditEntries", shown(export.credits(), ListedEntry::from))
+        .list("notices", shown(export.notices(), ExportedNotice::from))
         .list("auditEvents", shown(export.events(), ListedEvent::from));
     Ok(Secret(stream))
 }
@@ -176,6 +214,25 @@ impl From<Device> for ExportedDevice {
             user_id: device.user_id,
             first_issued_at: device.first_issued_at,
             last_issued_at: device.last_issued_at,
+        }
+    }
+}
+
+impl From<NoticeRow> for ExportedNotice {
+    fn from(notice: NoticeRow) -> Self {
+        Self {
+            id: notice.id,
+            kind: notice.kind,
+            subject: notice.subject,
+            left_mc: notice.left_mc,
+            amount_cents: notice.amount_cents,
+            paid_for: notice.paid_for,
+            plan: notice.plan,
+            app_id: notice.app_id,
+            ends_at: notice.ends_at,
+            told_at: notice.told_at,
+            due_at: notice.due_at,
+            carried_at: notice.carried_at,
         }
     }
 }

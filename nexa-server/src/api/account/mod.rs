@@ -2,6 +2,8 @@
 
 pub(crate) mod export;
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -23,6 +25,9 @@ pub(crate) fn erase(cx: &mut Cx<'_>, Body(body): Body<Erasure>) -> Result<Comple
     confirmed(cx, &body.password)?;
     // What follows may take long, and others want to log in meanwhile.
     cx.permit = None;
-    let tenant_id = cx.weaken(erasure::begin_own)?;
+    let tariff = Arc::clone(&cx.services.tariff);
+    let tenant_id =
+        cx.weaken(move |tx, now, origin| erasure::begin_own(tx, now, origin, &tariff))?;
+    cx.wake_payments();
     Ok(cx.finish_erasure(&tenant_id))
 }

@@ -74,6 +74,16 @@ pub(crate) enum Act {
     ServerKeySigns,
     ServerKeyRevoked,
     KeySetImported,
+    PaymentBegun,
+    PaymentReceived,
+    PaymentFailed,
+    PaymentReversed,
+    SubscriptionBegun,
+    SubscriptionRenewed,
+    SubscriptionCanceled,
+    SubscriptionEnded,
+    AutoRechargeChanged,
+    CreditsGranted,
 }
 
 /// Who acted and from where: what every event of one call shares.
@@ -219,6 +229,16 @@ impl Act {
             Self::ServerKeySigns => "server_key.signs",
             Self::ServerKeyRevoked => "server_key.revoked",
             Self::KeySetImported => "key_set.imported",
+            Self::PaymentBegun => "payment.begun",
+            Self::PaymentReceived => "payment.received",
+            Self::PaymentFailed => "payment.failed",
+            Self::PaymentReversed => "payment.reversed",
+            Self::SubscriptionBegun => "subscription.begun",
+            Self::SubscriptionRenewed => "subscription.renewed",
+            Self::SubscriptionCanceled => "subscription.canceled",
+            Self::SubscriptionEnded => "subscription.ended",
+            Self::AutoRechargeChanged => "auto_recharge.changed",
+            Self::CreditsGranted => "credits.granted",
         }
     }
 }

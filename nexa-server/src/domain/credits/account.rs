@@ -64,6 +64,15 @@ impl<'a> Account<'a> {
         }
     }
 
+    pub(crate) const fn tenant_id(&self) -> &str {
+        self.tenant_id
+    }
+
+    /// Of all amounts; ISO 4217.
+    pub(crate) fn currency(&self) -> &str {
+        &self.tariff.currency
+    }
+
     /// When the balance is to be topped up by itself, and by how much.
     pub(crate) fn recharge(&self) -> Option<&credits::Recharge> {
         self.row.recharge.as_ref()

@@ -12,7 +12,8 @@ use crate::store::credits::{self, Period, StoredEntry};
 use crate::time::UnixMillis;
 
 pub(crate) use account::Account;
-pub(crate) use periods::{Trial, expire, grant_trial, plan_changed};
+pub(super) use periods::plan_changed;
+pub(crate) use periods::{Trial, expire, grant_trial};
 
 /// The kind of the period that an agent starts with.
 const TRIAL_PERIOD: &str = "trial";

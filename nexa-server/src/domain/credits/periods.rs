@@ -1,5 +1,9 @@
 //! Periods: when a monthly balance begins, and when it lapses.
 
+use std::sync::Arc;
+
+use nexa_core::uuid_v7_from;
+
 use super::super::error::Error;
 use super::super::tariff::Tariff;
 use super::{Account, Cause, TRIAL_PERIOD};
@@ -65,7 +69,7 @@ pub(crate) fn plan_changed(
 pub(crate) fn expire(
     store: &Store,
     now: UnixMillis,
-    tariff: &std::sync::Arc<Tariff>,
+    tariff: &Arc<Tariff>,
 ) -> Result<Vec<(String, Error)>, Error> {
     const CHUNK: u32 = 100;
     const CHUNKS: usize = 10;
@@ -74,7 +78,7 @@ pub(crate) fn expire(
     for _ in 0..CHUNKS {
         let ended = store.read(|tx| credits::ended(tx, now, after.as_ref(), CHUNK))?;
         for (_, tenant_id) in &ended {
-            let (tenant, tariff) = (tenant_id.clone(), std::sync::Arc::clone(tariff));
+            let (tenant, tariff) = (tenant_id.clone(), Arc::clone(tariff));
             match store.write(move |tx| Account::open(tx, now, &tariff, &tenant).map(drop)) {
                 Ok(()) => {}
                 Err(Error::Store(error)) if error.is_temporary() => return Err(error.into()),
@@ -168,7 +172,7 @@ impl Account<'_> {
             }
         };
         let period = Period {
-            id: data_encoding::HEXLOWER.encode(&tx.salt()?),
+            id: uuid_v7_from(now.unsigned_ms(), tx.salt()?),
             kind: PLAN_PERIOD.to_owned(),
             plan_id: Some(plan.id.clone()),
             started_at,

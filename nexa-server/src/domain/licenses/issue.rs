@@ -7,6 +7,7 @@ use super::super::apps::{self, App, Kind, Offer};
 use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
 use super::super::idempotency::{self, Answered, Attempt};
+use super::super::notices::{self, TrialOf};
 use super::super::principal::Member;
 use super::super::server_keys;
 use super::super::status;
@@ -110,7 +111,7 @@ pub(super) fn once(
     let answered = Answered {
         status: attempt.status,
         kid: signed.kid,
-        claims: signed.license.payload.clone(),
+        answer: signed.license.payload.clone(),
     };
     idempotency::record(tx, now, tenant_id, attempt, &answered)?;
     Ok(issued(signed.license, None))
@@ -129,7 +130,7 @@ fn sign_again(
     let gone = |reason: String| Error::IdempotentAnswerGone { reason };
     (shop.ring.license_issuer_of(tx, now, &answered.kid)?)
         .ok_or_else(|| gone(format!("the key {} signs no more", answered.kid)))?
-        .sign_again(answered.claims)
+        .sign_again(answered.answer)
         .map_err(|error| gone(error.to_string()))
 }
 
@@ -153,7 +154,10 @@ pub(super) fn grant(
     let member = origin.principal.member()?;
     let plan = tenants::plan(tx, &member.tenant_id)?;
     let offer = app.offer(plan.as_deref());
-    let ttl_s = ttl_s(tx, now, member, app, &offer, wanted.ttl_days)?;
+    let Lasting {
+        ttl_s,
+        trial_ends_at,
+    } = lasting(tx, now, member, app, &offer, wanted.ttl_days)?;
     wanted.device.check_policy(&app.id, offer.device_policy())?;
     let device = devices::seat(
         tx,
@@ -209,26 +213,40 @@ pub(super) fn grant(
     let asked_until = asked_until.map_or(row.over_at, UnixMillis::from);
     status::take(tx, &row.jti, &place, asked_until)?;
     server_keys::issued(tx, &kid, row.over_at, asked_until)?;
+    // With every licence of it: the first one may be of a plan that the tenant has lost since.
+    if let Some(ends_at) = trial_ends_at {
+        notices::tell_of_trial(tx, now, &row.tenant_id, TrialOf::App(&app.id), ends_at)?;
+    }
     let license = signed;
     Ok((Signed { license, kid }, row.tenant_id))
 }
 
-/// How long the licence lasts, in seconds: as asked for, and not beyond the end of a trial.
+/// How long a licence lasts.
+struct Lasting {
+    ttl_s: u64,
+    /// Of the trial that it belongs to.
+    trial_ends_at: Option<UnixMillis>,
+}
+
+/// How long the licence lasts: as asked for, and not beyond the end of a trial.
 ///
 /// # Errors
 /// `Invalid` for `ttl_days`; `TrialOver`.
-fn ttl_s(
+fn lasting(
     tx: &Tx<'_>,
     now: UnixMillis,
     member: &Member,
     app: &App,
     offer: &Offer<'_>,
     asked_days: Option<u32>,
-) -> Result<u64, Error> {
+) -> Result<Lasting, Error> {
     let days = offer.terms.ttl_days(&app.id, asked_days)?;
     let asked_s = u64::from(days) * SECONDS_A_DAY;
     let Kind::Trial { days } = offer.kind else {
-        return Ok(asked_s);
+        return Ok(Lasting {
+            ttl_s: asked_s,
+            trial_ends_at: None,
+        });
     };
     // Licences are never deleted, so nothing that a tenant does begins its trial again.
     let began = licenses::first_issued(tx, &member.tenant_id, &app.id)?.unwrap_or(now);
@@ -239,6 +257,9 @@ fn ttl_s(
             app_id: app.id.clone(),
             days,
         }),
-        ttl_s => Ok(ttl_s),
+        ttl_s => Ok(Lasting {
+            ttl_s,
+            trial_ends_at: ends.map(UnixMillis::from),
+        }),
     }
 }

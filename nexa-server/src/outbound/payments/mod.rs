@@ -4,15 +4,17 @@
 //! idempotency key has it once, as long as the service remembers the key (Mollie: an hour); after that
 //! [`Payments::payment_of`] and [`Payments::subscription_of`] tell.
 
+mod answered;
 mod exchange;
 mod mollie;
+mod parts;
+mod sent;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod wire;
 
+pub(crate) use parts::has_cents;
 pub(crate) use settings::{ApiKey, MollieSettings};
-pub(crate) use wire::has_cents;
 
 use crate::time::UnixMillis;
 
@@ -76,7 +78,7 @@ pub(crate) struct Amount<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewCustomer<'a> {
     pub(crate) name: &'a str,
-    pub(crate) email: &'a str,
+    pub(crate) email: Option<&'a str>,
     /// The id of the tenant.
     pub(crate) reference: &'a str,
 }

@@ -2,11 +2,11 @@
 
 use serde::de::DeserializeOwned;
 
+use super::answered::{WireNamed, WirePage, WirePayment};
 use super::exchange::Exchange;
+use super::parts::Kind;
+use super::sent::{WireNewCustomer, WireNewPayment, WireNewSubscription};
 use super::settings::MollieSettings;
-use super::wire::{
-    Kind, WireNamed, WireNewCustomer, WireNewPayment, WireNewSubscription, WirePage, WirePayment,
-};
 use super::{NewCustomer, NewPayment, NewSubscription, Payment, Payments, PaymentsError};
 use crate::http::read_json;
 

@@ -42,6 +42,11 @@ impl MollieSettings {
         })
     }
 
+    /// Whether payments succeed at the click of a button.
+    pub(crate) fn takes_no_money(&self) -> bool {
+        self.api_key.expose().starts_with("test_")
+    }
+
     pub(crate) fn client(&self) -> Arc<dyn Payments> {
         Arc::new(Mollie::new(self))
     }

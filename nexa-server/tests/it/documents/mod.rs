@@ -1,6 +1,7 @@
 //! Replays of the published documents: requests are cut out of their text, answers compared with it.
 
 mod agentyk;
+mod agentyk_downloads;
 mod agentyk_money;
 mod agentyk_people;
 mod dialnexa;

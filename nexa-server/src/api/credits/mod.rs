@@ -1,5 +1,8 @@
 //! `/api/credits/*`: what uses cost, and what is left to spend.
 
+pub(crate) mod auto_recharge;
+pub(crate) mod topup;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

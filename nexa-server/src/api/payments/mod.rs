@@ -1,0 +1,4 @@
+//! `/api/payments/*`: what the payment provider calls, and how it is called.
+
+pub(crate) mod provider;
+pub(crate) mod webhook;

@@ -1,0 +1,461 @@
+//! Calls of the payment provider, none of them within a transaction: what is about to be asked is written down first, and
+//! what is answered takes effect afterwards, so that a crash between any two of these leaves something to go on from.
+
+use std::sync::Arc;
+
+use nexa_core::uuid_v7;
+use rand_core::CryptoRng;
+
+use super::super::route::{Cx, Services};
+use crate::domain::payments::{
+    self, CustomerCard, Learned, NewPayment, Outcome, Reversed, Told, Wanted,
+};
+use crate::domain::{Error, subscriptions};
+use crate::gate::limit::Limit;
+use crate::outbound::payments::{
+    Amount, NewCustomer, NewPayment as Order, NewSubscription, Payment as Answer, PaymentStatus,
+    Payments, PaymentsError, Reversal, Sequence,
+};
+use crate::store::payment_customers::Farewell;
+use crate::store::payments::{Kind, Payment};
+use crate::store::subscriptions::Subscription;
+use crate::time::UnixMillis;
+
+/// Where the provider says that something has happened, under the public URL.
+pub(crate) const WEBHOOK_PATH: &str = "/api/payments/webhook";
+
+/// After this long a repeated call may have another effect: the provider forgets idempotency keys after an hour. In seconds.
+const KEY_FORGOTTEN_S: i64 = 3_000;
+
+/// A payment that somebody can go and pay.
+pub(crate) struct Opened {
+    pub(crate) checkout_url: String,
+    pub(crate) provider_id: String,
+    /// The status of the first answer, where this is that answer once more.
+    pub(crate) replayed: Option<u16>,
+}
+
+/// That there is a provider.
+///
+/// # Errors
+/// `NotConfigured`.
+pub(crate) fn require(services: &Services) -> Result<&Arc<dyn Payments>, Error> {
+    services.payments.as_ref().ok_or(Error::NotConfigured {
+        what: "payment provider",
+    })
+}
+
+/// Begins a payment of the caller's tenant, or goes on with the one that an earlier call has begun.
+///
+/// # Errors
+/// `NotConfigured`; `ProviderSilent` and `ProviderRefused`; those of [`payments::begin`].
+pub(crate) fn pay(cx: &mut Cx<'_>, new: NewPayment, wanted: Wanted) -> Result<Opened, Error> {
+    require(cx.services)?;
+    let tenant_id = cx.member()?.tenant_id.clone();
+    cx.limit(Limit::PaymentPerTenant, &tenant_id)?;
+    let (tariff, attempt) = (Arc::clone(&cx.services.tariff), cx.attempt.clone());
+    let begun = cx.write(move |tx, now, origin| {
+        payments::begin(tx, now, origin, &tariff, attempt.as_ref(), new, &wanted)
+    })?;
+    let payment = match &begun.payment.checkout_url {
+        Some(_) => begun.payment,
+        None => open(cx.services, cx.now, cx.rng, begun.payment)?,
+    };
+    match (payment.checkout_url, payment.provider_id) {
+        (Some(checkout_url), Some(provider_id)) => Ok(Opened {
+            checkout_url,
+            provider_id,
+            replayed: begun.replayed,
+        }),
+        (_, _) => Err(Error::Conflict {
+            rule: "This payment is over",
+        }),
+    }
+}
+
+/// Has the provider make a payment that is written down; the payment as it is then.
+///
+/// # Errors
+/// `ProviderSilent`: another try makes sense; `ProviderRefused`: none does, and the payment has failed.
+pub(crate) fn open(
+    services: &Services,
+    now: UnixMillis,
+    rng: &mut dyn CryptoRng,
+    payment: Payment,
+) -> Result<Payment, Error> {
+    let provider = require(services)?;
+    let tenant_id = payment.tenant_id.clone();
+    let tried = payment.clone();
+    let is_new = services
+        .store
+        .write(move |tx| payments::trying(tx, now, &tried))?;
+    if !is_new {
+        return current(services, payment);
+    }
+    let sequence = match payment.kind {
+        Kind::Topup => Sequence::OneOff,
+        Kind::Subscription | Kind::RechargeSetup => Sequence::First,
+        Kind::Recharge | Kind::Renewal => Sequence::Recurring,
+    };
+    let customer_id = match sequence {
+        Sequence::OneOff => None,
+        Sequence::First | Sequence::Recurring => {
+            match customer(services, provider.as_ref(), now, &tenant_id)? {
+                Some(customer_id) => Some(customer_id),
+                None => return refused(services, now, &payment, "its tenant has ended"),
+            }
+        }
+    };
+    let earlier = match &customer_id {
+        Some(customer_id) if payment.tried_at.is_some_and(|at| is_forgotten(now, at)) => {
+            answered(provider.payment_of(customer_id, &payment.id))?
+        }
+        Some(_) | None => None,
+    };
+    let description = description(services, &payment);
+    let webhook_url = webhook_url(services);
+    let answer = match earlier {
+        Some(earlier) => Ok(earlier),
+        None => provider.create_payment(
+            &payment.id,
+            &Order {
+                amount: Amount {
+                    cents: payment.amount_cents,
+                    currency: &payment.currency,
+                },
+                description: &description,
+                redirect_url: payment.redirect_url.as_deref(),
+                webhook_url: &webhook_url,
+                reference: &payment.id,
+                customer_id: customer_id.as_deref(),
+                sequence,
+            },
+        ),
+    };
+    match answer {
+        Ok(answer) => {
+            learn(services, now, rng, answer)?;
+            current(services, payment)
+        }
+        Err(PaymentsError::Unreachable(problem)) => Err(silent(&problem)),
+        Err(error @ (PaymentsError::Refused { .. } | PaymentsError::NotFound)) => {
+            refused(services, now, &payment, &error.to_string())
+        }
+    }
+}
+
+fn current(services: &Services, payment: Payment) -> Result<Payment, Error> {
+    let found = services
+        .store
+        .read(|tx| payments::current(tx, &payment.id))?;
+    Ok(found.unwrap_or(payment))
+}
+
+fn refused(
+    services: &Services,
+    now: UnixMillis,
+    payment: &Payment,
+    problem: &str,
+) -> Result<Payment, Error> {
+    tracing::error!(
+        payment = payment.id,
+        problem,
+        "the payment provider refused a payment"
+    );
+    let id = payment.id.clone();
+    services
+        .store
+        .write(move |tx| payments::refused(tx, now, &id))?;
+    Err(Error::ProviderRefused)
+}
+
+/// What the provider calls a tenant; none when the tenant has ended.
+fn customer(
+    services: &Services,
+    provider: &dyn Payments,
+    now: UnixMillis,
+    tenant_id: &str,
+) -> Result<Option<String>, Error> {
+    let card = services
+        .store
+        .read(|tx| payments::customer_for(tx, tenant_id))?;
+    let Some(CustomerCard {
+        customer,
+        name,
+        email,
+    }) = card
+    else {
+        return Ok(None);
+    };
+    if let Some(provider_id) = customer.provider_id {
+        return Ok(Some(provider_id));
+    }
+    let created = provider.create_customer(
+        &customer.id,
+        &NewCustomer {
+            name: &name,
+            email: email.as_deref(),
+            reference: tenant_id,
+        },
+    );
+    let provider_id = match created {
+        Ok(provider_id) => provider_id,
+        Err(PaymentsError::Unreachable(problem)) => return Err(silent(&problem)),
+        Err(error @ (PaymentsError::Refused { .. } | PaymentsError::NotFound)) => {
+            tracing::error!(tenant_id, %error, "the payment provider refused a customer");
+            let tenant_id = tenant_id.to_owned();
+            (services.store).write(move |tx| payments::customer_refused(tx, &tenant_id))?;
+            return Err(Error::ProviderRefused);
+        }
+    };
+    let (id, known_as) = (customer.id, provider_id.clone());
+    let stands = services
+        .store
+        .write(move |tx| payments::customer_created(tx, now, &id, &known_as))?;
+    Ok(stands.then_some(provider_id))
+}
+
+/// Asks the provider what has become of a payment, and has that take effect.
+///
+/// # Errors
+/// `NotConfigured`, `ProviderSilent`.
+pub(crate) fn look(
+    services: &Services,
+    now: UnixMillis,
+    rng: &mut dyn CryptoRng,
+    provider_id: &str,
+) -> Result<Found, Error> {
+    match answered(require(services)?.payment(provider_id).map(Some))? {
+        Some(answer) => learn(services, now, rng, answer).map(|()| Found::There),
+        None => Ok(Found::Missing),
+    }
+}
+
+/// Whether the provider knows of a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    There,
+    Missing,
+}
+
+fn learn(
+    services: &Services,
+    now: UnixMillis,
+    rng: &mut dyn CryptoRng,
+    answer: Answer,
+) -> Result<(), Error> {
+    let told = told(answer);
+    let provider_id = told.provider_id.clone();
+    let tariff = Arc::clone(&services.tariff);
+    let renewal_id = uuid_v7(now.unsigned_ms(), rng);
+    let learned = services
+        .store
+        .write(move |tx| payments::learn(tx, now, &tariff, &renewal_id, &told))?;
+    match learned {
+        Learned::Done => {}
+        Learned::Unknown => {
+            tracing::info!(provider_id, "a payment is none of this server's");
+        }
+        Learned::Strange(problem) => {
+            tracing::error!(
+                provider_id,
+                problem,
+                "a payment needs somebody to look after it, and to refund it"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Has the provider make a subscription that a first payment has begun.
+///
+/// # Errors
+/// `NotConfigured`, `ProviderSilent`, `ProviderRefused`; the errand stays.
+pub(crate) fn subscribe(
+    services: &Services,
+    now: UnixMillis,
+    subscription: &Subscription,
+) -> Result<(), Error> {
+    let provider = require(services)?;
+    if !begin_errand(services, now, subscription)? {
+        return Ok(());
+    }
+    let Subscription {
+        id, customer_id, ..
+    } = subscription;
+    let earlier = match subscription.tried_at {
+        Some(tried_at) if is_forgotten(now, tried_at) => {
+            answered(provider.subscription_of(customer_id, id))?
+        }
+        Some(_) | None => None,
+    };
+    let provider_id = match earlier {
+        Some(provider_id) => provider_id,
+        None => {
+            let plan = services.tariff.plan(&subscription.plan_id);
+            let name = plan.map_or(subscription.plan_id.as_str(), |plan| plan.name.as_str());
+            // No two subscriptions of a customer may have one description.
+            let description = format!("{name} ({})", id.rsplit('-').next().unwrap_or(id));
+            let first_day = subscription.paid_until.max(now).to_rfc3339();
+            let first_day = first_day.split('T').next().unwrap_or_default();
+            let order = NewSubscription {
+                customer_id,
+                amount: Amount {
+                    cents: subscription.price_cents,
+                    currency: &subscription.currency,
+                },
+                description: &description,
+                interval: "1 month",
+                start_date: first_day,
+                webhook_url: &webhook_url(services),
+                reference: id,
+            };
+            let created = provider.create_subscription(id, &order);
+            answered(created.map(Some))?.ok_or(Error::ProviderRefused)?
+        }
+    };
+    let id = id.clone();
+    services
+        .store
+        .write(move |tx| subscriptions::created(tx, now, &id, &provider_id))
+}
+
+/// Has the provider cancel a subscription, also one whose making was never answered.
+///
+/// # Errors
+/// `NotConfigured`, `ProviderSilent`, `ProviderRefused`; the errand stays.
+pub(crate) fn unsubscribe(
+    services: &Services,
+    now: UnixMillis,
+    subscription: &Subscription,
+) -> Result<(), Error> {
+    let provider = require(services)?;
+    if !begin_errand(services, now, subscription)? {
+        return Ok(());
+    }
+    let Subscription {
+        id, customer_id, ..
+    } = subscription;
+    let provider_id = match &subscription.provider_id {
+        Some(provider_id) => Some(provider_id.clone()),
+        None => answered(provider.subscription_of(customer_id, id))?,
+    };
+    if let Some(provider_id) = provider_id {
+        answered(
+            provider
+                .cancel_subscription(customer_id, &provider_id)
+                .map(Some),
+        )?;
+    }
+    let id = id.clone();
+    services
+        .store
+        .write(move |tx| subscriptions::cancelled(tx, &id))
+}
+
+fn begin_errand(
+    services: &Services,
+    now: UnixMillis,
+    subscription: &Subscription,
+) -> Result<bool, Error> {
+    let tried = subscription.clone();
+    services
+        .store
+        .write(move |tx| subscriptions::trying(tx, now, &tried))
+}
+
+/// Has the provider forget a customer.
+///
+/// # Errors
+/// `NotConfigured`, `ProviderSilent`, `ProviderRefused`; it is tried again.
+pub(crate) fn forget(
+    services: &Services,
+    now: UnixMillis,
+    farewell: Farewell,
+) -> Result<(), Error> {
+    let provider = require(services)?;
+    let customer_id = farewell.customer_id.clone();
+    let subscription_id = farewell.subscription_id.clone();
+    services
+        .store
+        .write(move |tx| payments::saying_farewell(tx, now, &farewell))?;
+    if let Some(subscription_id) = subscription_id {
+        answered(
+            provider
+                .cancel_subscription(&customer_id, &subscription_id)
+                .map(Some),
+        )?;
+    }
+    answered(provider.delete_customer(&customer_id).map(Some))?;
+    services
+        .store
+        .write(move |tx| payments::farewell_said(tx, &customer_id))
+}
+
+/// What the provider has answered; none where there is no such thing.
+fn answered<T>(answer: Result<Option<T>, PaymentsError>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(answer) => Ok(answer),
+        Err(PaymentsError::NotFound) => Ok(None),
+        Err(PaymentsError::Unreachable(problem)) => Err(silent(&problem)),
+        Err(error @ PaymentsError::Refused { .. }) => {
+            tracing::error!(%error, "the payment provider refused a call");
+            Err(Error::ProviderRefused)
+        }
+    }
+}
+
+fn silent(problem: &str) -> Error {
+    tracing::warn!(problem, "the payment provider did not answer");
+    Error::ProviderSilent
+}
+
+/// Whether the provider may have forgotten the idempotency key of a call since then.
+fn is_forgotten(now: UnixMillis, tried_at: UnixMillis) -> bool {
+    tried_at.plus_seconds(KEY_FORGOTTEN_S) <= now
+}
+
+fn webhook_url(services: &Services) -> String {
+    format!("{}{WEBHOOK_PATH}", services.ring.issuer())
+}
+
+/// What the payer reads.
+fn description(services: &Services, payment: &Payment) -> String {
+    let plan_id = payment.plan_id.as_deref();
+    match plan_id.and_then(|plan_id| services.tariff.plan(plan_id)) {
+        Some(plan) => format!("{}, first month", plan.name),
+        None => "Credits".to_owned(),
+    }
+}
+
+fn told(answer: Answer) -> Told {
+    let reversed = |reversals: Vec<Reversal>| {
+        let reversed = reversals.into_iter().map(|reversal| Reversed {
+            id: reversal.id,
+            cents: reversal.cents,
+            stands: reversal.stands,
+        });
+        reversed.collect()
+    };
+    Told {
+        provider_id: answer.id,
+        reference: answer.reference,
+        customer_id: answer.customer_id,
+        subscription_id: answer.subscription_id,
+        subscription_reference: answer.subscription_reference,
+        outcome: match answer.status {
+            PaymentStatus::Open | PaymentStatus::Pending | PaymentStatus::Authorized => {
+                Outcome::Waiting
+            }
+            PaymentStatus::Paid => Outcome::Paid,
+            PaymentStatus::Failed | PaymentStatus::Canceled | PaymentStatus::Expired => {
+                Outcome::Failed
+            }
+        },
+        cents: answer.cents,
+        currency: answer.currency,
+        checkout_url: answer.checkout_url,
+        refunds: reversed(answer.refunds),
+        chargebacks: reversed(answer.chargebacks),
+    }
+}

@@ -1,0 +1,231 @@
+//! `/api/usage/*`: what apps use, what that costs, and its sums.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::amounts::Day;
+use super::route::Cx;
+use crate::domain::Error;
+use crate::domain::rates::Counts;
+use crate::domain::usage::{self, Days, NewReport, Used};
+use crate::http::extract::{Body, Query};
+use crate::http::reply::{Ok200, Repeatable, Uncached};
+use crate::store::usage::By;
+
+/// What was used since the last report. Counts are whole numbers up to 1000000000; what is left out is 0.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Usage {
+    /// The app of the licence.
+    app_id: String,
+    /// One that is on the rate card.
+    #[serde(default)]
+    model_id: Option<String>,
+    #[serde(default)]
+    input_tokens: u64,
+    #[serde(default)]
+    output_tokens: u64,
+    /// Those that were in a cache; they are not in `inputTokens`.
+    #[serde(default)]
+    cached_input_tokens: u64,
+    /// By their names on the rate card.
+    #[serde(default)]
+    metrics: BTreeMap<String, u64>,
+}
+
+/// In millicents: 100000 are 1.00 of the currency.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Charged {
+    /// True.
+    ok: bool,
+    /// Rounded up once, to a whole millicent.
+    cost_millicents: i64,
+    balance: Left,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Left {
+    monthly_mc: i64,
+    topup_mc: i64,
+    total_mc: i64,
+}
+
+pub(crate) fn report(
+    cx: &mut Cx<'_>,
+    Body(body): Body<Usage>,
+) -> Result<Uncached<Repeatable<Ok200<Charged>>>, Error> {
+    let holder = cx.origin.principal.license()?.clone();
+    let counts = body.counts()?;
+    let tariff = Arc::clone(&cx.services.tariff);
+    let (app_id, model_id) = (body.app_id, body.model_id);
+    let new = NewReport::new(cx.now, cx.rng, &tariff, &holder, app_id, model_id, counts)?;
+    let attempt = cx.attempt.clone();
+    let charged = cx.write(move |tx, now, _| {
+        usage::report(tx, now, &tariff, &holder, attempt.as_ref(), &new)
+    })?;
+    if charged.is_recharge_due {
+        cx.wake_payments();
+    }
+    Ok(Uncached(Repeatable {
+        reply: Ok200(Charged {
+            ok: true,
+            cost_millicents: charged.cost_mc,
+            balance: Left {
+                monthly_mc: charged.monthly_mc,
+                topup_mc: charged.topup_mc,
+                total_mc: charged.monthly_mc.saturating_add(charged.topup_mc),
+            },
+        }),
+        replayed: charged.replayed,
+    }))
+}
+
+impl Usage {
+    fn counts(&self) -> Result<Counts, Error> {
+        let metrics = self.metrics.iter();
+        let metrics = metrics
+            .map(|(name, amount)| Ok((name.clone(), count(format!("metrics.{name}"), *amount)?)));
+        Ok(Counts {
+            input: count("input_tokens", self.input_tokens)?,
+            cached_input: count("cached_input_tokens", self.cached_input_tokens)?,
+            output: count("output_tokens", self.output_tokens)?,
+            metrics: metrics.collect::<Result<_, Error>>()?,
+        })
+    }
+}
+
+fn count(field: impl Into<std::borrow::Cow<'static, str>>, amount: u64) -> Result<i64, Error> {
+    match i64::try_from(amount) {
+        Ok(count @ ..=Counts::MAX) => Ok(count),
+        Ok(_) | Err(_) => {
+            let rule = format!("must be a whole number from 0 to {}", Counts::MAX);
+            Err(Error::invalid(field, rule))
+        }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SummaryQuery {
+    /// The first day, in UTC; without it 30 days up to `to`.
+    #[serde(default)]
+    from: Option<Day>,
+    /// The last day, which counts; today without it. At most 366 days.
+    #[serde(default)]
+    to: Option<Day>,
+    #[serde(default)]
+    group_by: GroupBy,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+enum GroupBy {
+    #[default]
+    Day,
+    App,
+    /// Each model of each app.
+    Model,
+}
+
+/// Of the whole tenant for owners and admins, of their own licences for members.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Summary {
+    from: Day,
+    to: Day,
+    group_by: GroupBy,
+    /// In the order of their names or days; without those in which nothing was used.
+    groups: Vec<Group>,
+    total: Sums,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Group {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    day: Option<Day>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_id: Option<String>,
+    /// `null` for uses that named no model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_id: Option<Option<String>>,
+    #[serde(flatten)]
+    sums: Sums,
+}
+
+#[derive(Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Sums {
+    reports: i64,
+    input_tokens: i64,
+    cached_input_tokens: i64,
+    output_tokens: i64,
+    metrics: BTreeMap<String, i64>,
+    cost_millicents: i64,
+}
+
+pub(crate) fn summary(
+    cx: &mut Cx<'_>,
+    Query(query): Query<SummaryQuery>,
+) -> Result<Uncached<Ok200<Summary>>, Error> {
+    let member = cx.member()?;
+    let number = |day: Option<Day>| day.map(|Day(day)| day);
+    let days = Days::new(cx.now, number(query.from), number(query.to))?;
+    let by = match query.group_by {
+        GroupBy::Day => By::Day,
+        GroupBy::App => By::App,
+        GroupBy::Model => By::Model,
+    };
+    let found = cx.read(|tx| usage::summary(tx, member, days, by))?;
+    let mut total = Sums::default();
+    let groups = found.into_iter().map(|used| {
+        total.add(&used);
+        Group::of(used, by)
+    });
+    let groups = groups.collect();
+    Ok(Uncached(Ok200(Summary {
+        from: Day(days.from),
+        to: Day(days.to),
+        group_by: query.group_by,
+        groups,
+        total,
+    })))
+}
+
+impl Group {
+    fn of(used: Used, by: By) -> Self {
+        let mut sums = Sums::default();
+        sums.add(&used);
+        let group = used.sum.group;
+        let (day, app_id, model_id) = match by {
+            By::Day => (Some(Day(group.day)), None, None),
+            By::App => (None, Some(group.app_id), None),
+            By::Model => (None, Some(group.app_id), Some(group.model_id)),
+        };
+        Self {
+            day,
+            app_id,
+            model_id,
+            sums,
+        }
+    }
+}
+
+impl Sums {
+    fn add(&mut self, Used { sum, metrics }: &Used) {
+        let add = |to: &mut i64, amount: i64| *to = to.saturating_add(amount);
+        add(&mut self.reports, sum.reports);
+        add(&mut self.input_tokens, sum.input_tokens);
+        add(&mut self.cached_input_tokens, sum.cached_input_tokens);
+        add(&mut self.output_tokens, sum.output_tokens);
+        add(&mut self.cost_millicents, sum.cost_mc);
+        for (name, amount) in metrics {
+            add(self.metrics.entry(name.clone()).or_default(), *amount);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What is to be done at the provider next. Each step is noted as tried before it is, so that a crash in between is known of.
+
+use super::super::error::Error;
+use super::super::mails::pause_s;
+use super::learn;
+use crate::store::payment_customers::{self, Customer, Farewell};
+use crate::store::payments::{self, Kind, Payment, State};
+use crate::store::subscriptions::{self, Errand, Subscription};
+use crate::store::{Tx, tenants, users};
+use crate::time::UnixMillis;
+
+/// One thing to do.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Have the provider make the payment.
+    Open(Payment),
+    /// Ask the provider what has become of it.
+    Look(Payment),
+    /// Nobody has come back for it.
+    Abandon(Payment),
+    /// Have the provider make the subscription.
+    Subscribe(Subscription),
+    /// Have the provider cancel it.
+    Unsubscribe(Subscription),
+}
+
+/// What has been due longest; payments go first.
+pub(crate) fn next_step(tx: &Tx<'_>, now: UnixMillis) -> Result<Option<Step>, Error> {
+    if let Some(payment) = payments::due(tx, now)? {
+        return Ok(Some(match (payment.state, payment.kind) {
+            (State::New, Kind::Recharge) => Step::Open(payment),
+            (State::New, _) => Step::Abandon(payment),
+            (State::Open | State::Paid | State::Failed, _) => Step::Look(payment),
+        }));
+    }
+    let subscription = subscriptions::due(tx, now)?;
+    Ok(subscription.map(|subscription| match subscription.errand {
+        Some(Errand::Create) => Step::Subscribe(subscription),
+        Some(Errand::Cancel) | None => Step::Unsubscribe(subscription),
+    }))
+}
+
+/// A payment as it is now.
+pub(crate) fn current(tx: &Tx<'_>, id: &str) -> Result<Option<Payment>, Error> {
+    Ok(payments::find(tx, id)?)
+}
+
+/// Notes that the provider is about to be asked for a payment, or about it, and when to try again; false when it has gone
+/// on by now, or is over.
+pub(crate) fn trying(tx: &Tx<'_>, now: UnixMillis, payment: &Payment) -> Result<bool, Error> {
+    let Some(mut current) = payments::find(tx, &payment.id)? else {
+        return Ok(false);
+    };
+    if current.state != payment.state || current.due_at.is_none() {
+        return Ok(false);
+    }
+    let again_at = now.plus_seconds(pause_s(current.attempts));
+    current.tried_at = current.tried_at.or(Some(now));
+    current.attempts += 1;
+    current.due_at = current.due_at.max(Some(again_at));
+    payments::update(tx, &current)?;
+    Ok(true)
+}
+
+/// The provider will never make the payment, or nobody has come back for it.
+pub(crate) fn refused(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<(), Error> {
+    match payments::find(tx, id)? {
+        Some(payment) if matches!(payment.state, State::New | State::Open) => {
+            learn::fail(tx, now, payment)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A tenant as the provider is to know it.
+pub(crate) struct CustomerCard {
+    pub(crate) customer: Customer,
+    pub(crate) name: String,
+    /// Of the owner that it has had longest.
+    pub(crate) email: Option<String>,
+}
+
+/// The provider will not have that customer: the next payment begins with another one, since it may have kept its answer.
+pub(crate) fn customer_refused(tx: &Tx<'_>, tenant_id: &str) -> Result<(), Error> {
+    let customer = payment_customers::find(tx, tenant_id)?;
+    match customer.filter(|customer| customer.provider_id.is_none()) {
+        Some(_) => Ok(payment_customers::delete(tx, tenant_id)?),
+        None => Ok(()),
+    }
+}
+
+/// Whom to ask for a payment; none once the tenant has ended.
+pub(crate) fn customer_for(tx: &Tx<'_>, tenant_id: &str) -> Result<Option<CustomerCard>, Error> {
+    let Some(customer) = payment_customers::find(tx, tenant_id)? else {
+        return Ok(None);
+    };
+    let tenant = tenants::find(tx, tenant_id)?;
+    let owner = users::oldest_active_owner(tx, tenant_id)?;
+    Ok(Some(CustomerCard {
+        customer,
+        name: tenant.map(|tenant| tenant.name).unwrap_or_default(),
+        email: owner.and_then(|owner| owner.email_given),
+    }))
+}
+
+/// Notes what the provider calls a customer. If the tenant has ended meanwhile, the provider is to forget it again.
+pub(crate) fn customer_created(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    id: &str,
+    provider_id: &str,
+) -> Result<bool, Error> {
+    let stands = payment_customers::set_provider_id(tx, id, provider_id)?;
+    if !stands {
+        payment_customers::bid_farewell(tx, now, provider_id, None)?;
+    }
+    Ok(stands)
+}
+
+/// The customer that is to be removed at the provider next.
+pub(crate) fn next_farewell(tx: &Tx<'_>, now: UnixMillis) -> Result<Option<Farewell>, Error> {
+    Ok(payment_customers::due_farewell(tx, now)?)
+}
+
+/// Notes that the provider is about to be asked to remove a customer.
+pub(crate) fn saying_farewell(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    farewell: &Farewell,
+) -> Result<(), Error> {
+    let again_at = now.plus_seconds(pause_s(farewell.attempts));
+    Ok(payment_customers::put_off_farewell(
+        tx,
+        &farewell.customer_id,
+        again_at,
+    )?)
+}
+
+/// The provider has removed the customer.
+pub(crate) fn farewell_said(tx: &Tx<'_>, customer_id: &str) -> Result<(), Error> {
+    Ok(payment_customers::end_farewell(tx, customer_id)?)
+}

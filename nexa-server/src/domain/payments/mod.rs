@@ -1,0 +1,84 @@
+//! Payments: a row is there before the provider hears of it, and what the provider says has its effect once.
+
+mod begin;
+mod follow;
+mod learn;
+
+use super::credits;
+use super::error::Error;
+use super::recharges;
+use super::subscriptions;
+use super::tariff::Tariff;
+use crate::store::payments::{self, State};
+use crate::store::{Tx, payment_customers};
+use crate::time::UnixMillis;
+
+pub(super) use begin::top_up;
+pub(crate) use begin::{NewPayment, Wanted, begin};
+pub(crate) use follow::{
+    CustomerCard, Step, current, customer_created, customer_for, customer_refused, farewell_said,
+    next_farewell, next_step, refused, saying_farewell, trying,
+};
+pub(crate) use learn::{Learned, learn};
+
+/// A payment as the provider describes it.
+pub(crate) struct Told {
+    pub(crate) provider_id: String,
+    /// Which of ours it is, as it was told.
+    pub(crate) reference: Option<String>,
+    pub(crate) customer_id: Option<String>,
+    /// The provider's subscription that it is a charge of.
+    pub(crate) subscription_id: Option<String>,
+    /// Which of ours that is, as it was told.
+    pub(crate) subscription_reference: Option<String>,
+    pub(crate) outcome: Outcome,
+    pub(crate) cents: i64,
+    pub(crate) currency: String,
+    /// Where the payer pays, while that is possible.
+    pub(crate) checkout_url: Option<String>,
+    pub(crate) refunds: Vec<Reversed>,
+    pub(crate) chargebacks: Vec<Reversed>,
+}
+
+/// What has become of a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Waiting,
+    Paid,
+    Failed,
+}
+
+/// Money that goes back.
+pub(crate) struct Reversed {
+    pub(crate) id: String,
+    pub(crate) cents: i64,
+    /// Whether it is gone, or on its way.
+    pub(crate) stands: bool,
+}
+
+/// Ends what a tenant has with the provider: its subscription, its recharges, its customer. What it has paid for stays in the
+/// ledger.
+pub(super) fn end_tenant(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    tariff: &Tariff,
+    tenant_id: &str,
+) -> Result<(), Error> {
+    recharges::delete(tx, tenant_id)?;
+    if let Some(mut recharge) = payments::recharge_on_its_way(tx, tenant_id)?
+        && recharge.state == State::New
+        && recharge.tried_at.is_none()
+    {
+        (recharge.state, recharge.due_at) = (State::Failed, None);
+        payments::update(tx, &recharge)?;
+    }
+    let subscription_id = subscriptions::end_with_tenant(tx, now, tenant_id)?;
+    if let Some(customer) = payment_customers::find(tx, tenant_id)? {
+        if let Some(customer_id) = customer.provider_id {
+            let subscription_id = subscription_id.as_deref();
+            payment_customers::bid_farewell(tx, now, &customer_id, subscription_id)?;
+        }
+        payment_customers::delete(tx, tenant_id)?;
+    }
+    credits::plan_changed(tx, now, tariff, tenant_id)
+}

@@ -1,0 +1,128 @@
+//! Rows of tenants as the payment provider knows them, and of those that are to be forgotten there.
+
+use super::{Row, StoreError, Tx};
+use crate::time::UnixMillis;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Customer {
+    pub(crate) tenant_id: String,
+    /// Ours: what makes creating it at the provider one effect.
+    pub(crate) id: String,
+    /// `None` until the provider has answered.
+    pub(crate) provider_id: Option<String>,
+}
+
+/// A customer that is to be removed at the provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Farewell {
+    pub(crate) customer_id: String,
+    /// What is to be cancelled first.
+    pub(crate) subscription_id: Option<String>,
+    pub(crate) attempts: i64,
+}
+
+/// The customer of a tenant; made with that id where there is none.
+pub(crate) fn find_or_insert(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    id: &str,
+) -> Result<Customer, StoreError> {
+    tx.execute(
+        "INSERT INTO payment_customers (tenant_id, id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        &[tenant_id.into(), id.into()],
+    )?;
+    tx.one(
+        "SELECT tenant_id, id, provider_id FROM payment_customers WHERE tenant_id = ?1",
+        &[tenant_id.into()],
+        read,
+    )
+}
+
+pub(crate) fn find(tx: &Tx<'_>, tenant_id: &str) -> Result<Option<Customer>, StoreError> {
+    tx.optional(
+        "SELECT tenant_id, id, provider_id FROM payment_customers WHERE tenant_id = ?1",
+        &[tenant_id.into()],
+        read,
+    )
+}
+
+/// Notes what the provider calls the customer; false when it is gone by now.
+pub(crate) fn set_provider_id(
+    tx: &Tx<'_>,
+    id: &str,
+    provider_id: &str,
+) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE payment_customers SET provider_id = ?2 WHERE id = ?1 AND (provider_id IS NULL OR provider_id = ?2)",
+        &[id.into(), provider_id.into()],
+    )?;
+    Ok(changed > 0)
+}
+
+pub(crate) fn delete(tx: &Tx<'_>, tenant_id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM payment_customers WHERE tenant_id = ?1",
+        &[tenant_id.into()],
+    )?;
+    Ok(())
+}
+
+/// Has a customer removed at the provider.
+pub(crate) fn bid_farewell(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    customer_id: &str,
+    subscription_id: Option<&str>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO payment_farewells (customer_id, subscription_id, due_at_ms, attempts) VALUES (?1, ?2, ?3, 0)
+         ON CONFLICT DO NOTHING",
+        &[customer_id.into(), subscription_id.into(), now.ms().into()],
+    )?;
+    Ok(())
+}
+
+/// The farewell that has been due longest.
+pub(crate) fn due_farewell(tx: &Tx<'_>, now: UnixMillis) -> Result<Option<Farewell>, StoreError> {
+    tx.optional(
+        "SELECT customer_id, subscription_id, attempts FROM payment_farewells WHERE due_at_ms <= ?1
+         ORDER BY due_at_ms LIMIT 1",
+        &[now.ms().into()],
+        |row| {
+            Ok(Farewell {
+                customer_id: row.text(0)?,
+                subscription_id: row.optional_text(1)?,
+                attempts: row.int(2)?,
+            })
+        },
+    )
+}
+
+/// Puts a farewell off.
+pub(crate) fn put_off_farewell(
+    tx: &Tx<'_>,
+    customer_id: &str,
+    due_at: UnixMillis,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE payment_farewells SET due_at_ms = ?2, attempts = attempts + 1 WHERE customer_id = ?1",
+        &[customer_id.into(), due_at.ms().into()],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn end_farewell(tx: &Tx<'_>, customer_id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM payment_farewells WHERE customer_id = ?1",
+        &[customer_id.into()],
+    )?;
+    Ok(())
+}
+
+fn read(row: &Row<'_>) -> Result<Customer, StoreError> {
+    Ok(Customer {
+        tenant_id: row.text(0)?,
+        id: row.text(1)?,
+        provider_id: row.optional_text(2)?,
+    })
+}
