@@ -23,7 +23,6 @@ pub(crate) struct NewReport {
     app_id: String,
     model_id: Option<String>,
     counts: Counts,
-    metrics_text: Option<String>,
     cost_mc: i64,
     recharge_id: String,
 }
@@ -58,13 +57,6 @@ impl NewReport {
             return Err(Error::invalid("app_id", "must be the app of the licence"));
         }
         let rate = rates::rate(&tariff.rates, &app_id, model_id.as_deref())?;
-        let metrics_text = match counts.metrics.is_empty() {
-            true => None,
-            false => Some(
-                serde_json::to_string(&counts.metrics)
-                    .map_err(|error| Error::Fault(format!("metrics: {error}")))?,
-            ),
-        };
         Ok(Self {
             id: uuid_v7(now.unsigned_ms(), rng),
             cost_mc: rate.cost_mc(&counts)?,
@@ -72,7 +64,6 @@ impl NewReport {
             app_id,
             model_id,
             counts,
-            metrics_text,
         })
     }
 }
@@ -138,7 +129,6 @@ impl NewReport {
             cached_input_tokens: self.counts.cached_input,
             output_tokens: self.counts.output,
             metrics: &self.counts.metrics,
-            metrics_text: self.metrics_text.as_deref(),
             cost_mc: self.cost_mc,
             at: now,
             day: now.day(),

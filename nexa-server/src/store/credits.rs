@@ -287,3 +287,82 @@ pub(crate) fn ended(
         |row| Ok((UnixMillis::from_ms(row.int(0)?), row.text(1)?)),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tenants::{self, Tenant};
+    use crate::store::{MIGRATIONS, Store};
+
+    #[test]
+    fn the_ledger_is_append_only() {
+        const INTO: &str = "INTO credit_entries (seq, tenant_id, at_ms, monthly_mc, topup_mc, monthly_after_mc, topup_after_mc, cause, cause_id) VALUES";
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), MIGRATIONS).unwrap();
+        let filled = store.write(|tx| {
+            for id in ["0", "1"] {
+                let tenant = Tenant {
+                    id: id.to_owned(),
+                    name: "T".to_owned(),
+                    kind: "agent".to_owned(),
+                    created_at: UnixMillis::from_ms(0),
+                };
+                tenants::insert(tx, &tenant)?;
+            }
+            let five = Amounts {
+                monthly_mc: 5,
+                topup_mc: 0,
+            };
+            let entry = Entry {
+                tenant_id: "0",
+                at: UnixMillis::from_ms(1),
+                change: five,
+                after: five,
+                cause: "trial",
+                cause_id: "first",
+            };
+            append(tx, &entry)
+        });
+        filled.unwrap();
+        let entries = || {
+            let read = store.read(|tx| list(tx, "0", None, 100));
+            let entries = read.unwrap().into_iter();
+            let shown =
+                entries.map(|entry| (entry.change.monthly_mc, entry.after.topup_mc, entry.cause));
+            shown.collect::<Vec<_>>()
+        };
+        let run = |sql: String| store.write(move |tx| tx.execute(&sql, &[]));
+        let expected = [(5, 0, "trial".to_owned())];
+        for sql in [
+            "UPDATE credit_entries SET monthly_mc = 6".to_owned(),
+            "UPDATE credit_entries SET at_ms = 0 WHERE tenant_id = '0'".to_owned(),
+            "DELETE FROM credit_entries".to_owned(),
+            // Sums, times and causes.
+            format!("INSERT {INTO} (NULL, '0', 1, 0, 0, 5, 0, 'grant', 'x')"),
+            format!("INSERT {INTO} (NULL, '0', 1, 1, 0, 7, 0, 'grant', 'x')"),
+            format!("INSERT {INTO} (NULL, '0', 1, 0, 1, 5, 2, 'grant', 'x')"),
+            format!("INSERT {INTO} (NULL, '1', 1, 1, 0, 6, 0, 'grant', 'x')"),
+            format!("INSERT {INTO} (NULL, '0', 0, 1, 0, 6, 0, 'grant', 'x')"),
+            format!("INSERT {INTO} (NULL, '0', 1, 1, 0, 6, 0, 'whim', 'x')"),
+            format!("INSERT {INTO} (NULL, '0', 1, 1, 0, 6, 0, 'grant', NULL)"),
+            format!("INSERT {INTO} (NULL, '0', 1, 1, 0, 6, 0, 'trial', 'x')"),
+            format!("INSERT {INTO} (-1, '1', 1, 1, 0, 1, 0, 'grant', 'x')"),
+            // In the place of what stands there.
+            format!("INSERT OR REPLACE {INTO} (1, '0', 1, 6, 0, 6, 0, 'grant', 'x')"),
+            format!("INSERT OR REPLACE {INTO} (1, '0', 1, 1, 0, 6, 0, 'grant', 'x')"),
+            format!("INSERT OR REPLACE {INTO} (1, '1', 1, 1, 0, 1, 0, 'grant', 'x')"),
+            format!("INSERT OR REPLACE {INTO} (NULL, '0', 1, 1, 0, 6, 0, 'trial', 'first')"),
+            format!("REPLACE {INTO} (1, '0', 1, 5, 0, 5, 0, 'trial', 'first')"),
+        ] {
+            assert!(run(sql.clone()).is_err(), "{sql}");
+            assert_eq!(entries(), expected, "{sql}");
+        }
+        for sql in [
+            format!("INSERT {INTO} (NULL, '0', 1, 0, 0, 5, 0, 'usage', 'free')"),
+            format!("INSERT OR REPLACE {INTO} (NULL, '0', 2, -1, 3, 4, 3, 'usage', 'paid')"),
+        ] {
+            assert!(run(sql.clone()).is_ok(), "{sql}");
+        }
+        assert_eq!(entries().len(), 3);
+    }
+}

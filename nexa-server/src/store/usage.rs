@@ -19,8 +19,6 @@ pub(crate) struct Report<'a> {
     pub(crate) cached_input_tokens: i64,
     pub(crate) output_tokens: i64,
     pub(crate) metrics: &'a BTreeMap<String, i64>,
-    /// The same as a JSON object.
-    pub(crate) metrics_text: Option<&'a str>,
     pub(crate) cost_mc: i64,
     pub(crate) at: UnixMillis,
     /// Since 1970-01-01 in UTC.
@@ -41,8 +39,8 @@ pub(crate) fn add(tx: &Tx<'_>, report: &Report<'_>) -> Result<(), StoreError> {
     let [input, cached_input, output, cost] = counts;
     tx.execute(
         "INSERT INTO usage_reports (id, tenant_id, user_id, jti, app_id, model_id, input_tokens, cached_input_tokens,
-             output_tokens, metrics, cost_mc, at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             output_tokens, cost_mc, at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         &[
             report.id.into(),
             report.tenant_id.into(),
@@ -53,7 +51,6 @@ pub(crate) fn add(tx: &Tx<'_>, report: &Report<'_>) -> Result<(), StoreError> {
             input,
             cached_input,
             output,
-            report.metrics_text.into(),
             cost,
             report.at.ms().into(),
         ],
@@ -80,6 +77,10 @@ pub(crate) fn add(tx: &Tx<'_>, report: &Report<'_>) -> Result<(), StoreError> {
         ],
     )?;
     for (metric, amount) in report.metrics {
+        tx.execute(
+            "INSERT INTO usage_report_metrics (report_id, metric, amount) VALUES (?1, ?2, ?3)",
+            &[report.id.into(), metric.into(), (*amount).into()],
+        )?;
         tx.execute(
             "INSERT INTO usage_day_metrics (tenant_id, day, user_id, app_id, model_id, metric, amount)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)

@@ -45,7 +45,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "matrix_tests",
         &[
-            "api", "app", "config", "domain", "gate", "http", "store", "testing", "time",
+            "api", "app", "config", "domain", "gate", "http", "outbound", "store", "testing",
+            "time",
         ],
     ),
     (

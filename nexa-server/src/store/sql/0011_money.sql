@@ -104,11 +104,16 @@ CREATE TABLE usage_reports (
     input_tokens        INTEGER NOT NULL,
     cached_input_tokens INTEGER NOT NULL,
     output_tokens       INTEGER NOT NULL,
-    metrics             TEXT,              -- a JSON object of whole numbers
     cost_mc             INTEGER NOT NULL,
     at_ms               INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX usage_reports_by_tenant ON usage_reports (tenant_id, id);
+CREATE TABLE usage_report_metrics (
+    report_id TEXT    NOT NULL REFERENCES usage_reports (id) ON DELETE CASCADE,
+    metric    TEXT    NOT NULL,
+    amount    INTEGER NOT NULL,
+    PRIMARY KEY (report_id, metric)
+) STRICT, WITHOUT ROWID;
 
 -- Their sums, kept as they come. A day is counted from 1970-01-01 in UTC; '' stands for no user and no model.
 CREATE TABLE usage_days (
