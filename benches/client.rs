@@ -231,6 +231,37 @@ pub fn make_key(address: &str, bearer: &str, fields: &Value) -> Result<(String, 
     Ok((text(&made, "id")?, text(&made, "key")?))
 }
 
+/// Issues a licence for an app; answers its token.
+///
+/// # Errors
+/// Any refusal.
+pub fn issue_license(address: &str, bearer: &str, app: &str) -> Result<String> {
+    let device = serde_json::json!({ "fingerprint": "bench", "platform": "linux" });
+    let fields = serde_json::json!({ "appId": app, "device": device });
+    let issued = post(address, "/api/licenses/issue", Some(bearer), &fields)?;
+    text(&issued, "license")
+}
+
+/// Gives the caller's tenant a plan, by the operator's key.
+///
+/// # Errors
+/// Any refusal.
+pub fn set_plan(address: &str, bearer: &str, operator_key: &str, plan: &str) -> Result<()> {
+    let me = ureq::get(format!("http://{address}/api/auth/me"))
+        .header("Authorization", format!("Bearer {bearer}"))
+        .call()?
+        .body_mut()
+        .read_to_string()?;
+    let me: Value = serde_json::from_str(&me)?;
+    let tenant = me.get("tenant").ok_or("nobody's tenant")?;
+    let id = text(tenant, "id")?;
+    ureq::patch(format!("http://{address}/api/operator/tenants/{id}"))
+        .header("X-API-Key", operator_key)
+        .header("Content-Type", "application/json")
+        .send(&serde_json::json!({ "plan": plan }).to_string())?;
+    Ok(())
+}
+
 /// A member of an answer that is text.
 ///
 /// # Errors

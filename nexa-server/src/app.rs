@@ -25,6 +25,7 @@ use crate::domain::principal::Principal;
 use crate::domain::rules::ScopeRules;
 use crate::domain::server_keys::KeyRing;
 use crate::domain::status::Signer;
+use crate::domain::subscriptions;
 use crate::gate::access;
 use crate::gate::idempotency::{Guard, Running};
 use crate::gate::limit::Limiter;
@@ -74,6 +75,7 @@ impl App {
     ) -> Result<Self, Error> {
         // Once more, with the URL that it has become.
         (config.apps.iter()).try_for_each(|app| app.check_size(ring.issuer()))?;
+        subscriptions::warn_of_unknown_plans(&store, &config.tariff)?;
         let ring = Arc::new(ring);
         let routes = api::routes();
         let rows = routes

@@ -27,6 +27,8 @@ mod app;
 mod app_tests;
 #[cfg(test)]
 mod audit_tests;
+#[cfg(feature = "bench")]
+mod bare_store;
 mod cli;
 mod config;
 mod domain;
@@ -43,6 +45,9 @@ mod sync;
 mod testing;
 mod time;
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub use bare_store::BareStore;
 pub use cli::run as run_command_line;
 pub use config::{Config, ConfigError, ObjectStoreSettings, Overrides, SAMPLE};
 pub use serve::{ServeError, Server};

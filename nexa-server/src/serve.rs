@@ -124,6 +124,11 @@ impl Server {
                  [mail] url names a mail server"
             );
         }
+        if let Some(mollie) = &config.payments {
+            mollie
+                .check_public_url(&public_url)
+                .map_err(|rule| ServeError::Setting(format!("public_url: {rule}")))?;
+        }
         if (config.payments.as_ref()).is_some_and(MollieSettings::takes_no_money) {
             tracing::warn!("mollie.api_key is a test key: payments succeed without any money");
         }

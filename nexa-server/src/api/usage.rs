@@ -65,12 +65,13 @@ pub(crate) fn report(
     let (app_id, model_id) = (body.app_id, body.model_id);
     let new = NewReport::new(cx.now, cx.rng, &tariff, &holder, app_id, model_id, counts)?;
     let attempt = cx.attempt.clone();
-    let charged = cx.write(move |tx, now, _| {
+    let reported = cx.write(move |tx, now, _| {
         usage::report(tx, now, &tariff, &holder, attempt.as_ref(), &new)
     })?;
-    if charged.is_recharge_due {
+    if reported.is_recharge_due {
         cx.wake_payments();
     }
+    let charged = reported.outcome?;
     Ok(Uncached(Repeatable {
         reply: Ok200(Charged {
             ok: true,

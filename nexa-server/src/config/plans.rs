@@ -48,6 +48,9 @@ impl FilePlan {
         let price: Cents = amount("price", &self.price)?;
         let credits: Option<Millicents> = optional("credits", self.credits.as_deref())?;
         let overdraft: Option<Millicents> = optional("overdraft", self.overdraft.as_deref())?;
+        if price.units() == 0 && overdraft.is_some_and(|overdraft| overdraft.units() > 0) {
+            return Err("overdraft must not stand in a plan that costs nothing".to_owned());
+        }
         Ok(Plan {
             id: self.id,
             name: self.name,
@@ -107,6 +110,10 @@ mod tests {
             (
                 "[[plans]]\nid = ''\nname = 'A'\nprice = '1'".to_owned(),
                 "plans: \"\": id: names must have 1 to 64 characters, none of them a control character",
+            ),
+            (
+                format!("{free}overdraft = '1'"),
+                "plans: \"free\": overdraft must not stand in a plan that costs nothing",
             ),
             (
                 "[[plans]]\nid = 'a'\nname = ' '\nprice = '1'".to_owned(),

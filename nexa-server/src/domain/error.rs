@@ -67,7 +67,7 @@ pub(crate) enum Error {
     /// The licence that came as a credential is over, its grace included.
     #[error("licence over")]
     LicenseOver,
-    /// The licence that came as a credential is revoked, or its tenant is not active any more.
+    /// The licence that came as a credential is revoked, or its tenant or whoever issued it is not active any more.
     #[error("licence ended")]
     LicenseEnded,
     /// The licence that came as a credential does not carry an entitlement.

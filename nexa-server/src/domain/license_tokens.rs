@@ -7,7 +7,8 @@ use nexa_core::{
 use super::error::Error;
 use super::principal::LicenseHolder;
 use super::server_keys::Issuing;
-use crate::store::{Tx, licenses};
+use crate::store::Tx;
+use crate::store::licenses::{self, Standing};
 use crate::time::UnixMillis;
 
 /// A licence token that holds, whether its licence still stands or not.
@@ -54,7 +55,8 @@ pub(crate) fn open(now: UnixMillis, issuing: &Issuing, token: &str) -> Result<Op
     }
 }
 
-/// The holder of an open licence, if the licence still stands. Who issued it may have left: it is the tenant's.
+/// The holder of an open licence, if the licence still stands. Who issued it may have left: it is the tenant's. Who is
+/// disabled may not act through it.
 ///
 /// # Errors
 /// `LicenseTokenInvalid` when this server has no such licence; `LicenseEnded`.
@@ -80,9 +82,14 @@ fn user_behind(tx: &Tx<'_>, tenant_id: &str, jti: &str) -> Result<Option<String>
     let found = licenses::standing(tx, tenant_id, jti)?;
     let found = found.ok_or_else(|| refused("no licence of this server"))?;
     // The licences of a tenant that is disabled are being revoked.
-    match found.is_revoked || !found.is_tenant_active {
-        true => Err(Error::LicenseEnded),
-        false => Ok(found.user_id),
+    match found {
+        Standing {
+            is_revoked: false,
+            is_tenant_active: true,
+            is_user_disabled: false,
+            user_id,
+        } => Ok(user_id),
+        Standing { .. } => Err(Error::LicenseEnded),
     }
 }
 

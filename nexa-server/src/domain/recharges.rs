@@ -7,6 +7,7 @@ use super::money::MILLICENTS_A_CENT;
 use super::payments::top_up;
 use crate::store::Tx;
 use crate::store::auto_recharges::{self, AutoRecharge};
+use crate::store::credits::Recharge;
 use crate::store::payments::{self, Kind, Payment, State};
 use crate::time::UnixMillis;
 
@@ -14,6 +15,9 @@ use crate::time::UnixMillis;
 const FAILURES_MAX: i64 = 3;
 /// Between a failure and the next charge, in seconds.
 const PAUSE_S: i64 = 3600;
+/// Charges of one tenant in a day: whoever has got hold of a licence is not to empty an account with it.
+const A_DAY_MAX: i64 = 10;
+const SECONDS_A_DAY: i64 = 24 * 3600;
 
 /// How a tenant's recharge stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,23 +125,32 @@ pub(crate) fn remove(tx: &Tx<'_>, now: UnixMillis, origin: &Origin) -> Result<()
     }
 }
 
-/// Writes down a charge if the balance is below the threshold, unless one is on its way; whether it did.
+/// Writes down a charge if the balance is below the threshold, or would be by a use that it does not cover and that it would
+/// cover after the charge. Not while a charge is on its way, nor more than [`A_DAY_MAX`] of them in a day. Whether it did.
 pub(super) fn begin_if_due(
     tx: &Tx<'_>,
     now: UnixMillis,
     account: &Account<'_>,
+    uncovered_mc: i64,
     payment_id: &str,
 ) -> Result<bool, Error> {
-    let below = account
-        .recharge()
-        .filter(|recharge| account.balance().total_mc() < recharge.threshold_mc);
-    let Some(terms) = below else {
+    let total_mc = account.balance().total_mc();
+    let is_due = |terms: &&Recharge| {
+        let amount_mc = terms.amount_cents.saturating_mul(MILLICENTS_A_CENT);
+        total_mc.saturating_sub(uncovered_mc) < terms.threshold_mc
+            && uncovered_mc <= total_mc.max(0).saturating_add(amount_mc)
+    };
+    let Some(terms) = account.recharge().filter(is_due) else {
         return Ok(false);
     };
     let tenant_id = account.tenant_id();
     let is_too_soon = auto_recharges::find(tx, tenant_id)?
         .is_none_or(|recharge| recharge.retry_at.is_some_and(|retry_at| retry_at > now));
-    if is_too_soon || payments::recharge_on_its_way(tx, tenant_id)?.is_some() {
+    let a_day_ago = now.plus_seconds(-SECONDS_A_DAY);
+    if is_too_soon
+        || payments::recharge_on_its_way(tx, tenant_id)?.is_some()
+        || payments::recharges_since(tx, tenant_id, a_day_ago)? >= A_DAY_MAX
+    {
         return Ok(false);
     }
     let payment = Payment {

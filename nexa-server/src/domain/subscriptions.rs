@@ -38,6 +38,20 @@ impl Subscription {
     }
 }
 
+/// Says in the log which plans tenants pay for that are not in the configuration: they are charged and get nothing for it.
+pub(crate) fn warn_of_unknown_plans(store: &Store, tariff: &Tariff) -> Result<(), Error> {
+    for (plan_id, tenants) in store.read(subscriptions::live_plans)? {
+        if tariff.plan(&plan_id).is_none() {
+            tracing::error!(
+                plan_id,
+                tenants,
+                "tenants pay for a plan that is not in [[plans]]: they get no credits for it"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// What a tenant is subscribed to.
 pub(crate) struct Own {
     /// What it has, paid for or not.

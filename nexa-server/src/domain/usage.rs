@@ -8,7 +8,6 @@ use rand_core::CryptoRng;
 use super::credits::Account;
 use super::error::Error;
 use super::idempotency::{self, Answered, Attempt};
-use super::notices::{self, Notice};
 use super::principal::{LicenseHolder, Member};
 use super::rates::{self, Counts};
 use super::recharges;
@@ -35,6 +34,12 @@ pub(crate) struct Charged {
     pub(crate) topup_mc: i64,
     /// The status of the first answer, where this is that answer once more.
     pub(crate) replayed: Option<u16>,
+}
+
+/// What has become of a report.
+pub(crate) struct Reported {
+    /// `CreditsTooLow`, with nothing recorded, where the balance does not cover it.
+    pub(crate) outcome: Result<Charged, Error>,
     /// A charge has been written down that the provider is to be asked for.
     pub(crate) is_recharge_due: bool,
 }
@@ -72,7 +77,7 @@ impl NewReport {
 /// answered.
 ///
 /// # Errors
-/// `CreditsTooLow`, with nothing recorded; `IdempotencyKeyReused`.
+/// `IdempotencyKeyReused`. That the balance is too low is no error here: the charge that it may call for is to be kept.
 pub(crate) fn report(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -80,29 +85,35 @@ pub(crate) fn report(
     holder: &LicenseHolder,
     attempt: Option<&Attempt>,
     new: &NewReport,
-) -> Result<Charged, Error> {
+) -> Result<Reported, Error> {
     let tenant_id = &holder.tenant_id;
     if let Some(attempt) = attempt
         && let Some(answered) = idempotency::earlier(tx, now, tenant_id, attempt)?
     {
-        return Charged::read(&answered);
+        return Ok(Reported {
+            outcome: Ok(Charged::read(&answered)?),
+            is_recharge_due: false,
+        });
     }
     let mut account = Account::open(tx, now, tariff, tenant_id)?;
-    let before_mc = account.balance().total_mc();
-    account.spend(tx, now, new.cost_mc, &new.id)?;
+    match account.spend(tx, now, new.cost_mc, &new.id) {
+        Ok(()) => {}
+        Err(error @ Error::CreditsTooLow { cost_mc, .. }) => {
+            let recharge_id = &new.recharge_id;
+            return Ok(Reported {
+                outcome: Err(error),
+                is_recharge_due: recharges::begin_if_due(tx, now, &account, cost_mc, recharge_id)?,
+            });
+        }
+        Err(error) => return Err(error),
+    }
     usage::add(tx, &new.row(now, holder))?;
     let left = account.balance();
-    let left_mc = left.total_mc();
-    if before_mc >= tariff.low_mc && left_mc < tariff.low_mc {
-        let notice = Notice::CreditsLow { left_mc };
-        notices::tell(tx, now, tenant_id, &new.id, &notice)?;
-    }
     let charged = Charged {
         cost_mc: new.cost_mc,
         monthly_mc: left.monthly_mc,
         topup_mc: left.topup_mc,
         replayed: None,
-        is_recharge_due: recharges::begin_if_due(tx, now, &account, &new.recharge_id)?,
     };
     if let Some(attempt) = attempt {
         idempotency::record(
@@ -113,7 +124,10 @@ pub(crate) fn report(
             &charged.answered(attempt.status),
         )?;
     }
-    Ok(charged)
+    Ok(Reported {
+        outcome: Ok(charged),
+        is_recharge_due: recharges::begin_if_due(tx, now, &account, 0, &new.recharge_id)?,
+    })
 }
 
 impl NewReport {
@@ -160,7 +174,6 @@ impl Charged {
                 monthly_mc,
                 topup_mc,
                 replayed: Some(answered.status),
-                is_recharge_due: false,
             }),
             _ => Err(Error::Fault("an answer that was never given".to_owned())),
         }

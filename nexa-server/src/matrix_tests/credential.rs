@@ -156,13 +156,15 @@ impl Credential {
             },
             // It is the tenant's, whatever becomes of its user.
             Kind::License => match self.state {
-                State::LicenseRevoked | State::TenantDisabled | State::TenantErased => false,
+                State::LicenseRevoked
+                | State::OwnerDisabled
+                | State::TenantDisabled
+                | State::TenantErased => false,
                 State::Active
                 | State::KeyDisabled
                 | State::KeyExpired
                 | State::KeyDeleted
                 | State::KeyRotated
-                | State::OwnerDisabled
                 | State::OwnerDemoted
                 | State::SessionEnded
                 | State::SecretRotated => true,

@@ -24,6 +24,12 @@ pub(crate) struct Amounts {
     pub(crate) topup_mc: i64,
 }
 
+impl Amounts {
+    pub(crate) const fn total_mc(self) -> i64 {
+        self.monthly_mc.saturating_add(self.topup_mc)
+    }
+}
+
 /// The time in which a monthly balance may be spent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Period {

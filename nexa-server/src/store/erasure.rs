@@ -17,7 +17,8 @@ pub(crate) fn remove_part(tx: &Tx<'_>, tenant_id: &str, limit: u32) -> Result<us
 const PARTS: [&str; 15] = [
     "DELETE FROM idempotency_records WHERE tenant_id = ?1 AND (route, key) IN
         (SELECT route, key FROM idempotency_records WHERE tenant_id = ?1 LIMIT ?2)",
-    "DELETE FROM usage_reports WHERE id IN (SELECT id FROM usage_reports WHERE tenant_id = ?1 LIMIT ?2)",
+    // The metrics of a report go with it.
+    "DELETE FROM usage_reports WHERE tenant_id = ?1 AND id IN (SELECT id FROM usage_reports WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM usage_day_metrics WHERE tenant_id = ?1 AND (day, user_id, app_id, model_id, metric) IN
         (SELECT day, user_id, app_id, model_id, metric FROM usage_day_metrics WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM usage_days WHERE tenant_id = ?1 AND (day, user_id, app_id, model_id) IN

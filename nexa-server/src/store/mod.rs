@@ -67,7 +67,7 @@ pub(crate) use backup::{BackupError, backup};
 pub(crate) use connection::DATABASE_FILE;
 pub(crate) use engine::Store;
 pub(crate) use error::StoreError;
-use migrate::Migration;
+pub(crate) use migrate::Migration;
 pub(crate) use offline::ReadOnly;
 pub(crate) use tx::{Row, Tx};
 

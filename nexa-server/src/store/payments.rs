@@ -169,6 +169,19 @@ pub(crate) fn recharge_on_its_way(
     )
 }
 
+/// How many recharges of a tenant have begun since then.
+pub(crate) fn recharges_since(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    since: UnixMillis,
+) -> Result<i64, StoreError> {
+    tx.one(
+        "SELECT count(*) FROM payments WHERE tenant_id = ?1 AND kind = 'recharge' AND created_at_ms > ?2",
+        &[tenant_id.into(), since.ms().into()],
+        |row| row.int(0),
+    )
+}
+
 /// The payments of a tenant after the one of that id, oldest first.
 pub(crate) fn list(
     tx: &Tx<'_>,

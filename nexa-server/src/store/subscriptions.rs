@@ -109,6 +109,15 @@ pub(crate) fn live(tx: &Tx<'_>, tenant_id: &str) -> Result<Option<Subscription>,
     )
 }
 
+/// The plans that are paid for, each with the number of tenants.
+pub(crate) fn live_plans(tx: &Tx<'_>) -> Result<Vec<(String, i64)>, StoreError> {
+    tx.all(
+        "SELECT plan_id, count(*) FROM subscriptions WHERE ended_at_ms IS NULL GROUP BY plan_id ORDER BY plan_id",
+        &[],
+        |row| Ok((row.text(0)?, row.int(1)?)),
+    )
+}
+
 pub(crate) fn find(tx: &Tx<'_>, id: &str) -> Result<Option<Subscription>, StoreError> {
     tx.optional(
         concat!("SELECT ", columns!(), " FROM subscriptions WHERE id = ?1"),

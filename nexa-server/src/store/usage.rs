@@ -78,8 +78,8 @@ pub(crate) fn add(tx: &Tx<'_>, report: &Report<'_>) -> Result<(), StoreError> {
     )?;
     for (metric, amount) in report.metrics {
         tx.execute(
-            "INSERT INTO usage_report_metrics (report_id, metric, amount) VALUES (?1, ?2, ?3)",
-            &[report.id.into(), metric.into(), (*amount).into()],
+            "INSERT INTO usage_report_metrics (tenant_id, report_id, metric, amount) VALUES (?1, ?2, ?3, ?4)",
+            &[tenant_id, report.id.into(), metric.into(), (*amount).into()],
         )?;
         tx.execute(
             "INSERT INTO usage_day_metrics (tenant_id, day, user_id, app_id, model_id, metric, amount)

@@ -55,7 +55,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "app", "config", "domain", "http", "outbound", "store", "time",
         ],
     ),
-    ("lib", &["cli", "config", "serve"]),
+    ("bare_store", &["store"]),
+    ("lib", &["bare_store", "cli", "config", "serve"]),
     ("main", &[]),
 ];
 

@@ -136,7 +136,7 @@ fn a_licence_that_is_revoked_or_whose_tenant_has_ended_opens_nothing() {
 }
 
 #[test]
-fn a_licence_is_the_tenants_whoever_issued_it() {
+fn a_licence_stops_with_its_user_and_is_the_tenants_once_they_have_left() {
     let mut shop = shop(json!({}));
     shop.key = shop.key_of_another_user("member");
     let (token, _) = shop.token("f");
@@ -146,7 +146,7 @@ fn a_licence_is_the_tenants_whoever_issued_it() {
     );
     shop.fixture
         .execute("UPDATE users SET state = 'disabled' WHERE id = 'somebody'");
-    assert_eq!(shop.opens(&token), OPEN);
+    assert_eq!(shop.opens(&token), refused(401, "license_revoked"));
     shop.fixture
         .execute("DELETE FROM api_keys WHERE user_id = 'somebody'");
     shop.fixture

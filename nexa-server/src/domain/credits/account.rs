@@ -1,6 +1,7 @@
 //! One tenant's credits within a transaction: what has lapsed is taken away before anything else is done with them.
 
 use super::super::error::Error;
+use super::super::notices::{self, Notice};
 use super::super::tariff::{Plan, Tariff};
 use super::{Balance, Cause};
 use crate::store::credits::{self, AccountRow, Amounts, Entry};
@@ -160,6 +161,8 @@ impl<'a> Account<'a> {
 
     /// Writes an entry: the balances after it are those before it and its changes, and its time is not before the newest
     /// one's, even when the clock has stepped back.
+    ///
+    /// Owners are told when this brings the balance below what the operator calls low.
     pub(super) fn enter(
         &mut self,
         tx: &Tx<'_>,
@@ -193,6 +196,14 @@ impl<'a> Account<'a> {
         };
         credits::append(tx, &entry)?;
         self.row.newest = Some((at, after));
-        Ok(())
+        let left_mc = after.total_mc();
+        let is_low = left_mc < self.tariff.low_mc && before.total_mc() >= self.tariff.low_mc;
+        match cause.is_a_loss() && is_low {
+            true => {
+                let notice = Notice::CreditsLow { left_mc };
+                notices::tell(tx, at, tenant_id, cause_id, &notice)
+            }
+            false => Ok(()),
+        }
     }
 }

@@ -8,7 +8,7 @@ mod tests;
 use super::error::Error;
 use super::paging::{Page, Paged};
 use crate::store::Tx;
-use crate::store::credits::{self, Period, StoredEntry};
+use crate::store::credits::{self, Amounts, Period, StoredEntry};
 use crate::time::UnixMillis;
 
 pub(crate) use account::Account;
@@ -32,7 +32,11 @@ pub(crate) struct Balance {
 impl Balance {
     /// In millicents.
     pub(crate) const fn total_mc(&self) -> i64 {
-        self.monthly_mc.saturating_add(self.topup_mc)
+        let amounts = Amounts {
+            monthly_mc: self.monthly_mc,
+            topup_mc: self.topup_mc,
+        };
+        amounts.total_mc()
     }
 
     /// Whether the period that is running is the one that the tenant started with.
@@ -97,6 +101,14 @@ pub(crate) fn entries(
 }
 
 impl Cause {
+    /// Whether the tenant has less by it, for good: a grant follows a reset.
+    const fn is_a_loss(self) -> bool {
+        match self {
+            Self::Usage | Self::Expiry | Self::Refund | Self::Chargeback => true,
+            Self::Trial | Self::Grant | Self::Reset | Self::Payment | Self::Adjustment => false,
+        }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Trial => "trial",

@@ -139,9 +139,11 @@ impl Account<'_> {
     ) -> Result<(), Error> {
         credits::start_period(tx, self.tenant_id, &period)?;
         if amount_mc > 0 {
+            // What an earlier month has lent is paid off first: otherwise it would be owed again each month.
+            let owed_mc = amount_mc.min(-self.amounts().topup_mc).max(0);
             let change = Amounts {
-                monthly_mc: amount_mc,
-                topup_mc: 0,
+                monthly_mc: amount_mc - owed_mc,
+                topup_mc: owed_mc,
             };
             self.enter(tx, period.started_at, change, cause, &period.id)?;
         }

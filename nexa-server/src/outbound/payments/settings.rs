@@ -42,6 +42,20 @@ impl MollieSettings {
         })
     }
 
+    /// That Mollie can call a server of this URL; another API than Mollie's own is not asked about that.
+    ///
+    /// # Errors
+    /// The rule that the URL breaks.
+    pub(crate) fn check_public_url(&self, public_url: &str) -> Result<(), &'static str> {
+        let is_mollies_own = self.api_url == Self::API_URL;
+        match is_mollies_own && !public_url.starts_with("https://") {
+            true => Err(
+                "must be an https:// URL that Mollie can reach, while there is a mollie.api_key",
+            ),
+            false => Ok(()),
+        }
+    }
+
     /// Whether payments succeed at the click of a button.
     pub(crate) fn takes_no_money(&self) -> bool {
         self.api_key.expose().starts_with("test_")

@@ -56,6 +56,7 @@ CREATE TABLE payments (
     CHECK ((kind = 'subscription') = (plan_id IS NOT NULL))
 ) STRICT;
 CREATE INDEX payments_by_tenant ON payments (tenant_id, id);
+CREATE INDEX payments_of_recharges ON payments (tenant_id, created_at_ms) WHERE kind = 'recharge';
 CREATE INDEX payments_by_subscription ON payments (subscription_id) WHERE subscription_id IS NOT NULL;
 CREATE INDEX payments_by_due ON payments (due_at_ms) WHERE due_at_ms IS NOT NULL;
 -- However many reports cross the threshold.
@@ -95,8 +96,8 @@ CREATE INDEX payment_farewells_by_due ON payment_farewells (due_at_ms);
 
 -- What was used, report by report.
 CREATE TABLE usage_reports (
-    id                  TEXT    NOT NULL PRIMARY KEY,  -- in the order of their time
     tenant_id           TEXT    NOT NULL REFERENCES tenants (id),
+    id                  TEXT    NOT NULL,  -- in the order of their time
     user_id             TEXT,              -- of the licence, if it is anybody's
     jti                 TEXT    NOT NULL,  -- of the licence
     app_id              TEXT    NOT NULL,
@@ -105,14 +106,16 @@ CREATE TABLE usage_reports (
     cached_input_tokens INTEGER NOT NULL,
     output_tokens       INTEGER NOT NULL,
     cost_mc             INTEGER NOT NULL,
-    at_ms               INTEGER NOT NULL
+    at_ms               INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX usage_reports_by_tenant ON usage_reports (tenant_id, id);
 CREATE TABLE usage_report_metrics (
-    report_id TEXT    NOT NULL REFERENCES usage_reports (id) ON DELETE CASCADE,
+    tenant_id TEXT    NOT NULL,
+    report_id TEXT    NOT NULL,
     metric    TEXT    NOT NULL,
     amount    INTEGER NOT NULL,
-    PRIMARY KEY (report_id, metric)
+    PRIMARY KEY (tenant_id, report_id, metric),
+    FOREIGN KEY (tenant_id, report_id) REFERENCES usage_reports (tenant_id, id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 
 -- Their sums, kept as they come. A day is counted from 1970-01-01 in UTC; '' stands for no user and no model.

@@ -80,7 +80,10 @@ impl Model {
         if let (Some(plan), false, 1..) = (self.plan, self.is_disabled, self.granted()) {
             let month = |start: i64| at(start).plus_months(1).ms();
             let start = last.filter(|last| month(*last) > now).unwrap_or(now);
-            (self.monthly, self.period) = (self.granted(), Some((plan, month(start))));
+            // What is owed is paid off first.
+            let owed = self.granted().min((-self.topup).max(0));
+            (self.monthly, self.period) = (self.granted() - owed, Some((plan, month(start))));
+            self.topup += owed;
         }
     }
 
@@ -189,6 +192,7 @@ proptest! {
                 sums = (sums.0 + monthly, sums.1 + topup);
                 prop_assert_eq!(sums, (monthly_after, topup_after));
                 prop_assert!(monthly_after >= 0 && topup_after >= -700);
+                prop_assert!(monthly_after == 0 || topup_after >= 0, "nothing is owed while there is something");
             }
             prop_assert_eq!(sums, (model.monthly, model.topup));
         }
