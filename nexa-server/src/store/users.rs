@@ -204,6 +204,17 @@ pub(crate) fn heir(tx: &Tx<'_>, tenant_id: &str) -> Result<Option<User>, StoreEr
     )
 }
 
+/// Whether an owner of a tenant has shown that its address is read.
+pub(crate) fn has_verified_owner(tx: &Tx<'_>, tenant_id: &str) -> Result<bool, StoreError> {
+    let found = tx.optional(
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM users WHERE tenant_id = ?1 AND role = 'owner' AND state = 'active'
+             AND email_verified_at_ms IS NOT NULL)",
+        &[tenant_id.into()],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
+}
+
 pub(crate) fn find(tx: &Tx<'_>, id: &str) -> Result<Option<User>, StoreError> {
     tx.optional(
         concat!("SELECT ", columns!(), " WHERE users.id = ?1"),

@@ -8,7 +8,7 @@ use super::super::error::Error;
 use super::super::tariff::Tariff;
 use super::{Account, Cause, TRIAL_PERIOD};
 use crate::store::credits::{self, Amounts, Period};
-use crate::store::{Store, Tx, subscriptions};
+use crate::store::{Store, Tx, subscriptions, users};
 use crate::time::UnixMillis;
 
 /// The kind of the periods in which a plan grants.
@@ -162,6 +162,11 @@ impl Account<'_> {
         let Some(plan) = plan.filter(|_| self.row.is_active) else {
             return Ok(None);
         };
+        // Anybody can register: what is given to everybody goes to those who have shown who they are.
+        let is_for_everybody = self.row.plan_id.is_none();
+        if is_for_everybody && !users::has_verified_owner(tx, self.tenant_id)? {
+            return Ok(None);
+        }
         let paid = subscriptions::live(tx, self.tenant_id)?;
         let (started_at, ends_at) = match paid.filter(|paid| paid.plan_id == plan.id) {
             Some(paid) if paid.paid_until <= now => return Ok(None),
