@@ -23,6 +23,9 @@ use crate::time::UnixMillis;
 
 #[path = "../tests/it/issuer.rs"]
 pub(crate) mod issuer;
+#[allow(dead_code, reason = "the tests of the whole server use the rest")]
+#[path = "../tests/it/mollie/mod.rs"]
+pub(crate) mod mollie;
 
 /// An app on a fresh data folder, with the sample configuration as `change` leaves it: no socket, no clock.
 pub(crate) fn app(change: impl FnOnce(&mut Config)) -> (App, tempfile::TempDir) {

@@ -5,6 +5,7 @@ mod erasure;
 mod exchange;
 mod export;
 mod licenses;
+mod money;
 mod people;
 mod races;
 mod server_keys;

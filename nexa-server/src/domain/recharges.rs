@@ -4,7 +4,8 @@ use super::audit::{self, Act, Origin};
 use super::credits::Account;
 use super::error::Error;
 use super::money::MILLICENTS_A_CENT;
-use super::payments::top_up;
+use super::payments::{call_off, top_up};
+use super::tariff::Tariff;
 use crate::store::Tx;
 use crate::store::auto_recharges::{self, AutoRecharge};
 use crate::store::credits::Recharge;
@@ -102,6 +103,9 @@ pub(crate) fn change(
     if let Some(is_enabled) = change.is_enabled {
         recharge.is_enabled = is_enabled;
         (recharge.failures, recharge.retry_at, recharge.paused_at) = (0, None, None);
+        if !is_enabled {
+            call_off_untried(tx, &member.tenant_id)?;
+        }
     }
     if let Some(threshold_mc) = change.threshold_mc {
         recharge.threshold_mc = threshold_mc;
@@ -113,15 +117,27 @@ pub(crate) fn change(
     Ok(recharge)
 }
 
-/// Ends the calling tenant's recharge. A charge that is on its way is not called off.
+/// Ends the calling tenant's recharge. A charge that the provider may know of is not called off.
 ///
 /// # Errors
 /// `NotFound`.
 pub(crate) fn remove(tx: &Tx<'_>, now: UnixMillis, origin: &Origin) -> Result<(), Error> {
     let tenant_id = &origin.principal.member()?.tenant_id;
     match auto_recharges::delete(tx, tenant_id)? {
-        true => record(tx, now, origin, tenant_id),
+        true => {
+            call_off_untried(tx, tenant_id)?;
+            record(tx, now, origin, tenant_id)
+        }
         false => Err(NOT_FOUND),
+    }
+}
+
+/// Nobody who has said that no more is to be charged is charged after that, as far as it can be helped.
+fn call_off_untried(tx: &Tx<'_>, tenant_id: &str) -> Result<(), Error> {
+    let charge = payments::recharge_on_its_way(tx, tenant_id)?;
+    match charge.filter(|charge| charge.tried_at.is_none()) {
+        Some(charge) => call_off(tx, charge),
+        None => Ok(()),
     }
 }
 

@@ -31,7 +31,8 @@ pub(crate) fn tick(services: &Services, now: UnixMillis) {
             tracing::warn!(%error, "ends of credit periods could not be written; they count all the same");
         }
     }
-    match subscriptions::end_unpaid(&services.store, now, &services.tariff) {
+    let must_ask = services.payments.is_some();
+    match subscriptions::end_unpaid(&services.store, now, &services.tariff, must_ask) {
         Ok(failed) => {
             for (subscription, error) in failed {
                 tracing::error!(subscription, %error, "a subscription that is not paid could not be ended; the next round tries again");

@@ -4,6 +4,7 @@ use rand_core::CryptoRng;
 
 use crate::api::Services;
 use crate::api::provider::{self, Found};
+use crate::api::subscribing;
 use crate::domain::Error;
 use crate::domain::payments::{self, Step};
 use crate::time::UnixMillis;
@@ -24,7 +25,7 @@ pub(crate) fn do_next(
     let done = if let Some(step) = store.read(|tx| payments::next_step(tx, now))? {
         follow(services, now, rng, step)
     } else if let Some(farewell) = store.read(|tx| payments::next_farewell(tx, now))? {
-        provider::forget(services, now, farewell)
+        subscribing::forget(services, now, farewell)
     } else {
         return Ok(false);
     };
@@ -60,7 +61,8 @@ fn follow(
             }
         }
         Step::Abandon(payment) => store.write(move |tx| payments::refused(tx, now, &payment.id)),
-        Step::Subscribe(subscription) => provider::subscribe(services, now, &subscription),
-        Step::Unsubscribe(subscription) => provider::unsubscribe(services, now, &subscription),
+        Step::Subscribe(subscription) => subscribing::subscribe(services, now, &subscription),
+        Step::Unsubscribe(subscription) => subscribing::unsubscribe(services, now, &subscription),
+        Step::Ask(subscription) => subscribing::ask(services, now, rng, &subscription),
     }
 }

@@ -10,12 +10,16 @@ pub(crate) struct Customer {
     pub(crate) id: String,
     /// `None` until the provider has answered.
     pub(crate) provider_id: Option<String>,
+    /// When the provider was asked for it for the first time.
+    pub(crate) tried_at: Option<UnixMillis>,
 }
 
 /// A customer that is to be removed at the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Farewell {
     pub(crate) customer_id: String,
+    /// Whether the provider's answer was lost: the id is ours.
+    pub(crate) is_lost: bool,
     /// What is to be cancelled first.
     pub(crate) subscription_id: Option<String>,
     pub(crate) attempts: i64,
@@ -32,7 +36,7 @@ pub(crate) fn find_or_insert(
         &[tenant_id.into(), id.into()],
     )?;
     tx.one(
-        "SELECT tenant_id, id, provider_id FROM payment_customers WHERE tenant_id = ?1",
+        "SELECT tenant_id, id, provider_id, tried_at_ms FROM payment_customers WHERE tenant_id = ?1",
         &[tenant_id.into()],
         read,
     )
@@ -40,10 +44,19 @@ pub(crate) fn find_or_insert(
 
 pub(crate) fn find(tx: &Tx<'_>, tenant_id: &str) -> Result<Option<Customer>, StoreError> {
     tx.optional(
-        "SELECT tenant_id, id, provider_id FROM payment_customers WHERE tenant_id = ?1",
+        "SELECT tenant_id, id, provider_id, tried_at_ms FROM payment_customers WHERE tenant_id = ?1",
         &[tenant_id.into()],
         read,
     )
+}
+
+/// Notes that the provider is about to be asked for the customer.
+pub(crate) fn set_tried(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE payment_customers SET tried_at_ms = coalesce(tried_at_ms, ?2) WHERE id = ?1",
+        &[id.into(), now.ms().into()],
+    )?;
+    Ok(())
 }
 
 /// Notes what the provider calls the customer; false when it is gone by now.
@@ -72,12 +85,18 @@ pub(crate) fn bid_farewell(
     tx: &Tx<'_>,
     now: UnixMillis,
     customer_id: &str,
+    is_lost: bool,
     subscription_id: Option<&str>,
 ) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO payment_farewells (customer_id, subscription_id, due_at_ms, attempts) VALUES (?1, ?2, ?3, 0)
-         ON CONFLICT DO NOTHING",
-        &[customer_id.into(), subscription_id.into(), now.ms().into()],
+        "INSERT INTO payment_farewells (customer_id, is_lost, subscription_id, due_at_ms, attempts)
+         VALUES (?1, ?2, ?3, ?4, 0) ON CONFLICT DO NOTHING",
+        &[
+            customer_id.into(),
+            is_lost.into(),
+            subscription_id.into(),
+            now.ms().into(),
+        ],
     )?;
     Ok(())
 }
@@ -85,14 +104,15 @@ pub(crate) fn bid_farewell(
 /// The farewell that has been due longest.
 pub(crate) fn due_farewell(tx: &Tx<'_>, now: UnixMillis) -> Result<Option<Farewell>, StoreError> {
     tx.optional(
-        "SELECT customer_id, subscription_id, attempts FROM payment_farewells WHERE due_at_ms <= ?1
+        "SELECT customer_id, is_lost, subscription_id, attempts FROM payment_farewells WHERE due_at_ms <= ?1
          ORDER BY due_at_ms LIMIT 1",
         &[now.ms().into()],
         |row| {
             Ok(Farewell {
                 customer_id: row.text(0)?,
-                subscription_id: row.optional_text(1)?,
-                attempts: row.int(2)?,
+                is_lost: row.int(1)? != 0,
+                subscription_id: row.optional_text(2)?,
+                attempts: row.int(3)?,
             })
         },
     )
@@ -124,5 +144,6 @@ fn read(row: &Row<'_>) -> Result<Customer, StoreError> {
         tenant_id: row.text(0)?,
         id: row.text(1)?,
         provider_id: row.optional_text(2)?,
+        tried_at: row.optional_int(3)?.map(UnixMillis::from_ms),
     })
 }

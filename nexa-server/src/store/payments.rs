@@ -70,6 +70,8 @@ pub(crate) struct Reversal<'a> {
     pub(crate) amount_cents: i64,
     /// From the credits.
     pub(crate) taken_mc: i64,
+    /// Whether it stands no more.
+    pub(crate) is_given_back: bool,
 }
 
 macro_rules! columns {
@@ -221,13 +223,14 @@ pub(crate) fn due(tx: &Tx<'_>, now: UnixMillis) -> Result<Option<Payment>, Store
 pub(crate) fn add_reversal(tx: &Tx<'_>, reversal: &Reversal<'_>) -> Result<bool, StoreError> {
     let added = tx.execute(
         "INSERT INTO payment_reversals (id, payment_id, kind, amount_cents, taken_mc, is_given_back)
-         VALUES (?1, ?2, ?3, ?4, ?5, 0) ON CONFLICT DO NOTHING",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
         &[
             reversal.id.into(),
             reversal.payment_id.into(),
             reversal.kind.name().into(),
             reversal.amount_cents.into(),
             reversal.taken_mc.into(),
+            reversal.is_given_back.into(),
         ],
     )?;
     Ok(added > 0)
@@ -238,6 +241,16 @@ pub(crate) fn has_reversal(tx: &Tx<'_>, id: &str) -> Result<bool, StoreError> {
     let found = tx.optional(
         "SELECT id FROM payment_reversals WHERE id = ?1",
         &[id.into()],
+        |row| row.text(0),
+    )?;
+    Ok(found.is_some())
+}
+
+/// Whether a chargeback of that payment stands.
+pub(crate) fn has_chargeback(tx: &Tx<'_>, payment_id: &str) -> Result<bool, StoreError> {
+    let found = tx.optional(
+        "SELECT id FROM payment_reversals WHERE payment_id = ?1 AND kind = 'chargeback' AND is_given_back = 0 LIMIT 1",
+        &[payment_id.into()],
         |row| row.text(0),
     )?;
     Ok(found.is_some())

@@ -21,6 +21,10 @@ pub(crate) struct Subscription {
     pub(crate) paid_until: UnixMillis,
     pub(crate) canceled_at: Option<UnixMillis>,
     pub(crate) ended_at: Option<UnixMillis>,
+    /// When to ask the provider for charges whose news was lost.
+    pub(crate) ask_at: UnixMillis,
+    /// When the provider has told of them last.
+    pub(crate) asked_at: Option<UnixMillis>,
     /// What is still to be done at the provider.
     pub(crate) errand: Option<Errand>,
     /// When that was tried for the first time.
@@ -39,7 +43,7 @@ pub(crate) enum Errand {
 macro_rules! columns {
     () => {
         "id, tenant_id, plan_id, price_cents, currency, customer_id, provider_id, started_at_ms, months, paid_until_ms,
-         canceled_at_ms, ended_at_ms, errand, tried_at_ms, due_at_ms, attempts"
+         canceled_at_ms, ended_at_ms, errand, tried_at_ms, due_at_ms, attempts, ask_at_ms, asked_at_ms"
     };
 }
 
@@ -49,7 +53,7 @@ pub(crate) fn insert(tx: &Tx<'_>, subscription: &Subscription) -> Result<(), Sto
         concat!(
             "INSERT INTO subscriptions (",
             columns!(),
-            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
         ),
         &[
             (&subscription.id).into(),
@@ -68,6 +72,8 @@ pub(crate) fn insert(tx: &Tx<'_>, subscription: &Subscription) -> Result<(), Sto
             ms(subscription.tried_at),
             ms(subscription.due_at),
             subscription.attempts.into(),
+            subscription.ask_at.ms().into(),
+            ms(subscription.asked_at),
         ],
     )?;
     Ok(())
@@ -78,7 +84,7 @@ pub(crate) fn update(tx: &Tx<'_>, subscription: &Subscription) -> Result<(), Sto
     let ms = |at: Option<UnixMillis>| at.map(UnixMillis::ms).into();
     tx.execute(
         "UPDATE subscriptions SET provider_id = ?2, months = ?3, paid_until_ms = ?4, canceled_at_ms = ?5, ended_at_ms = ?6,
-             errand = ?7, tried_at_ms = ?8, due_at_ms = ?9, attempts = ?10
+             errand = ?7, tried_at_ms = ?8, due_at_ms = ?9, attempts = ?10, ask_at_ms = ?11, asked_at_ms = ?12
          WHERE id = ?1",
         &[
             (&subscription.id).into(),
@@ -91,6 +97,8 @@ pub(crate) fn update(tx: &Tx<'_>, subscription: &Subscription) -> Result<(), Sto
             ms(subscription.tried_at),
             ms(subscription.due_at),
             subscription.attempts.into(),
+            subscription.ask_at.ms().into(),
+            ms(subscription.asked_at),
         ],
     )?;
     Ok(())
@@ -142,11 +150,13 @@ pub(crate) fn find_provided(
     )
 }
 
-/// Subscriptions that are not paid any more: canceled ones by `now`, others by `late`.
+/// Subscriptions that are to end: not paid since they were canceled, or for so long. With `must_ask` the provider has told since
+/// then that it knows of no payment, for those that it knows.
 pub(crate) fn unpaid(
     tx: &Tx<'_>,
     now: UnixMillis,
-    late: UnixMillis,
+    grace_ms: i64,
+    must_ask: bool,
     limit: u32,
 ) -> Result<Vec<Subscription>, StoreError> {
     tx.all(
@@ -154,9 +164,25 @@ pub(crate) fn unpaid(
             "SELECT ",
             columns!(),
             " FROM subscriptions WHERE ended_at_ms IS NULL AND paid_until_ms <= ?1
-             AND (canceled_at_ms IS NOT NULL OR paid_until_ms <= ?2) ORDER BY paid_until_ms LIMIT ?3"
+             AND paid_until_ms + CASE WHEN canceled_at_ms IS NULL THEN ?2 ELSE 0 END
+                 <= CASE WHEN ?3 = 1 AND provider_id IS NOT NULL THEN coalesce(asked_at_ms, 0) ELSE ?1 END
+             ORDER BY paid_until_ms LIMIT ?4"
         ),
-        &[now.ms().into(), late.ms().into(), limit.into()],
+        &[now.ms().into(), grace_ms.into(), must_ask.into(), limit.into()],
+        read,
+    )
+}
+
+/// The subscription that is not paid any more, and for whose charges the provider is to be asked.
+pub(crate) fn to_ask(tx: &Tx<'_>, now: UnixMillis) -> Result<Option<Subscription>, StoreError> {
+    tx.optional(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM subscriptions WHERE ended_at_ms IS NULL AND paid_until_ms <= ?1 AND ask_at_ms <= ?1
+             AND provider_id IS NOT NULL ORDER BY ask_at_ms LIMIT 1"
+        ),
+        &[now.ms().into()],
         read,
     )
 }
@@ -207,5 +233,7 @@ fn read(row: &Row<'_>) -> Result<Subscription, StoreError> {
         tried_at: time(13)?,
         due_at: time(14)?,
         attempts: row.int(15)?,
+        ask_at: UnixMillis::from_ms(row.int(16)?),
+        asked_at: time(17)?,
     })
 }

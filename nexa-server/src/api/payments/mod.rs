@@ -1,4 +1,5 @@
 //! `/api/payments/*`: what the payment provider calls, and how it is called.
 
 pub(crate) mod provider;
+pub(crate) mod subscribing;
 pub(crate) mod webhook;

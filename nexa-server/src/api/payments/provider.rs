@@ -7,25 +7,20 @@ use nexa_core::uuid_v7;
 use rand_core::CryptoRng;
 
 use super::super::route::{Cx, Services};
+use crate::domain::Error;
 use crate::domain::payments::{
     self, CustomerCard, Learned, NewPayment, Outcome, Reversed, Told, Wanted,
 };
-use crate::domain::{Error, subscriptions};
 use crate::gate::limit::Limit;
 use crate::outbound::payments::{
-    Amount, NewCustomer, NewPayment as Order, NewSubscription, Payment as Answer, PaymentStatus,
-    Payments, PaymentsError, Reversal, Sequence,
+    Amount, NewCustomer, NewPayment as Order, Payment as Answer, PaymentStatus, Payments,
+    PaymentsError, Reversal, Sequence,
 };
-use crate::store::payment_customers::Farewell;
 use crate::store::payments::{Kind, Payment};
-use crate::store::subscriptions::Subscription;
 use crate::time::UnixMillis;
 
 /// Where the provider says that something has happened, under the public URL.
 pub(crate) const WEBHOOK_PATH: &str = "/api/payments/webhook";
-
-/// After this long a repeated call may have another effect: the provider forgets idempotency keys after an hour. In seconds.
-const KEY_FORGOTTEN_S: i64 = 3_000;
 
 /// A payment that somebody can go and pay.
 pub(crate) struct Opened {
@@ -107,7 +102,8 @@ pub(crate) fn open(
         }
     };
     let earlier = match &customer_id {
-        Some(customer_id) if payment.tried_at.is_some_and(|at| is_forgotten(now, at)) => {
+        // Its idempotency key may be forgotten by now, or what it says of us another.
+        Some(customer_id) if payment.tried_at.is_some() => {
             answered(provider.payment_of(customer_id, &payment.id))?
         }
         Some(_) | None => None,
@@ -190,14 +186,24 @@ fn customer(
     if let Some(provider_id) = customer.provider_id {
         return Ok(Some(provider_id));
     }
-    let created = provider.create_customer(
-        &customer.id,
-        &NewCustomer {
-            name: &name,
-            email: email.as_deref(),
-            reference: tenant_id,
-        },
-    );
+    let earlier = match customer.tried_at {
+        Some(_) => answered(provider.customer_of(&customer.id))?,
+        None => None,
+    };
+    let id = customer.id.clone();
+    (services.store).write(move |tx| payments::trying_customer(tx, now, &id))?;
+    let created = match earlier {
+        Some(earlier) => Ok(earlier),
+        None => provider.create_customer(
+            &customer.id,
+            &NewCustomer {
+                name: &name,
+                email: email.as_deref(),
+                tenant_id,
+                reference: &customer.id,
+            },
+        ),
+    };
     let provider_id = match created {
         Ok(provider_id) => provider_id,
         Err(PaymentsError::Unreachable(problem)) => return Err(silent(&problem)),
@@ -267,133 +273,8 @@ fn learn(
     Ok(())
 }
 
-/// Has the provider make a subscription that a first payment has begun.
-///
-/// # Errors
-/// `NotConfigured`, `ProviderSilent`, `ProviderRefused`; the errand stays.
-pub(crate) fn subscribe(
-    services: &Services,
-    now: UnixMillis,
-    subscription: &Subscription,
-) -> Result<(), Error> {
-    let provider = require(services)?;
-    if !begin_errand(services, now, subscription)? {
-        return Ok(());
-    }
-    let Subscription {
-        id, customer_id, ..
-    } = subscription;
-    let earlier = match subscription.tried_at {
-        Some(tried_at) if is_forgotten(now, tried_at) => {
-            answered(provider.subscription_of(customer_id, id))?
-        }
-        Some(_) | None => None,
-    };
-    let provider_id = match earlier {
-        Some(provider_id) => provider_id,
-        None => {
-            let plan = services.tariff.plan(&subscription.plan_id);
-            let name = plan.map_or(subscription.plan_id.as_str(), |plan| plan.name.as_str());
-            // No two subscriptions of a customer may have one description.
-            let description = format!("{name} ({})", id.rsplit('-').next().unwrap_or(id));
-            let first_day = subscription.paid_until.max(now).to_rfc3339();
-            let first_day = first_day.split('T').next().unwrap_or_default();
-            let order = NewSubscription {
-                customer_id,
-                amount: Amount {
-                    cents: subscription.price_cents,
-                    currency: &subscription.currency,
-                },
-                description: &description,
-                interval: "1 month",
-                start_date: first_day,
-                webhook_url: &webhook_url(services),
-                reference: id,
-            };
-            let created = provider.create_subscription(id, &order);
-            answered(created.map(Some))?.ok_or(Error::ProviderRefused)?
-        }
-    };
-    let id = id.clone();
-    services
-        .store
-        .write(move |tx| subscriptions::created(tx, now, &id, &provider_id))
-}
-
-/// Has the provider cancel a subscription, also one whose making was never answered.
-///
-/// # Errors
-/// `NotConfigured`, `ProviderSilent`, `ProviderRefused`; the errand stays.
-pub(crate) fn unsubscribe(
-    services: &Services,
-    now: UnixMillis,
-    subscription: &Subscription,
-) -> Result<(), Error> {
-    let provider = require(services)?;
-    if !begin_errand(services, now, subscription)? {
-        return Ok(());
-    }
-    let Subscription {
-        id, customer_id, ..
-    } = subscription;
-    let provider_id = match &subscription.provider_id {
-        Some(provider_id) => Some(provider_id.clone()),
-        None => answered(provider.subscription_of(customer_id, id))?,
-    };
-    if let Some(provider_id) = provider_id {
-        answered(
-            provider
-                .cancel_subscription(customer_id, &provider_id)
-                .map(Some),
-        )?;
-    }
-    let id = id.clone();
-    services
-        .store
-        .write(move |tx| subscriptions::cancelled(tx, &id))
-}
-
-fn begin_errand(
-    services: &Services,
-    now: UnixMillis,
-    subscription: &Subscription,
-) -> Result<bool, Error> {
-    let tried = subscription.clone();
-    services
-        .store
-        .write(move |tx| subscriptions::trying(tx, now, &tried))
-}
-
-/// Has the provider forget a customer.
-///
-/// # Errors
-/// `NotConfigured`, `ProviderSilent`, `ProviderRefused`; it is tried again.
-pub(crate) fn forget(
-    services: &Services,
-    now: UnixMillis,
-    farewell: Farewell,
-) -> Result<(), Error> {
-    let provider = require(services)?;
-    let customer_id = farewell.customer_id.clone();
-    let subscription_id = farewell.subscription_id.clone();
-    services
-        .store
-        .write(move |tx| payments::saying_farewell(tx, now, &farewell))?;
-    if let Some(subscription_id) = subscription_id {
-        answered(
-            provider
-                .cancel_subscription(&customer_id, &subscription_id)
-                .map(Some),
-        )?;
-    }
-    answered(provider.delete_customer(&customer_id).map(Some))?;
-    services
-        .store
-        .write(move |tx| payments::farewell_said(tx, &customer_id))
-}
-
 /// What the provider has answered; none where there is no such thing.
-fn answered<T>(answer: Result<Option<T>, PaymentsError>) -> Result<Option<T>, Error> {
+pub(super) fn answered<T>(answer: Result<Option<T>, PaymentsError>) -> Result<Option<T>, Error> {
     match answer {
         Ok(answer) => Ok(answer),
         Err(PaymentsError::NotFound) => Ok(None),
@@ -405,17 +286,12 @@ fn answered<T>(answer: Result<Option<T>, PaymentsError>) -> Result<Option<T>, Er
     }
 }
 
-fn silent(problem: &str) -> Error {
+pub(super) fn silent(problem: &str) -> Error {
     tracing::warn!(problem, "the payment provider did not answer");
     Error::ProviderSilent
 }
 
-/// Whether the provider may have forgotten the idempotency key of a call since then.
-fn is_forgotten(now: UnixMillis, tried_at: UnixMillis) -> bool {
-    tried_at.plus_seconds(KEY_FORGOTTEN_S) <= now
-}
-
-fn webhook_url(services: &Services) -> String {
+pub(super) fn webhook_url(services: &Services) -> String {
     format!("{}{WEBHOOK_PATH}", services.ring.issuer())
 }
 

@@ -88,8 +88,8 @@ pub(crate) fn begin(
     if let Some(attempt) = attempt
         && let Some(earlier) = idempotency::earlier(tx, now, tenant_id, attempt)?
         && let Some(payment) = payments::find(tx, &earlier.answer)?
-        // One that never got to the provider is begun anew.
-        && (payment.state != State::Failed || payment.provider_id.is_some())
+        // One that has failed before anybody could have paid it is begun anew.
+        && (payment.state != State::Failed || payment.checkout_url.is_some())
     {
         return Ok(Begun {
             replayed: payment.checkout_url.as_ref().map(|_| earlier.status),

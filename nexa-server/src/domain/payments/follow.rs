@@ -2,6 +2,7 @@
 
 use super::super::error::Error;
 use super::super::mails::pause_s;
+use super::super::subscriptions::next_to_ask;
 use super::learn;
 use crate::store::payment_customers::{self, Customer, Farewell};
 use crate::store::payments::{self, Kind, Payment, State};
@@ -22,6 +23,8 @@ pub(crate) enum Step {
     Subscribe(Subscription),
     /// Have the provider cancel it.
     Unsubscribe(Subscription),
+    /// Ask the provider for its charges.
+    Ask(Subscription),
 }
 
 /// What has been due longest; payments go first.
@@ -33,11 +36,13 @@ pub(crate) fn next_step(tx: &Tx<'_>, now: UnixMillis) -> Result<Option<Step>, Er
             (State::Open | State::Paid | State::Failed, _) => Step::Look(payment),
         }));
     }
-    let subscription = subscriptions::due(tx, now)?;
-    Ok(subscription.map(|subscription| match subscription.errand {
-        Some(Errand::Create) => Step::Subscribe(subscription),
-        Some(Errand::Cancel) | None => Step::Unsubscribe(subscription),
-    }))
+    if let Some(subscription) = subscriptions::due(tx, now)? {
+        return Ok(Some(match subscription.errand {
+            Some(Errand::Create) => Step::Subscribe(subscription),
+            Some(Errand::Cancel) | None => Step::Unsubscribe(subscription),
+        }));
+    }
+    Ok(next_to_ask(tx, now)?.map(Step::Ask))
 }
 
 /// A payment as it is now.
@@ -103,6 +108,11 @@ pub(crate) fn customer_for(tx: &Tx<'_>, tenant_id: &str) -> Result<Option<Custom
     }))
 }
 
+/// Notes that the provider is about to be asked for a customer.
+pub(crate) fn trying_customer(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<(), Error> {
+    Ok(payment_customers::set_tried(tx, now, id)?)
+}
+
 /// Notes what the provider calls a customer. If the tenant has ended meanwhile, the provider is to forget it again.
 pub(crate) fn customer_created(
     tx: &Tx<'_>,
@@ -112,7 +122,7 @@ pub(crate) fn customer_created(
 ) -> Result<bool, Error> {
     let stands = payment_customers::set_provider_id(tx, id, provider_id)?;
     if !stands {
-        payment_customers::bid_farewell(tx, now, provider_id, None)?;
+        payment_customers::bid_farewell(tx, now, provider_id, false, None)?;
     }
     Ok(stands)
 }
@@ -134,6 +144,12 @@ pub(crate) fn saying_farewell(
         &farewell.customer_id,
         again_at,
     )?)
+}
+
+/// Whether the end of the payment that the provider calls so is known.
+pub(crate) fn is_settled(tx: &Tx<'_>, provider_id: &str) -> Result<bool, Error> {
+    let payment = payments::find_provided(tx, provider_id)?;
+    Ok(payment.is_some_and(|payment| matches!(payment.state, State::Paid | State::Failed)))
 }
 
 /// The provider has removed the customer.

@@ -75,7 +75,6 @@ pub(crate) fn learn(
         (State::Paid, _) | (State::Failed, Outcome::Waiting | Outcome::Failed) => {}
     }
     if payment.state == State::Paid {
-        look_after_chargebacks(tx, now, &mut payment, told)?;
         let kinds = [
             (ReversalKind::Refund, &told.refunds),
             (ReversalKind::Chargeback, &told.chargebacks),
@@ -85,6 +84,7 @@ pub(crate) fn learn(
                 reverse(tx, now, tariff, &payment, kind, reversed)?;
             }
         }
+        look_after_chargebacks(tx, now, &mut payment)?;
     }
     Ok(learned)
 }
@@ -195,17 +195,26 @@ fn reverse(
     kind: ReversalKind,
     reversed: &Reversed,
 ) -> Result<(), Error> {
+    let mut row = Reversal {
+        id: &reversed.id,
+        payment_id: &payment.id,
+        kind,
+        amount_cents: reversed.cents,
+        taken_mc: 0,
+        is_given_back: !reversed.stands,
+    };
     if !reversed.stands {
         if let Some(taken_mc @ 1..) = payments::give_back(tx, &reversed.id)? {
             let mut account = Account::open(tx, now, tariff, &payment.tenant_id)?;
             account.put_in(tx, now, taken_mc, Cause::Adjustment, &reversed.id)?;
         }
+        // An answer that is older and comes later takes nothing.
+        payments::add_reversal(tx, &row)?;
         return Ok(());
     }
     if payments::has_reversal(tx, &reversed.id)? {
         return Ok(());
     }
-    let mut taken_mc = 0;
     match payment.kind {
         Kind::Topup | Kind::RechargeSetup | Kind::Recharge => {
             let cause = match kind {
@@ -214,7 +223,7 @@ fn reverse(
             };
             let amount_mc = reversed.cents.saturating_mul(MILLICENTS_A_CENT);
             let mut account = Account::open(tx, now, tariff, &payment.tenant_id)?;
-            taken_mc = account.take_back(tx, now, amount_mc, cause, &reversed.id)?;
+            row.taken_mc = account.take_back(tx, now, amount_mc, cause, &reversed.id)?;
             if kind == ReversalKind::Chargeback {
                 recharges::pause(tx, now, &payment.tenant_id)?;
             }
@@ -225,13 +234,6 @@ fn reverse(
             }
         }
     }
-    let row = Reversal {
-        id: &reversed.id,
-        payment_id: &payment.id,
-        kind,
-        amount_cents: reversed.cents,
-        taken_mc,
-    };
     payments::add_reversal(tx, &row)?;
     record(tx, now, Act::PaymentReversed, payment)
 }
@@ -241,11 +243,10 @@ fn look_after_chargebacks(
     tx: &Tx<'_>,
     now: UnixMillis,
     payment: &mut Payment,
-    told: &Told,
 ) -> Result<(), Error> {
     const EVERY_S: i64 = 24 * 3600;
     const FOR_S: i64 = 183 * EVERY_S;
-    let stands = told.chargebacks.iter().any(|chargeback| chargeback.stands);
+    let stands = payments::has_chargeback(tx, &payment.id)?;
     let is_recent = payment.created_at.plus_seconds(FOR_S) > now;
     let due_at = (stands && is_recent).then_some(now.plus_seconds(EVERY_S));
     if payment.due_at != due_at {

@@ -9,7 +9,7 @@ use super::error::Error;
 use super::recharges;
 use super::subscriptions;
 use super::tariff::Tariff;
-use crate::store::payments::{self, State};
+use crate::store::payments::{self, Payment, State};
 use crate::store::{Tx, payment_customers};
 use crate::time::UnixMillis;
 
@@ -17,7 +17,7 @@ pub(super) use begin::top_up;
 pub(crate) use begin::{NewPayment, Wanted, begin};
 pub(crate) use follow::{
     CustomerCard, Step, current, customer_created, customer_for, customer_refused, farewell_said,
-    next_farewell, next_step, refused, saying_farewell, trying,
+    is_settled, next_farewell, next_step, refused, saying_farewell, trying, trying_customer,
 };
 pub(crate) use learn::{Learned, learn};
 
@@ -52,8 +52,14 @@ pub(crate) enum Outcome {
 pub(crate) struct Reversed {
     pub(crate) id: String,
     pub(crate) cents: i64,
-    /// Whether it is gone, or on its way.
+    /// Whether it is gone, or on its way; otherwise it was called off for good.
     pub(crate) stands: bool,
+}
+
+/// Has a payment not made that the provider was not asked for, or not successfully.
+pub(super) fn call_off(tx: &Tx<'_>, mut payment: Payment) -> Result<(), Error> {
+    (payment.state, payment.due_at) = (State::Failed, None);
+    Ok(payments::update(tx, &payment)?)
 }
 
 /// Ends what a tenant has with the provider: its subscription, its recharges, its customer. What it has paid for stays in the
@@ -65,18 +71,23 @@ pub(super) fn end_tenant(
     tenant_id: &str,
 ) -> Result<(), Error> {
     recharges::delete(tx, tenant_id)?;
-    if let Some(mut recharge) = payments::recharge_on_its_way(tx, tenant_id)?
+    // If the provider has made it all the same, it counts when it is paid.
+    if let Some(recharge) = payments::recharge_on_its_way(tx, tenant_id)?
         && recharge.state == State::New
-        && recharge.tried_at.is_none()
     {
-        (recharge.state, recharge.due_at) = (State::Failed, None);
-        payments::update(tx, &recharge)?;
+        call_off(tx, recharge)?;
     }
     let subscription_id = subscriptions::end_with_tenant(tx, now, tenant_id)?;
     if let Some(customer) = payment_customers::find(tx, tenant_id)? {
-        if let Some(customer_id) = customer.provider_id {
-            let subscription_id = subscription_id.as_deref();
-            payment_customers::bid_farewell(tx, now, &customer_id, subscription_id)?;
+        let subscription_id = subscription_id.as_deref();
+        match (customer.provider_id, customer.tried_at) {
+            (Some(id), _) => {
+                payment_customers::bid_farewell(tx, now, &id, false, subscription_id)?;
+            }
+            (None, Some(_)) => {
+                payment_customers::bid_farewell(tx, now, &customer.id, true, subscription_id)?;
+            }
+            (None, None) => {}
         }
         payment_customers::delete(tx, tenant_id)?;
     }

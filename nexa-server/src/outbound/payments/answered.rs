@@ -78,7 +78,7 @@ impl WirePayment {
         let chargebacks = embedded.chargebacks.into_iter();
         Ok(Payment {
             refunds: refunds
-                .map(|refund| refund.read(currency))
+                .filter_map(|refund| refund.read(currency).transpose())
                 .collect::<Result<_, _>>()?,
             chargebacks: chargebacks
                 .map(|chargeback| chargeback.read(currency))
@@ -107,17 +107,18 @@ impl WirePayment {
 }
 
 impl WireRefund {
-    fn read(self, currency: &str) -> Result<Reversal, String> {
-        Ok(Reversal {
-            cents: reversed_cents(&self.amount, currency)?,
-            id: Kind::Refund.id(self.id)?,
-            stands: match self.status.as_str() {
-                "processing" | "refunded" => true,
-                // Those that wait can still be called off.
-                "queued" | "pending" | "failed" | "canceled" => false,
-                other => return Err(format!("{other:?} instead of the status of a refund")),
-            },
-        })
+    /// `None` for one that waits: it may still be called off, and an answer that was overtaken by a later one must not look as
+    /// if it had been.
+    fn read(self, currency: &str) -> Result<Option<Reversal>, String> {
+        let stands = match self.status.as_str() {
+            "queued" | "pending" => None,
+            "processing" | "refunded" => Some(true),
+            "failed" | "canceled" => Some(false),
+            other => return Err(format!("{other:?} instead of the status of a refund")),
+        };
+        let cents = reversed_cents(&self.amount, currency)?;
+        let id = Kind::Refund.id(self.id)?;
+        Ok(stands.map(|stands| Reversal { id, cents, stands }))
     }
 }
 
@@ -204,16 +205,26 @@ impl WirePage {
         name: &str,
         reference: &str,
     ) -> Result<Option<String>, String> {
-        let (_, entries) = self
-            .embedded
-            .into_iter()
-            .find(|(found, _)| found == list)
-            .ok_or_else(|| format!("a page without {list}"))?;
+        let entries = self.entries(list)?;
         let is_it = |entry: &WireListed| {
             member(entry.metadata.as_ref(), name).as_deref() == Some(reference)
         };
         let found = entries.into_iter().find(is_it);
         found.map(|entry| kind.id(entry.id)).transpose()
+    }
+
+    /// The ids of all entries of that list.
+    pub(super) fn ids(self, list: &str, kind: Kind) -> Result<Vec<String>, String> {
+        let entries = self.entries(list)?.into_iter();
+        entries.map(|entry| kind.id(entry.id)).collect()
+    }
+
+    fn entries(self, list: &str) -> Result<Vec<WireListed>, String> {
+        let mut lists = self.embedded.into_iter();
+        let found = lists.find(|(found, _)| found == list);
+        found
+            .map(|(_, entries)| entries)
+            .ok_or_else(|| format!("a page without {list}"))
     }
 
     /// Where the next page begins. Its URL is not followed: it could lead our key to another place.

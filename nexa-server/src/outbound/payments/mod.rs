@@ -2,7 +2,7 @@
 //!
 //! Whoever is answered [`PaymentsError::Unreachable`] does not know whether the call had its effect. The same call with the same
 //! idempotency key has it once, as long as the service remembers the key (Mollie: an hour); after that
-//! [`Payments::payment_of`] and [`Payments::subscription_of`] tell.
+//! [`Payments::customer_of`], [`Payments::payment_of`] and [`Payments::subscription_of`] tell.
 
 mod answered;
 mod exchange;
@@ -27,6 +27,9 @@ pub(crate) trait Payments: Send + Sync {
         idempotency_key: &str,
         customer: &NewCustomer<'_>,
     ) -> Result<String, PaymentsError>;
+
+    /// The id of the customer that was made with this reference.
+    fn customer_of(&self, reference: &str) -> Result<Option<String>, PaymentsError>;
 
     fn create_payment(
         &self,
@@ -58,6 +61,13 @@ pub(crate) trait Payments: Send + Sync {
         reference: &str,
     ) -> Result<Option<String>, PaymentsError>;
 
+    /// The ids of the newest payments that this subscription has charged, fifty at most.
+    fn charges_of(
+        &self,
+        customer_id: &str,
+        subscription_id: &str,
+    ) -> Result<Vec<String>, PaymentsError>;
+
     /// One that is cancelled or gone already is no error.
     fn cancel_subscription(&self, customer_id: &str, id: &str) -> Result<(), PaymentsError>;
 
@@ -79,7 +89,8 @@ pub(crate) struct Amount<'a> {
 pub(crate) struct NewCustomer<'a> {
     pub(crate) name: &'a str,
     pub(crate) email: Option<&'a str>,
-    /// The id of the tenant.
+    /// Of whom the customer is.
+    pub(crate) tenant_id: &'a str,
     pub(crate) reference: &'a str,
 }
 
@@ -161,8 +172,8 @@ pub(crate) enum PaymentStatus {
 pub(crate) struct Reversal {
     pub(crate) id: String,
     pub(crate) cents: i64,
-    /// Whether the money is gone, or on its way. A refund that waits, was called off or failed does not stand, nor does a
-    /// chargeback that was reversed.
+    /// Whether the money is gone, or on its way. A refund that was called off or failed does not stand, nor does a chargeback
+    /// that was reversed: for good. One that waits is none yet.
     pub(crate) stands: bool,
 }
 

@@ -54,17 +54,16 @@ impl Mollie {
             .map_err(|problem| self.unreadable(&problem))
     }
 
-    /// The id of the entry in a list of this customer whose metadata holds `reference` as `name`.
+    /// The id of the entry in the list at this path whose metadata holds `reference` as `name`.
     fn find(
         &self,
-        customer_id: &str,
+        path: &str,
         list: &str,
         kind: Kind,
         name: &str,
         reference: &str,
     ) -> Result<Option<String>, PaymentsError> {
-        known(Kind::Customer, customer_id)?;
-        let first = format!("/v2/customers/{customer_id}/{list}?limit={PAGE}");
+        let first = format!("{path}?limit={PAGE}");
         let mut path = first.clone();
         for _ in 0..PAGES_MAX {
             let page: WirePage = self.read(&self.exchange.get(&path)?)?;
@@ -103,6 +102,11 @@ impl Payments for Mollie {
         self.made(Kind::Customer, &answer)
     }
 
+    fn customer_of(&self, reference: &str) -> Result<Option<String>, PaymentsError> {
+        let (list, kind) = ("customers", Kind::Customer);
+        self.find("/v2/customers", list, kind, "customer", reference)
+    }
+
     fn create_payment(
         &self,
         idempotency_key: &str,
@@ -136,7 +140,9 @@ impl Payments for Mollie {
         customer_id: &str,
         reference: &str,
     ) -> Result<Option<Payment>, PaymentsError> {
-        let id = self.find(customer_id, "payments", Kind::Payment, "payment", reference)?;
+        known(Kind::Customer, customer_id)?;
+        let path = format!("/v2/customers/{customer_id}/payments");
+        let id = self.find(&path, "payments", Kind::Payment, "payment", reference)?;
         // Lists do not tell what has gone back.
         id.map(|id| self.payment(&id)).transpose()
     }
@@ -158,8 +164,25 @@ impl Payments for Mollie {
         customer_id: &str,
         reference: &str,
     ) -> Result<Option<String>, PaymentsError> {
+        known(Kind::Customer, customer_id)?;
+        let path = format!("/v2/customers/{customer_id}/subscriptions");
         let (list, kind) = ("subscriptions", Kind::Subscription);
-        self.find(customer_id, list, kind, "subscription", reference)
+        self.find(&path, list, kind, "subscription", reference)
+    }
+
+    fn charges_of(
+        &self,
+        customer_id: &str,
+        subscription_id: &str,
+    ) -> Result<Vec<String>, PaymentsError> {
+        known(Kind::Customer, customer_id)?;
+        known(Kind::Subscription, subscription_id)?;
+        let path = format!(
+            "/v2/customers/{customer_id}/subscriptions/{subscription_id}/payments?limit={PAGE}"
+        );
+        let page: WirePage = self.read(&self.exchange.get(&path)?)?;
+        page.ids("payments", Kind::Payment)
+            .map_err(|problem| self.unreadable(&problem))
     }
 
     fn cancel_subscription(&self, customer_id: &str, id: &str) -> Result<(), PaymentsError> {

@@ -10,12 +10,13 @@ pub(super) struct WireNewCustomer<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'a str>,
-    metadata: Tenant<'a>,
+    metadata: CustomerReference<'a>,
 }
 
 #[derive(Serialize)]
-struct Tenant<'a> {
+struct CustomerReference<'a> {
     tenant: &'a str,
+    customer: &'a str,
 }
 
 impl<'a> WireNewCustomer<'a> {
@@ -23,8 +24,9 @@ impl<'a> WireNewCustomer<'a> {
         Self {
             name: customer.name,
             email: customer.email,
-            metadata: Tenant {
-                tenant: customer.reference,
+            metadata: CustomerReference {
+                tenant: customer.tenant_id,
+                customer: customer.reference,
             },
         }
     }

@@ -17,6 +17,9 @@ CREATE TABLE subscriptions (
     paid_until_ms  INTEGER NOT NULL,
     canceled_at_ms INTEGER,
     ended_at_ms    INTEGER,
+    -- Charges whose news was lost: when to ask for them, and when the provider has told of them last.
+    ask_at_ms      INTEGER NOT NULL,
+    asked_at_ms    INTEGER,
     -- What is still to be done at the provider, and when.
     errand         TEXT    CHECK (errand IN ('create', 'cancel')),
     tried_at_ms    INTEGER,           -- for the first time
@@ -33,7 +36,8 @@ CREATE INDEX subscriptions_by_due ON subscriptions (due_at_ms) WHERE due_at_ms I
 CREATE TABLE payment_customers (
     tenant_id   TEXT NOT NULL PRIMARY KEY REFERENCES tenants (id),
     id          TEXT NOT NULL UNIQUE,  -- ours: what makes creating it there one effect
-    provider_id TEXT UNIQUE            -- NULL until the provider has answered
+    provider_id TEXT UNIQUE,           -- NULL until the provider has answered
+    tried_at_ms INTEGER                -- when the provider was asked for it for the first time
 ) STRICT;
 
 -- Payments. A row is there before the provider hears of it, and says what to do when nothing is heard of it any more.
@@ -88,6 +92,7 @@ CREATE TABLE auto_recharges (
 -- Customers that are to be removed at the payment provider, with their mandates and subscriptions; their tenant may be gone.
 CREATE TABLE payment_farewells (
     customer_id     TEXT    NOT NULL PRIMARY KEY,
+    is_lost         INTEGER NOT NULL CHECK (is_lost IN (0, 1)),  -- the provider's answer; the id is ours
     subscription_id TEXT,
     due_at_ms       INTEGER NOT NULL,
     attempts        INTEGER NOT NULL

@@ -17,6 +17,11 @@ impl Ledger {
         let segments: Vec<&str> = call.path.split('/').skip(1).collect();
         let answer = match (call.method.as_str(), &segments[..]) {
             ("POST", ["v2", "customers"]) => self.create_customer(call),
+            ("GET", ["v2", "customers"]) => {
+                let customers = self.customers.iter().filter(|known| !known.is_deleted);
+                let shown = customers.map(show_customer).collect();
+                self.page("customers", shown, call, address)
+            }
             ("GET", ["v2", "customers", id]) => self
                 .customer_named(id)
                 .map(|customer| Answer::new(200, show_customer(customer))),
@@ -47,6 +52,25 @@ impl Ledger {
             ("GET", ["v2", "customers", customer_id, "subscriptions", id]) => self
                 .subscription_named(customer_id, id)
                 .map(|subscription| Answer::new(200, show_subscription(subscription))),
+            (
+                "GET",
+                [
+                    "v2",
+                    "customers",
+                    customer_id,
+                    "subscriptions",
+                    id,
+                    "payments",
+                ],
+            ) => {
+                let found = self.subscription_named(customer_id, id).map(|_| ());
+                found.and_then(|()| {
+                    let of_it = |payment: &&Payment| payment.subscription_id.as_deref() == Some(id);
+                    let payments = self.payments.iter().filter(of_it);
+                    let shown = payments.map(|payment| show_payment(payment, "")).collect();
+                    self.page("payments", shown, call, address)
+                })
+            }
             ("DELETE", ["v2", "customers", customer_id, "subscriptions", id]) => {
                 self.cancel_subscription(customer_id, id)
             }

@@ -151,8 +151,6 @@ fn what_goes_back_stands_when_the_money_is_gone() {
     assert_eq!(
         stand(&read_payment.refunds),
         expected(&[
-            ("re_a", false),
-            ("re_b", false),
             ("re_c", true),
             ("re_d", true),
             ("re_e", false),

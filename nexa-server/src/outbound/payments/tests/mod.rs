@@ -3,9 +3,6 @@
 mod answers;
 mod failures;
 mod imitation;
-#[allow(dead_code, reason = "the tests of the whole server use the rest")]
-#[path = "../../../../tests/it/mollie/mod.rs"]
-mod mollie;
 mod requests;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -17,6 +14,8 @@ use std::time::Duration;
 use super::{
     Amount, ApiKey, MollieSettings, NewCustomer, NewPayment, NewSubscription, Payments, Sequence,
 };
+
+use crate::testing::mollie;
 
 const KEY: &str = mollie::Mollie::KEY;
 
@@ -34,7 +33,8 @@ fn customer() -> NewCustomer<'static> {
     NewCustomer {
         name: "Acme \"B.V.\"",
         email: Some("owner@acme.example"),
-        reference: "t1",
+        tenant_id: "t1",
+        reference: "c1",
     }
 }
 

@@ -60,8 +60,7 @@ fn each_call_asks_what_the_api_documents() {
 
     let id = client.create_customer("k-1", &customer());
     assert_eq!(id.as_deref(), Ok("cst_8wmqcHMN4U"));
-    let body =
-        r#"{"name":"Acme \"B.V.\"","email":"owner@acme.example","metadata":{"tenant":"t1"}}"#;
+    let body = r#"{"name":"Acme \"B.V.\"","email":"owner@acme.example","metadata":{"tenant":"t1","customer":"c1"}}"#;
     assert_eq!(peer.heard(), posted(&peer, "/v2/customers", "k-1", body));
 
     for (sequence, body) in [

@@ -1,11 +1,12 @@
 //! Subscriptions: a plan that is paid for month by month, and what a tenant has for it.
 
+mod errands;
+
 use std::sync::Arc;
 
 use super::audit::{self, Act, Origin};
 use super::credits;
 use super::error::Error;
-use super::mails::pause_s;
 use super::notices::{self, Notice};
 use super::payments::Learned;
 use super::principal::Principal;
@@ -14,6 +15,8 @@ use crate::store::payments::{self, Payment};
 use crate::store::subscriptions::{self, Errand, Subscription};
 use crate::store::{Store, Tx, payment_customers, tenants};
 use crate::time::UnixMillis;
+
+pub(crate) use errands::{asked, asking, cancelled, created, is_searched_for, next_to_ask, trying};
 
 /// How long a plan goes on while the payment of another month has not arrived, in seconds: a direct debit takes days.
 const GRACE_S: i64 = 7 * 24 * 3600;
@@ -126,7 +129,7 @@ pub(super) fn begin(
         subscriptions::update(tx, &before)?;
     }
     let customer = payment_customers::find(tx, tenant_id)?;
-    // Without a customer there nothing can be charged again: it ends by itself.
+    // Without a customer there nothing can be charged again: it is as good as canceled.
     let is_customer = customer.is_some_and(|customer| {
         customer.provider_id.is_some() && customer.provider_id.as_deref() == customer_id
     });
@@ -141,8 +144,10 @@ pub(super) fn begin(
         started_at,
         months,
         paid_until: started_at.plus_months(months),
-        canceled_at: None,
+        canceled_at: (!is_customer).then_some(now),
         ended_at: None,
+        ask_at: now,
+        asked_at: None,
         errand: is_customer.then_some(Errand::Create),
         tried_at: None,
         due_at: is_customer.then_some(now),
@@ -160,7 +165,8 @@ pub(super) fn begin(
     Ok(Learned::Done)
 }
 
-/// Another month is paid.
+/// Another month is paid, maybe late: whoever has subscribed to the same plan anew meanwhile has that month there, and whoever
+/// has no plan any more has it once more.
 pub(super) fn renew(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -178,18 +184,47 @@ pub(super) fn renew(
     if subscription.provider_id.is_none() {
         subscription.provider_id = provider_id.map(str::to_owned);
     }
-    if subscription.ended_at.is_some() {
-        // Whatever was to cancel it has not come through.
+    if subscription.canceled_at.is_some() || subscription.ended_at.is_some() {
+        // Whatever was to cancel it may not have come through.
         (subscription.errand, subscription.due_at) = (Some(Errand::Cancel), Some(now));
-        subscriptions::update(tx, &subscription)?;
-        return Ok(Learned::Strange("its subscription has ended"));
+        subscription.attempts = 0;
     }
+    subscriptions::update(tx, &subscription)?;
+    let Some(mut subscription) = renewable(tx, now, subscription)? else {
+        return Ok(Learned::Strange("its subscription has ended"));
+    };
     subscription.months = subscription.months.saturating_add(1);
     subscription.paid_until = subscription.started_at.plus_months(subscription.months);
     subscriptions::update(tx, &subscription)?;
-    credits::plan_changed(tx, now, tariff, &subscription.tenant_id)?;
+    let Subscription {
+        tenant_id, plan_id, ..
+    } = &subscription;
+    tenants::set_plan(tx, tenant_id, Some(plan_id))?;
+    credits::plan_changed(tx, now, tariff, tenant_id)?;
     record(tx, now, &machine(), Act::SubscriptionRenewed, &subscription)?;
     Ok(Learned::Done)
+}
+
+/// The subscription that another month of this one counts for.
+fn renewable(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    mut subscription: Subscription,
+) -> Result<Option<Subscription>, Error> {
+    if subscription.ended_at.is_none() {
+        return Ok(Some(subscription));
+    }
+    let tenant_id = &subscription.tenant_id;
+    if let Some(live) = subscriptions::live(tx, tenant_id)? {
+        return Ok((live.plan_id == subscription.plan_id).then_some(live));
+    }
+    let is_active = tenants::is_active(tx, tenant_id)? == Some(true);
+    if !is_active || tenants::plan(tx, tenant_id)?.is_some() {
+        return Ok(None);
+    }
+    subscription.canceled_at = subscription.canceled_at.or(Some(now));
+    subscription.ended_at = None;
+    Ok(Some(subscription))
 }
 
 /// Cancels the calling tenant's subscription: it goes on to the end of what is paid. Doing it again changes nothing.
@@ -212,6 +247,7 @@ pub(crate) fn cancel(tx: &Tx<'_>, now: UnixMillis, origin: &Origin) -> Result<Su
 }
 
 /// Ends subscriptions that are not paid any more, a bounded number of them; answers those that could not be ended, and why.
+/// Where there is a provider, it `must_ask` first: the news of a payment may have been lost.
 ///
 /// # Errors
 /// `Store` when the store takes nothing at present.
@@ -219,11 +255,13 @@ pub(crate) fn end_unpaid(
     store: &Store,
     now: UnixMillis,
     tariff: &Arc<Tariff>,
+    must_ask: bool,
 ) -> Result<Vec<(String, Error)>, Error> {
     const AT_ONCE: u32 = 100;
-    let late = now.plus_seconds(-GRACE_S);
     let mut failed = Vec::new();
-    for unpaid in store.read(|tx| subscriptions::unpaid(tx, now, late, AT_ONCE))? {
+    let unpaid =
+        store.read(|tx| subscriptions::unpaid(tx, now, GRACE_S * 1000, must_ask, AT_ONCE))?;
+    for unpaid in unpaid {
         let (id, tariff) = (unpaid.id.clone(), Arc::clone(tariff));
         let subscription_id = id.clone();
         let ended = store.write(move |tx| match subscriptions::find(tx, &id)? {
@@ -248,10 +286,19 @@ pub(super) fn charged_back(
     tariff: &Tariff,
     payment: &Payment,
 ) -> Result<(), Error> {
+    let paid_for = match &payment.subscription_id {
+        Some(id) => subscriptions::find(tx, id)?,
+        None => None,
+    };
     let live = subscriptions::live(tx, &payment.tenant_id)?;
-    match live.filter(|live| Some(&live.id) == payment.subscription_id.as_ref()) {
-        Some(live) => end(tx, now, tariff, live),
-        None => Ok(()),
+    match (live, paid_for) {
+        // Also one that goes on with the months of an earlier one.
+        (Some(live), Some(paid_for))
+            if (&live.plan_id, live.started_at) == (&paid_for.plan_id, paid_for.started_at) =>
+        {
+            end(tx, now, tariff, live)
+        }
+        (Some(_) | None, _) => Ok(()),
     }
 }
 
@@ -300,66 +347,6 @@ fn take_plan(tx: &Tx<'_>, subscription: &Subscription) -> Result<(), Error> {
         tenants::set_plan(tx, &subscription.tenant_id, None)?;
     }
     Ok(())
-}
-
-impl Subscription {
-    /// Has the provider cancel it, unless that is done or there is nothing to cancel.
-    fn leave(&mut self, now: UnixMillis) {
-        let is_there = self.provider_id.is_some() || self.tried_at.is_some();
-        if self.canceled_at.is_none() {
-            self.errand = is_there.then_some(Errand::Cancel);
-            self.due_at = is_there.then_some(now);
-            self.attempts = 0;
-        }
-    }
-}
-
-/// Notes that the provider is about to be asked to do a subscription's errand, and when to try again; false when there is
-/// another one by now.
-pub(crate) fn trying(
-    tx: &Tx<'_>,
-    now: UnixMillis,
-    subscription: &Subscription,
-) -> Result<bool, Error> {
-    let found = subscriptions::find(tx, &subscription.id)?;
-    let Some(mut current) = found.filter(|current| current.errand == subscription.errand) else {
-        return Ok(false);
-    };
-    current.tried_at = current.tried_at.or(Some(now));
-    current.due_at = Some(now.plus_seconds(pause_s(current.attempts)));
-    current.attempts += 1;
-    subscriptions::update(tx, &current)?;
-    Ok(true)
-}
-
-/// The provider has made the subscription, and calls it so. If it was canceled meanwhile, it is to be canceled there too.
-pub(crate) fn created(
-    tx: &Tx<'_>,
-    now: UnixMillis,
-    id: &str,
-    provider_id: &str,
-) -> Result<(), Error> {
-    let Some(mut current) = subscriptions::find(tx, id)? else {
-        return Ok(());
-    };
-    current.provider_id = Some(provider_id.to_owned());
-    match current.errand {
-        Some(Errand::Create) => (current.errand, current.due_at) = (None, None),
-        Some(Errand::Cancel) => current.due_at = Some(now),
-        None => {}
-    }
-    Ok(subscriptions::update(tx, &current)?)
-}
-
-/// The provider has cancelled the subscription, or never had it.
-pub(crate) fn cancelled(tx: &Tx<'_>, id: &str) -> Result<(), Error> {
-    match subscriptions::find(tx, id)? {
-        Some(mut current) if current.errand == Some(Errand::Cancel) => {
-            (current.errand, current.due_at) = (None, None);
-            Ok(subscriptions::update(tx, &current)?)
-        }
-        Some(_) | None => Ok(()),
-    }
 }
 
 fn machine() -> Origin {
