@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nexa_core::uuid_v7;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +10,6 @@ use super::amounts::Day;
 use super::route::Cx;
 use crate::domain::Error;
 use crate::domain::rates::Counts;
-use crate::domain::recharges;
 use crate::domain::usage::{self, Days, NewReport, Used};
 use crate::http::extract::{Body, Query};
 use crate::http::reply::{Ok200, Repeatable, Uncached};
@@ -86,23 +84,6 @@ pub(crate) fn report(
         }),
         replayed: charged.replayed,
     }))
-}
-
-/// Has the balance topped up that was too low, where that is wanted.
-fn recharge(cx: &mut Cx<'_>) -> Result<(), Error> {
-    let tenant_id = cx.license()?.tenant_id.clone();
-    if cx.read(|tx| recharges::find(tx, &tenant_id))?.is_none() {
-        return Ok(());
-    }
-    let tariff = Arc::clone(&cx.services.tariff);
-    let payment_id = uuid_v7(cx.now.unsigned_ms(), cx.rng);
-    let is_due = cx.write(move |tx, now, _| {
-        recharges::begin_for_refused(tx, now, &tariff, &tenant_id, &payment_id)
-    })?;
-    if is_due {
-        cx.wake_payments();
-    }
-    Ok(())
 }
 
 impl Usage {

@@ -5,7 +5,6 @@ use super::credits::Account;
 use super::error::Error;
 use super::money::MILLICENTS_A_CENT;
 use super::payments::{call_off, top_up};
-use super::tariff::Tariff;
 use crate::store::Tx;
 use crate::store::auto_recharges::{self, AutoRecharge};
 use crate::store::credits::Recharge;

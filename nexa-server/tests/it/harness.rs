@@ -255,6 +255,12 @@ impl Request<'_> {
         self
     }
 
+    /// With what its path leaves open.
+    pub(crate) fn on_path(mut self, fill: impl FnOnce(&str) -> String) -> Self {
+        self.path = fill(&self.path);
+        self
+    }
+
     /// The body of a 200.
     pub(crate) fn bytes(self) -> Vec<u8> {
         let answer = ureq::get(format!("{}{}", self.server.url, self.path)).call();

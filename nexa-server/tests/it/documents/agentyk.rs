@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::assert_rfc3339;
-use crate::harness::{Answer, Server, members};
+use crate::harness::{Answer, Request, Server, members};
 
 pub(super) const DOCUMENT: &str = include_str!("../../contracts/agentyk-api.txt");
 
@@ -251,6 +251,44 @@ fn agentyk_tokens_carry_the_documented_claims() {
         "one key signs both"
     );
     assert_eq!(access["header"]["kid"], license["header"]["kid"]);
+}
+
+/// The request that stands in the document under that heading (`POST/api/auth/login`), to be sent: with the fields that it
+/// names, out of `values` (those with a `?` only if they are there), and as an access or a licence token what it wants.
+pub(super) fn documented<'s>(
+    server: &'s Server,
+    heading: &str,
+    token: &str,
+    values: &Value,
+) -> Request<'s> {
+    let is_below = |line: &&str| {
+        line.strip_prefix(heading)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("access") || rest == "license")
+    };
+    let (place, line) = DOCUMENT
+        .lines()
+        .enumerate()
+        .find(|(_, line)| is_below(line))
+        .unwrap_or_else(|| panic!("the document has no {heading}"));
+    let (method, path) = heading.split_at(heading.find('/').unwrap());
+    let mut request = server.request(method, path);
+    if line.len() > heading.len() {
+        request = request.bearer(token);
+    }
+    let next = DOCUMENT.lines().nth(place + 1);
+    if next.is_some_and(|next| next.starts_with("body:")) {
+        let fields = agentyk_fields(line, "body:").into_iter();
+        let body: serde_json::Map<String, Value> = fields
+            .filter_map(|field| match field.strip_suffix('?') {
+                Some(field) => Some((field.to_owned(), values.get(field)?.clone())),
+                None => Some((field.clone(), values[&field].clone())),
+            })
+            .collect();
+        request = request
+            .header("Content-Type", "application/json")
+            .body(&Value::Object(body).to_string());
+    }
+    request
 }
 
 /// The field names in `body: { a, b?, c: { d } }` after a heading of the agentyk document.

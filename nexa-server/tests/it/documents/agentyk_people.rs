@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::agentyk::{DOCUMENT, agentyk_fields};
+use super::agentyk::{agentyk_fields, documented};
 use super::assert_rfc3339;
 use crate::harness::{Answer, Server, members};
 use crate::smtp::SmtpPeer;
@@ -18,36 +18,9 @@ impl Client<'_> {
     /// The request that stands in the document under that heading (`POST/api/auth/login`), with the fields that it names,
     /// out of `values`, and `id` for what its path leaves open.
     fn ask(&self, heading: &str, token: &str, id: &str, values: &Value) -> Answer {
-        let line = DOCUMENT
-            .lines()
-            .find(|line| {
-                let rest = line.strip_prefix(heading);
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("access"))
-            })
-            .unwrap_or_else(|| panic!("the document has no {heading}"));
-        let wants_access = line.len() > heading.len();
-        let (method, path) = heading.split_at(heading.find('/').unwrap());
-        let mut request = self.server.request(
-            method,
-            &path.replace(":id", id).replace("?limit=N&before=ISO", ""),
-        );
-        if wants_access {
-            request = request.bearer(token);
-        }
-        let has_body = DOCUMENT[DOCUMENT.find(line).unwrap()..]
-            .lines()
-            .nth(1)
-            .is_some_and(|next| next.starts_with("body:"));
-        if has_body {
-            let fields = agentyk_fields(line, "body:").into_iter();
-            let body: serde_json::Map<String, Value> = fields
-                .map(|field| (field.clone(), values[&field].clone()))
-                .collect();
-            request = request
-                .header("Content-Type", "application/json")
-                .body(&Value::Object(body).to_string());
-        }
-        request.send()
+        documented(self.server, heading, token, values)
+            .on_path(|path| path.replace(":id", id).replace("?limit=N&before=ISO", ""))
+            .send()
     }
 
     fn log_in(&self, email: &str, password: &str) -> Answer {

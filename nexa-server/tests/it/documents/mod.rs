@@ -3,7 +3,9 @@
 mod agentyk;
 mod agentyk_downloads;
 mod agentyk_money;
+mod agentyk_payments;
 mod agentyk_people;
+mod agentyk_usage;
 mod dialnexa;
 mod nexalayer;
 mod nexgent;
