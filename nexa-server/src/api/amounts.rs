@@ -1,4 +1,4 @@
-//! Amounts of money and days on the wire.
+//! Amounts of money, counts of what is used, and days on the wire.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::domain::money::Cents;
+use crate::domain::rates::Counts;
 use crate::time::UnixMillis;
 
 /// An amount of the currency with at most two decimals, as a JSON number or as decimal text; it is written as a number.
@@ -64,6 +65,49 @@ impl JsonSchema for Money {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": ["number", "string"], "minimum": 0, "multipleOf": 0.01, "pattern": "^[0-9]{1,6}(\\.[0-9]{1,2})?$" })
+    }
+}
+
+/// How much of something was used in one report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Count(pub(super) i64);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl de::Visitor<'_> for Reader {
+            type Value = Count;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a whole number from 0 to {}", Counts::MAX)
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Count, E> {
+                match i64::try_from(number) {
+                    Ok(count @ ..=Counts::MAX) => Ok(Count(count)),
+                    Ok(_) | Err(_) => {
+                        Err(E::invalid_value(de::Unexpected::Unsigned(number), &self))
+                    }
+                }
+            }
+        }
+
+        deserializer.deserialize_u64(Reader)
+    }
+}
+
+impl JsonSchema for Count {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Count".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 0, "maximum": Counts::MAX })
     }
 }
 
@@ -145,6 +189,31 @@ mod tests {
             let text = Cents::of(cents).to_text();
             let money: Money = serde_json::from_str(&text).unwrap();
             assert_eq!(money.0.units(), cents, "{text}");
+        }
+    }
+
+    #[test]
+    fn counts_are_whole_and_of_one_report() {
+        for (json, count) in [("0", 0), ("7", 7), ("1000000000", 1_000_000_000)] {
+            assert_eq!(serde_json::from_str::<Count>(json).unwrap(), Count(count));
+        }
+        for json in [
+            "-1",
+            "-0",
+            "1.5",
+            "1.0",
+            "1e3",
+            "1000000001",
+            "9223372036854775808",
+            "18446744073709551616",
+            "\"1\"",
+            "true",
+            "[1]",
+            "{}",
+        ] {
+            let refused = serde_json::from_str::<Count>(json).unwrap_err().to_string();
+            let rule = "expected a whole number from 0 to 1000000000";
+            assert!(refused.contains(rule), "{json}: {refused}");
         }
     }
 

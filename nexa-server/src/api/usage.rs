@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::amounts::Day;
+use super::amounts::{Count, Day};
 use super::route::Cx;
 use crate::domain::Error;
 use crate::domain::rates::Counts;
@@ -15,7 +15,7 @@ use crate::http::extract::{Body, Query};
 use crate::http::reply::{Ok200, Repeatable, Uncached};
 use crate::store::usage::By;
 
-/// What was used since the last report. Counts are whole numbers up to 1000000000; what is left out is 0.
+/// What was used since the last report; what is left out is 0.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Usage {
@@ -25,15 +25,15 @@ pub(crate) struct Usage {
     #[serde(default)]
     model_id: Option<String>,
     #[serde(default)]
-    input_tokens: u64,
+    input_tokens: Option<Count>,
     #[serde(default)]
-    output_tokens: u64,
+    output_tokens: Option<Count>,
     /// Those that were in a cache; they are not in `inputTokens`.
     #[serde(default)]
-    cached_input_tokens: u64,
+    cached_input_tokens: Option<Count>,
     /// By their names on the rate card.
     #[serde(default)]
-    metrics: BTreeMap<String, u64>,
+    metrics: Option<BTreeMap<String, Count>>,
 }
 
 /// In millicents: 100000 are 1.00 of the currency.
@@ -60,7 +60,14 @@ pub(crate) fn report(
     Body(body): Body<Usage>,
 ) -> Result<Uncached<Repeatable<Ok200<Charged>>>, Error> {
     let holder = cx.origin.principal.license()?.clone();
-    let counts = body.counts()?;
+    let counts = Counts {
+        input: number(body.input_tokens),
+        cached_input: number(body.cached_input_tokens),
+        output: number(body.output_tokens),
+        metrics: (body.metrics.into_iter().flatten())
+            .map(|(name, Count(amount))| (name, amount))
+            .collect(),
+    };
     let tariff = Arc::clone(&cx.services.tariff);
     let (app_id, model_id) = (body.app_id, body.model_id);
     let new = NewReport::new(cx.now, cx.rng, &tariff, &holder, app_id, model_id, counts)?;
@@ -86,28 +93,8 @@ pub(crate) fn report(
     }))
 }
 
-impl Usage {
-    fn counts(&self) -> Result<Counts, Error> {
-        let metrics = self.metrics.iter();
-        let metrics = metrics
-            .map(|(name, amount)| Ok((name.clone(), count(format!("metrics.{name}"), *amount)?)));
-        Ok(Counts {
-            input: count("input_tokens", self.input_tokens)?,
-            cached_input: count("cached_input_tokens", self.cached_input_tokens)?,
-            output: count("output_tokens", self.output_tokens)?,
-            metrics: metrics.collect::<Result<_, Error>>()?,
-        })
-    }
-}
-
-fn count(field: impl Into<std::borrow::Cow<'static, str>>, amount: u64) -> Result<i64, Error> {
-    match i64::try_from(amount) {
-        Ok(count @ ..=Counts::MAX) => Ok(count),
-        Ok(_) | Err(_) => {
-            let rule = format!("must be a whole number from 0 to {}", Counts::MAX);
-            Err(Error::invalid(field, rule))
-        }
-    }
+fn number(count: Option<Count>) -> i64 {
+    count.map_or(0, |Count(number)| number)
 }
 
 #[derive(Deserialize, JsonSchema)]

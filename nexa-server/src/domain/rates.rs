@@ -74,6 +74,8 @@ impl Rate {
     pub(crate) fn cost_mc(&self, counts: &Counts) -> Result<i64, Error> {
         /// Prices of tokens are for so many, and those of metrics in so many parts of a millicent.
         const MILLION: i128 = 1_000_000;
+        /// No metric of a card has a longer name.
+        const NAME_SHOWN: usize = 100;
         let tokens = [
             (counts.input, self.input),
             (counts.cached_input, self.cached_input),
@@ -86,8 +88,9 @@ impl Rate {
         }
         for (name, count) in &counts.metrics {
             let Some(price) = self.metrics.get(name) else {
-                let field = format!("metrics.{name}");
-                return Err(Error::invalid(field, "must be a metric of the rate card"));
+                let name: String = name.chars().take(NAME_SHOWN).collect();
+                let rule = format!("{name:?} must be a metric of the rate card");
+                return Err(Error::invalid("metrics", rule));
             };
             millionths += i128::from(*count) * i128::from(price.units());
         }
@@ -161,11 +164,14 @@ mod tests {
     #[test]
     fn what_is_not_on_the_card_is_named() {
         let other = Counts {
-            metrics: BTreeMap::from([("videos".to_owned(), 1)]),
+            metrics: BTreeMap::from([("video_seconds".to_owned(), 1)]),
             ..Counts::default()
         };
         let refused = card().cost_mc(&other).unwrap_err().to_string();
-        assert_eq!(refused, "metrics.videos: must be a metric of the rate card");
+        assert_eq!(
+            refused,
+            "metrics: \"video_seconds\" must be a metric of the rate card"
+        );
         let rates = [card()];
         assert!(rate(&rates, "a", Some("m")).is_ok());
         for (app, model, rule) in [

@@ -17,6 +17,7 @@ mod oauth;
 mod operator;
 mod operator_apps;
 mod operator_tenants;
+mod usage;
 mod users_me_api_keys;
 mod v1_api_keys;
 mod v1_api_keys_many;
