@@ -70,7 +70,7 @@ pub(crate) fn report(
     };
     let tariff = Arc::clone(&cx.services.tariff);
     let (app_id, model_id) = (body.app_id, body.model_id);
-    let new = NewReport::new(cx.now, cx.rng, &tariff, &holder, app_id, model_id, counts)?;
+    let new = NewReport::new(cx.now, cx.rng, &holder, app_id, model_id, counts)?;
     let attempt = cx.attempt.clone();
     let reported = cx.write(move |tx, now, _| {
         usage::report(tx, now, &tariff, &holder, attempt.as_ref(), &new)

@@ -16,13 +16,12 @@ use crate::store::Tx;
 use crate::store::usage::{self, By, Group, Report, Span, Sum};
 use crate::time::UnixMillis;
 
-/// A report whose fields hold, and its cost.
+/// What a licence's holder reports.
 pub(crate) struct NewReport {
     id: String,
     app_id: String,
     model_id: Option<String>,
     counts: Counts,
-    cost_mc: i64,
     recharge_id: String,
 }
 
@@ -45,14 +44,13 @@ pub(crate) struct Reported {
 }
 
 impl NewReport {
-    /// Checks what a licence's holder reports, and looks up what it costs.
+    /// Takes what a licence's holder reports, for the app of the licence.
     ///
     /// # Errors
-    /// `Invalid` for `app_id` that is not the licence's, for `model_id` and metrics that the card does not know.
+    /// `Invalid` for `app_id` that is not the licence's.
     pub(crate) fn new(
         now: UnixMillis,
         rng: &mut dyn CryptoRng,
-        tariff: &Tariff,
         holder: &LicenseHolder,
         app_id: String,
         model_id: Option<String>,
@@ -61,10 +59,8 @@ impl NewReport {
         if app_id != holder.app_id {
             return Err(Error::invalid("app_id", "must be the app of the licence"));
         }
-        let rate = rates::rate(&tariff.rates, &app_id, model_id.as_deref())?;
         Ok(Self {
             id: uuid_v7(now.unsigned_ms(), rng),
-            cost_mc: rate.cost_mc(&counts)?,
             recharge_id: uuid_v7(now.unsigned_ms(), rng),
             app_id,
             model_id,
@@ -74,10 +70,11 @@ impl NewReport {
 }
 
 /// Records a report and spends what it costs, both or neither; or answers once more what the first call of this attempt has
-/// answered.
+/// answered, whatever has become of the rate card since.
 ///
 /// # Errors
-/// `IdempotencyKeyReused`. That the balance is too low is no error here: the charge that it may call for is to be kept.
+/// `Invalid` for `model_id` and metrics that the card does not know; `IdempotencyKeyReused`. That the balance is too low is no error
+/// here: the charge that it may call for is to be kept.
 pub(crate) fn report(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -95,10 +92,12 @@ pub(crate) fn report(
             is_recharge_due: false,
         });
     }
+    let rate = rates::rate(&tariff.rates, &new.app_id, new.model_id.as_deref())?;
+    let cost_mc = rate.cost_mc(&new.counts)?;
     let mut account = Account::open(tx, now, tariff, tenant_id)?;
-    match account.spend(tx, now, new.cost_mc, &new.id) {
+    match account.spend(tx, now, cost_mc, &new.id) {
         Ok(()) => {}
-        Err(error @ Error::CreditsTooLow { cost_mc, .. }) => {
+        Err(error @ Error::CreditsTooLow { .. }) => {
             let recharge_id = &new.recharge_id;
             return Ok(Reported {
                 outcome: Err(error),
@@ -107,10 +106,10 @@ pub(crate) fn report(
         }
         Err(error) => return Err(error),
     }
-    usage::add(tx, &new.row(now, holder))?;
+    usage::add(tx, &new.row(now, holder, cost_mc))?;
     let left = account.balance();
     let charged = Charged {
-        cost_mc: new.cost_mc,
+        cost_mc,
         monthly_mc: left.monthly_mc,
         topup_mc: left.topup_mc,
         replayed: None,
@@ -131,7 +130,7 @@ pub(crate) fn report(
 }
 
 impl NewReport {
-    fn row<'a>(&'a self, now: UnixMillis, holder: &'a LicenseHolder) -> Report<'a> {
+    fn row<'a>(&'a self, now: UnixMillis, holder: &'a LicenseHolder, cost_mc: i64) -> Report<'a> {
         Report {
             id: &self.id,
             tenant_id: &holder.tenant_id,
@@ -143,7 +142,7 @@ impl NewReport {
             cached_input_tokens: self.counts.cached_input,
             output_tokens: self.counts.output,
             metrics: &self.counts.metrics,
-            cost_mc: self.cost_mc,
+            cost_mc,
             at: now,
             day: now.day(),
         }

@@ -18,6 +18,7 @@ mod operator;
 mod operator_apps;
 mod operator_tenants;
 mod usage;
+mod usage_idempotency;
 mod users_me_api_keys;
 mod v1_api_keys;
 mod v1_api_keys_many;
