@@ -13,6 +13,17 @@ const BYTES_MAX: usize = 2048;
 /// # Errors
 /// `Invalid` for `field`, with the rule.
 pub(super) fn check(field: &'static str, url: &str) -> Result<(), Error> {
+    if url.contains('#') {
+        return Err(Error::invalid(field, "no fragment (#)"));
+    }
+    check_page(field, url)
+}
+
+/// As [`check`] for a URL that a browser is sent to: a page may be told by a fragment.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn check_page(field: &'static str, url: &str) -> Result<(), Error> {
     match problem(url) {
         None => Ok(()),
         Some(rule) => Err(Error::invalid(field, rule)),
@@ -32,10 +43,7 @@ fn problem(url: &str) -> Option<&'static str> {
     if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
         return Some("must start with https:// or http://");
     }
-    if url.contains('#') {
-        return Some("no fragment (#)");
-    }
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
         return Some("no user name and no password");
     }
@@ -99,6 +107,22 @@ mod tests {
             &format!("https://example.com/{}", "a".repeat(2028)),
         ] {
             assert!(check("webhook_url", url).is_ok(), "{url}");
+            assert!(check_page("redirect_url", url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_page_may_be_told_by_a_fragment() {
+        for (url, passes) in [
+            ("https://acme.example/app#/billing?done=1", true),
+            ("https://acme.example#paid", true),
+            ("https://acme.example?x#", true),
+            ("https://#@acme.example", false),
+            ("https://a@b#c", false),
+            ("https://acme.example/#a b", false),
+            ("#paid", false),
+        ] {
+            assert_eq!(check_page("redirect_url", url).is_ok(), passes, "{url}");
         }
     }
 

@@ -164,9 +164,9 @@ pub(crate) struct EntriesQuery {
 pub(crate) fn transactions(
     cx: &mut Cx<'_>,
     Query(query): Query<EntriesQuery>,
-) -> Result<PageOf<ListedEntry>, Error> {
+) -> Result<Uncached<PageOf<ListedEntry>>, Error> {
     let (member, page) = (cx.member()?, page(query.limit, query.before));
     settled(cx, member.tenant_id.clone())?;
     let paged = cx.read(|tx| credits::entries(tx, &member.tenant_id, &page))?;
-    Ok(PageOf::of(cx, paged, ListedEntry::from))
+    Ok(Uncached(PageOf::of(cx, paged, ListedEntry::from)))
 }

@@ -58,7 +58,7 @@ impl NewPayment {
         rng: &mut dyn CryptoRng,
         redirect_url: String,
     ) -> Result<Self, Error> {
-        web_url::check("redirect_url", &redirect_url)?;
+        web_url::check_page("redirect_url", &redirect_url)?;
         Ok(Self {
             id: uuid_v7(now.unsigned_ms(), rng),
             customer_id: uuid_v7(now.unsigned_ms(), rng),

@@ -7,6 +7,7 @@ mod authorize;
 mod base_v1_account;
 mod base_v1_account_exchange;
 mod base_v1_api_keys;
+mod credits;
 mod downloads;
 mod edge;
 mod licenses;
