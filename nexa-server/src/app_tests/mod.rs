@@ -11,6 +11,7 @@ mod races;
 mod server_keys;
 mod sessions;
 mod shards;
+mod usage;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -20,6 +20,7 @@ mod operator_apps;
 mod operator_tenants;
 mod usage;
 mod usage_idempotency;
+mod usage_summary;
 mod users_me_api_keys;
 mod v1_api_keys;
 mod v1_api_keys_many;
