@@ -60,7 +60,7 @@ fn write<'s>(server: &'s Server, (method, path, body): (&str, &str, &str)) -> Re
 #[test]
 fn a_server_that_takes_no_money_says_so_and_shows_the_rest() {
     let server = Server::start();
-    let token = server.sign_up("ada@example.com");
+    let token = server.sign_up_verified("ada@example.com");
     for call in WRITES {
         let refused = write(&server, call).bearer(&token).send();
         assert_eq!(
@@ -100,7 +100,7 @@ fn a_server_that_takes_no_money_says_so_and_shows_the_rest() {
 #[test]
 fn money_is_moved_by_managers_in_person() {
     let (server, mollie) = start();
-    let token = server.sign_up("ada@example.com");
+    let token = server.sign_up_verified("ada@example.com");
     let (_, key) = server.make_key(&token, &["full_access"]);
     let agent = server
         .post("/v1/account/register", r#"{"name":"an agent"}"#)
@@ -135,7 +135,7 @@ fn money_is_moved_by_managers_in_person() {
 #[test]
 fn amounts_are_numbers_or_text_with_two_decimals_and_within_bounds() {
     let (server, mollie) = start();
-    let token = server.sign_up("ada@example.com");
+    let token = server.sign_up_verified("ada@example.com");
     let topup = |amount: &str| {
         let body = format!(r#"{{"amountEur":{amount},"redirectUrl":"https://acme.example"}}"#);
         let request = server.post("/api/credits/topup", &body);
@@ -200,7 +200,7 @@ fn amounts_are_numbers_or_text_with_two_decimals_and_within_bounds() {
 #[test]
 fn payers_are_sent_back_to_pages_of_the_web() {
     let (server, mollie) = start();
-    let token = server.sign_up("ada@example.com");
+    let token = server.sign_up_verified("ada@example.com");
     let ask = |path: &str, url: &Value| {
         let body =
             json!({ "planId": "pro", "amountEur": 10, "thresholdEur": 1, "redirectUrl": url });
@@ -260,7 +260,7 @@ fn payers_are_sent_back_to_pages_of_the_web() {
 #[test]
 fn plans_and_thresholds_have_rules() {
     let (server, mollie) = start();
-    let token = server.sign_up("ada@example.com");
+    let token = server.sign_up_verified("ada@example.com");
     let send = |method: &str, path: &str, body: &Value| -> Answer {
         let request = server.request(method, path).bearer(&token);
         let request = request.header("Content-Type", "application/json");
@@ -338,7 +338,78 @@ fn plans_and_thresholds_have_rules() {
         (&json!(30.0), &json!(40.0))
     );
     // Another tenant has its own.
-    let other = server.sign_up("bob@example.com");
+    let other = server.sign_up_verified("bob@example.com");
     let none = server.get(recharge).bearer(&other).send();
     assert_eq!(none.json["status"], "none");
+}
+
+#[test]
+fn the_ledger_is_read_in_pages_and_each_entry_once() {
+    let server = Server::start();
+    let token = server.sign_up_verified("ada@example.com");
+    let license = server.issue_license(&token, "f");
+    for pictures in 1..=7 {
+        let body = json!({ "appId": "agentyk-engine", "modelId": "llama-3-8b", "metrics": { "images": pictures } });
+        let request = server.post("/api/usage/report", &body.to_string());
+        assert_eq!(request.bearer(&license).send().status, 200);
+    }
+    let get = |path: &str| server.get(path).bearer(&token).send();
+    let all = get("/api/credits/transactions").json;
+    let entries = all.as_array().unwrap();
+    let changes = entries
+        .iter()
+        .map(|entry| entry["monthlyMillicents"].as_i64().unwrap());
+    let expected = (1..=7).rev().map(|n| -200 * n).chain([100_000]);
+    assert!(changes.eq(expected), "newest first: {all}");
+    let mut paged = Vec::new();
+    let mut path = "/api/credits/transactions?limit=3".to_owned();
+    loop {
+        let page = get(&path);
+        assert_eq!(page.status, 200, "{}", page.text);
+        paged.extend(page.json.as_array().unwrap().clone());
+        let Some(link) = page.header("link") else {
+            break;
+        };
+        let (target, rel) = link.strip_prefix('<').unwrap().split_once('>').unwrap();
+        assert_eq!(rel, "; rel=\"next\"");
+        path = target
+            .strip_prefix(&server.url)
+            .unwrap_or(target)
+            .to_owned();
+    }
+    assert_eq!(Value::from(paged), all);
+    for (query, field) in [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=x", "limit"),
+        ("before=1", "before"),
+    ] {
+        let refused = get(&format!("/api/credits/transactions?{query}"));
+        let sentence = refused.json["error"].as_str().unwrap();
+        assert_eq!(refused.status, 400, "{query}");
+        assert!(sentence.starts_with(&format!("{field}: ")), "{sentence}");
+    }
+}
+
+#[test]
+fn a_tenant_begins_so_many_payments_an_hour_and_each_has_its_own_allowance() {
+    let mollie = Mollie::start();
+    let (url, folder) = (mollie.url(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("nexa.toml");
+    std::fs::write(&file, "[limits]\npayment_per_tenant_an_hour = 2\n").unwrap();
+    let settings = [
+        ("NEXA_MOLLIE_API_KEY", Mollie::KEY),
+        ("NEXA_MOLLIE_API_URL", url.as_str()),
+    ];
+    let server = Server::start_in(&settings, &["--config", file.to_str().unwrap()]);
+    let [ada, bob] =
+        ["ada@example.com", "bob@example.com"].map(|email| server.sign_up_verified(email));
+    let topup = |token: &str| write(&server, WRITES[2]).bearer(token).send();
+    for status in [201, 201, 429] {
+        let answer = topup(&ada);
+        assert_eq!(answer.status, status, "{}", answer.text);
+        assert_eq!(answer.header("retry-after").is_some(), status == 429);
+    }
+    assert_eq!(topup(&bob).status, 201);
+    assert_eq!(mollie.payments().len(), 3);
 }

@@ -67,7 +67,7 @@ pub(super) struct Tenant<'s> {
 
 impl<'s> Tenant<'s> {
     pub(super) fn new(server: &'s Server, email: &str) -> Self {
-        let session = server.sign_up(email);
+        let session = server.sign_up_verified(email);
         let license = license(server, &session, "engine");
         Self {
             server,
@@ -331,6 +331,63 @@ fn a_licence_reports_while_it_stands_and_for_its_own_app() {
         (ended.status, &ended.json["code"]),
         (401, &json!("license_revoked"))
     );
+}
+
+#[test]
+fn an_agent_spends_its_trial() {
+    let server = Server::configured(CONFIG);
+    let agent = server.post("/v1/account/register", r#"{"name":"an agent"}"#);
+    let agent = agent.send().json["api_key"].as_str().unwrap().to_owned();
+    let get = |path: &str| server.get(path).key(&agent).send().json;
+    let license = license(&server, &agent, "engine");
+    let spend = |millicents: i64| {
+        let body =
+            json!({ "appId": "engine", "modelId": "other", "outputTokens": millicents * 10 });
+        report(&server, &license, &body)
+    };
+    let charged = spend(250_000);
+    assert_eq!(
+        charged.json["balance"],
+        json!({ "monthlyMc": 250_000, "topupMc": 0, "totalMc": 250_000 }),
+        "{}",
+        charged.text
+    );
+    assert_eq!(get("/v1/account/info")["trial"]["balance"], 2.5);
+    assert_eq!(spend(250_001).status, 402);
+    assert_eq!(spend(250_000).json["balance"]["totalMc"], 0);
+    assert_eq!(get("/v1/account/info")["trial"]["balance"], 0.0);
+    let own = get("/api/subscriptions");
+    assert_eq!(
+        (&own["planId"], &own["status"]),
+        (&Value::Null, &json!("none")),
+        "agents have no plan that costs nothing"
+    );
+}
+
+#[test]
+fn reports_at_once_spend_what_there_is_and_no_more() {
+    let server = Server::configured(CONFIG);
+    let tenant = Tenant::new(&server, "ada@example.com");
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let tenant = &tenant;
+        let calls: Vec<_> = (0..32)
+            .map(|_| scope.spawn(move || tenant.spend(70)))
+            .collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    let mut left: Vec<i64> = Vec::new();
+    for answer in &answers {
+        match answer.status {
+            200 => left.push(answer.json["balance"]["totalMc"].as_i64().unwrap()),
+            status => assert_eq!(status, 402, "{}", answer.text),
+        }
+    }
+    left.sort_unstable();
+    assert_eq!(left, (0..14).map(|n| 20 + 70 * n).collect::<Vec<_>>());
+    let (balance, entries, summary) = tenant.state();
+    assert_eq!(balance["totalMillicents"], 20);
+    assert_eq!(entries.as_array().unwrap().len(), 15);
+    assert_eq!(summary["total"]["reports"], 14);
 }
 
 /// A random number below `below`, from a seed that moves on (Knuth's MMIX).

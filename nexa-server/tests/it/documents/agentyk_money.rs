@@ -48,7 +48,7 @@ fn agentyk_shows_a_balance_to_those_who_manage_it() {
     let server = Server::start();
     let mut fields = agentyk_fields("GET/api/credits/balanceaccess", "returns:");
     fields.sort();
-    let token = server.sign_up("ada@example.com");
+    let token = server.sign_up_verified("ada@example.com");
     let balance = server.get("/api/credits/balance").bearer(&token).send();
     assert_eq!(
         (balance.status, balance.header("cache-control")),

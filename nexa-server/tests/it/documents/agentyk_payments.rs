@@ -57,7 +57,7 @@ fn subscription(server: &Server, mollie: &Mollie) {
     );
     insta::assert_json_snapshot!("agentyk_plans", plans.json);
 
-    let token = server.sign_up("subscriber@example.com");
+    let token = server.sign_up_verified("subscriber@example.com");
     let own = || ask(server, "GET/api/subscriptions", &token, &Value::Null);
     insta::assert_json_snapshot!("agentyk_no_subscription", own().json);
     ask(server, "GET/api/credits/balance", &token, &Value::Null);
@@ -154,7 +154,7 @@ fn subscription(server: &Server, mollie: &Mollie) {
 /// Item 37.
 fn topup(server: &Server, mollie: &Mollie) {
     let heading = "POST/api/credits/topup";
-    let token = server.sign_up("payer@example.com");
+    let token = server.sign_up_verified("payer@example.com");
     let values = json!({ "amountEur": 25.5, "redirectUrl": "https://acme.example/billing" });
     let begin = || {
         documented(server, heading, &token, &values)
@@ -202,7 +202,7 @@ fn topup(server: &Server, mollie: &Mollie) {
 /// Items 38 to 41.
 fn auto_recharge(server: &Server, mollie: &Mollie) {
     let heading = |method: &str| format!("{method}/api/credits/auto-recharge");
-    let token = server.sign_up("recharger@example.com");
+    let token = server.sign_up_verified("recharger@example.com");
     let get = || ask(server, &heading("GET"), &token, &Value::Null).json;
     let none = get();
     insta::assert_json_snapshot!("agentyk_no_auto_recharge", none);

@@ -31,7 +31,7 @@ pub(super) fn usage(server: &Server) {
             "outputTokens?"
         ]
     );
-    let token = server.sign_up("reporter@example.com");
+    let token = server.sign_up_verified("reporter@example.com");
     let license = server.issue_license(&token, "f");
     let report = |values: &Value| documented(server, REPORT, &license, values).send();
     let all = json!({
