@@ -22,6 +22,7 @@ impl User {
     fn new() -> Self {
         let mut fixture = Fixture::new();
         let session = fixture.sign_up();
+        fixture.execute("UPDATE users SET email_verified_at_ms = created_at_ms");
         let whole = json!({ "name": "k", "scopes": ["full_access"] });
         let (_, key) = fixture.make_key(&session, &whole);
         let device = json!({ "fingerprint": "f", "platform": "linux" });

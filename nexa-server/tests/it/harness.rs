@@ -154,7 +154,8 @@ impl Server {
         for _ in 0..500 {
             let logged = self.stderr();
             let news = logged.get(logged_before..).unwrap_or_default();
-            let mailed = news.split("token=").nth(1).filter(|_| news.contains(email));
+            let mail = news.split(&format!("to=\"{email}\"")).nth(1);
+            let mailed = mail.and_then(|mail| mail.split("token=").nth(1));
             if let Some(mailed) = mailed {
                 let is_of_token = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
                 let token: String = mailed.chars().take_while(is_of_token).collect();

@@ -58,7 +58,7 @@ fn a_key_of_the_wrong_shape_stops_the_start_and_no_key_is_shown() {
         assert_eq!(found, Some(code), "{shown}");
         assert!(shown.contains(text), "{shown}");
         assert!(
-            !shown.contains("secret") && !shown.contains("dHar"),
+            !shown.contains("test_secret") && !shown.contains("dHar"),
             "{shown}"
         );
     }
@@ -105,14 +105,33 @@ fn the_file_may_name_mollie_for_a_currency_that_it_can_charge() {
 fn an_operator_is_told_of_a_key_that_takes_no_money() {
     const WARNING: &str = "mollie.api_key is a test key";
     let live = Mollie::KEY.replace("test_", "live_");
+    let url = ["--public-url", "https://auth.example.com"];
     for (arguments, is_told) in [
-        (&["--mollie-api-key", Mollie::KEY][..], true),
-        (&["--mollie-api-key", &live], false),
+        (&["--mollie-api-key", Mollie::KEY, url[0], url[1]][..], true),
+        (&["--mollie-api-key", &live, url[0], url[1]], false),
         (&[], false),
     ] {
         let server = Server::start_with(arguments);
         let words = &server.first_words;
         assert_eq!(words.contains(WARNING), is_told, "{words}");
         assert!(!words.contains("dHar"), "{words}");
+    }
+}
+
+#[test]
+fn a_server_that_mollie_cannot_find_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    for url in [&[][..], &["--public-url", "http://auth.example.com"]] {
+        let serve = [
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--mollie-api-key",
+            Mollie::KEY,
+        ];
+        let finished = run_in(folder.path(), &[&serve[..], url].concat(), b"");
+        assert_eq!(finished.code, Some(2), "{finished:?}");
+        let rule = "public_url: must be an https:// URL that Mollie can reach";
+        assert!(finished.stderr.contains(rule), "{finished:?}");
     }
 }

@@ -29,7 +29,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["domain", "gate", "http", "outbound", "store", "time"],
     ),
     ("gate", &["domain", "http", "store", "time"]),
-    ("outbound", &["domain", "http", "time"]),
+    // Only its tests can see `testing`.
+    ("outbound", &["domain", "http", "testing", "time"]),
     ("domain", &["store", "sync", "time"]),
     ("store", &["time"]),
     ("http", &[]),

@@ -67,7 +67,11 @@ pub(super) struct Tenant<'s> {
 
 impl<'s> Tenant<'s> {
     pub(super) fn new(server: &'s Server, email: &str) -> Self {
-        let session = server.sign_up_verified(email);
+        Self::of(server, server.sign_up_verified(email))
+    }
+
+    /// The tenant of an owner who is logged in.
+    pub(super) fn of(server: &'s Server, session: String) -> Self {
         let license = license(server, &session, "engine");
         Self {
             server,

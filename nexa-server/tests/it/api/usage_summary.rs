@@ -30,11 +30,19 @@ fn managers_see_the_tenant_members_themselves_and_nobody_others() {
     let file = folder.path().join("nexa.toml");
     std::fs::write(&file, format!("{CONFIG}\n[mail]\nurl = '{}'\n", mail.url())).unwrap();
     let server = Server::start_with(&["--config", file.to_str().unwrap()]);
-    let ada = Tenant::new(&server, "ada@example.com");
-    mail.wait_for(1);
+    let register = |email: &str| {
+        let before = mail.mails().len();
+        let session = server.sign_up(email);
+        let mails = mail.wait_for(before + 1);
+        let body = json!({ "token": mails.last().unwrap().token() }).to_string();
+        let verified = server.post("/api/auth/verify-email", &body).send();
+        assert_eq!(verified.status, 200, "{}", verified.text);
+        Tenant::of(&server, session)
+    };
+    let ada = register("ada@example.com");
     let bob = invite(&ada, &mail, "bob@example.com", "member");
     let carol = invite(&ada, &mail, "carol@example.com", "admin");
-    let dora = Tenant::new(&server, "dora@example.com");
+    let dora = register("dora@example.com");
     let used = |license: &str, model: &str, output: i64| {
         let body = json!({ "appId": "engine", "modelId": model, "outputTokens": output });
         let charged = report(&server, license, &body);
