@@ -17,15 +17,13 @@ use crate::domain::trust::TrustedIssuers;
 use crate::http::Outcome;
 use crate::outbound::mail::{MailError, Mailer, Message};
 use crate::outbound::payments::MollieSettings;
+pub(crate) use crate::outbound::payments::imitation as mollie;
 use crate::store::key_file::RotatedKeys;
 use crate::store::{MIGRATIONS, Store};
 use crate::time::UnixMillis;
 
 #[path = "../tests/it/issuer.rs"]
 pub(crate) mod issuer;
-#[allow(dead_code, reason = "the tests of the whole server use the rest")]
-#[path = "../tests/it/mollie/mod.rs"]
-pub(crate) mod mollie;
 
 /// An app on a fresh data folder, with the sample configuration as `change` leaves it: no socket, no clock.
 pub(crate) fn app(change: impl FnOnce(&mut Config)) -> (App, tempfile::TempDir) {

@@ -22,7 +22,7 @@ pub(crate) struct Subscription {
     pub(crate) canceled_at: Option<UnixMillis>,
     pub(crate) ended_at: Option<UnixMillis>,
     /// When to ask the provider for charges whose news was lost.
-    pub(crate) ask_at: UnixMillis,
+    pub(crate) ask_at: Option<UnixMillis>,
     /// When the provider has told of them last.
     pub(crate) asked_at: Option<UnixMillis>,
     /// What is still to be done at the provider.
@@ -72,7 +72,7 @@ pub(crate) fn insert(tx: &Tx<'_>, subscription: &Subscription) -> Result<(), Sto
             ms(subscription.tried_at),
             ms(subscription.due_at),
             subscription.attempts.into(),
-            subscription.ask_at.ms().into(),
+            ms(subscription.ask_at),
             ms(subscription.asked_at),
         ],
     )?;
@@ -97,7 +97,7 @@ pub(crate) fn update(tx: &Tx<'_>, subscription: &Subscription) -> Result<(), Sto
             ms(subscription.tried_at),
             ms(subscription.due_at),
             subscription.attempts.into(),
-            subscription.ask_at.ms().into(),
+            ms(subscription.ask_at),
             ms(subscription.asked_at),
         ],
     )?;
@@ -173,14 +173,13 @@ pub(crate) fn unpaid(
     )
 }
 
-/// The subscription that is not paid any more, and for whose charges the provider is to be asked.
+/// The subscription for whose charges the provider is to be asked.
 pub(crate) fn to_ask(tx: &Tx<'_>, now: UnixMillis) -> Result<Option<Subscription>, StoreError> {
     tx.optional(
         concat!(
             "SELECT ",
             columns!(),
-            " FROM subscriptions WHERE ended_at_ms IS NULL AND paid_until_ms <= ?1 AND ask_at_ms <= ?1
-             AND provider_id IS NOT NULL ORDER BY ask_at_ms LIMIT 1"
+            " FROM subscriptions WHERE ask_at_ms <= ?1 ORDER BY ask_at_ms LIMIT 1"
         ),
         &[now.ms().into()],
         read,
@@ -233,7 +232,7 @@ fn read(row: &Row<'_>) -> Result<Subscription, StoreError> {
         tried_at: time(13)?,
         due_at: time(14)?,
         attempts: row.int(15)?,
-        ask_at: UnixMillis::from_ms(row.int(16)?),
+        ask_at: time(16)?,
         asked_at: time(17)?,
     })
 }

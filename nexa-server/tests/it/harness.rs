@@ -108,8 +108,13 @@ impl Server {
     /// Kills the server and starts it again on the same folder.
     pub(crate) fn restart_after_kill(mut self) -> Self {
         self.stop("-KILL");
+        self.restart_with(&[])
+    }
+
+    /// Starts a server again that has been stopped, on the same folder.
+    pub(crate) fn restart_with(mut self, arguments: &[&str]) -> Self {
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
-        Self::start_on(folder, &[])
+        Self::start_on(folder, arguments)
     }
 
     pub(crate) fn get(&self, path: &str) -> Request<'_> {

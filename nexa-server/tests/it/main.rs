@@ -19,6 +19,7 @@ mod mail;
 mod mollie;
 mod mollie_itself;
 mod payments;
+mod payments_killed;
 mod readme;
 mod resources;
 mod rotation;

@@ -16,7 +16,7 @@ use crate::outbound::payments::{
     Amount, NewCustomer, NewPayment as Order, Payment as Answer, PaymentStatus, Payments,
     PaymentsError, Reversal, Sequence,
 };
-use crate::store::payments::{Kind, Payment};
+use crate::store::payments::{Kind, Payment, State};
 use crate::time::UnixMillis;
 
 /// Where the provider says that something has happened, under the public URL.
@@ -62,6 +62,8 @@ pub(crate) fn pay(cx: &mut Cx<'_>, new: NewPayment, wanted: Wanted) -> Result<Op
             provider_id,
             replayed: begun.replayed,
         }),
+        // It was given up just now, and is begun anew by another call.
+        (_, _) if payment.state == State::Failed => Err(Error::ProviderSilent),
         (_, _) => Err(Error::Conflict {
             rule: "This payment is over",
         }),
@@ -97,7 +99,7 @@ pub(crate) fn open(
         Sequence::First | Sequence::Recurring => {
             match customer(services, provider.as_ref(), now, &tenant_id)? {
                 Some(customer_id) => Some(customer_id),
-                None => return refused(services, now, &payment, "its tenant has ended"),
+                None => return refused(services, now, &payment, "there is no customer to charge"),
             }
         }
     };
@@ -165,7 +167,7 @@ fn refused(
     Err(Error::ProviderRefused)
 }
 
-/// What the provider calls a tenant; none when the tenant has ended.
+/// What the provider calls a tenant; none when the tenant has ended, or the provider will not have it.
 fn customer(
     services: &Services,
     provider: &dyn Payments,
@@ -211,7 +213,7 @@ fn customer(
             tracing::error!(tenant_id, %error, "the payment provider refused a customer");
             let tenant_id = tenant_id.to_owned();
             (services.store).write(move |tx| payments::customer_refused(tx, &tenant_id))?;
-            return Err(Error::ProviderRefused);
+            return Ok(None);
         }
     };
     let (id, known_as) = (customer.id, provider_id.clone());

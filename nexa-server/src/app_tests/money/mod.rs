@@ -2,8 +2,13 @@
 //! order and at any time. Steps that these tests share.
 
 mod ending;
+mod failing;
+mod random;
+mod recharging;
 mod subscribing;
+mod tenants;
 mod topping_up;
+mod webhooks;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

@@ -192,3 +192,17 @@ fn a_month_that_the_operator_refunds_goes_on() {
     assert_eq!(shop.standing(), ("pro".into(), "active".into()));
     assert_eq!(shop.balance().0, 2_500_000);
 }
+
+#[test]
+fn a_month_that_was_charged_back_before_anybody_heard_of_it_is_no_plan() {
+    let mut shop = Shop::new();
+    let first = shop.checkout("pro");
+    shop.mollie.pay(&first);
+    shop.mollie.charge_back(&first);
+    shop.deliver_due();
+    shop.run();
+    assert_eq!(shop.standing(), ("free".into(), "none".into()));
+    assert_eq!(shop.balance().0, 100_000);
+    shop.pass(HOUR_S);
+    assert_eq!(shop.active(), [""; 0]);
+}

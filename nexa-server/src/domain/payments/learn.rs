@@ -67,6 +67,10 @@ pub(crate) fn learn(
             payments::update(tx, &payment)?;
             record(tx, now, Act::PaymentReceived, &payment)?;
             learned = paid(tx, now, tariff, &payment, told)?;
+            // By now it may have begun a subscription.
+            if let Some(current) = payments::find(tx, &payment.id)? {
+                payment = current;
+            }
         }
         (State::New | State::Open, Outcome::Failed) => {
             fail(tx, now, payment)?;

@@ -17,6 +17,11 @@ const ASK_AGAIN_S: i64 = 600;
 const SEARCHES: i64 = 8;
 
 impl Subscription {
+    pub(super) fn finish(&mut self, now: UnixMillis) {
+        self.ended_at = Some(now);
+        self.ask_at = Some(now.plus_seconds(GRACE_S));
+    }
+
     /// Has the provider cancel it, unless that is done or there is nothing to cancel.
     pub(super) fn leave(&mut self, now: UnixMillis) {
         let is_there = self.provider_id.is_some() || self.tried_at.is_some();
@@ -91,18 +96,25 @@ pub(crate) fn asking(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<(), Error
     let Some(mut current) = subscriptions::find(tx, id)? else {
         return Ok(());
     };
-    current.ask_at = now.plus_seconds(ASK_AGAIN_S);
+    current.ask_at = Some(now.plus_seconds(ASK_AGAIN_S));
     Ok(subscriptions::update(tx, &current)?)
 }
 
-/// The provider has told of all charges there were; it is asked again before the subscription ends.
+/// The provider has told of all charges there were. It is asked again before the subscription ends, and once after that: a
+/// charge may have been on its way.
 pub(crate) fn asked(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<(), Error> {
     let Some(mut current) = subscriptions::find(tx, id)? else {
         return Ok(());
     };
+    let tomorrow = now.plus_seconds(ASK_EVERY_S);
     let end = current.paid_until.plus_seconds(GRACE_S);
-    let next = now.plus_seconds(ASK_EVERY_S);
-    current.ask_at = if end > now { next.min(end) } else { next };
+    let last = current.ended_at.map(|at| at.plus_seconds(GRACE_S));
+    current.ask_at = match last {
+        Some(last) => (last > now).then_some(last),
+        None if current.paid_until > now => Some(current.paid_until),
+        None if end > now => Some(tomorrow.min(end)),
+        None => Some(tomorrow),
+    };
     current.asked_at = Some(now);
     Ok(subscriptions::update(tx, &current)?)
 }

@@ -124,7 +124,7 @@ pub(super) fn begin(
         if before.plan_id == *plan_id && before.paid_until > now {
             (started_at, months) = (before.started_at, before.months.saturating_add(1));
         }
-        before.ended_at = Some(now);
+        before.finish(now);
         before.leave(now);
         subscriptions::update(tx, &before)?;
     }
@@ -146,7 +146,7 @@ pub(super) fn begin(
         paid_until: started_at.plus_months(months),
         canceled_at: (!is_customer).then_some(now),
         ended_at: None,
-        ask_at: now,
+        ask_at: Some(started_at.plus_months(months)),
         asked_at: None,
         errand: is_customer.then_some(Errand::Create),
         tried_at: None,
@@ -195,6 +195,7 @@ pub(super) fn renew(
     };
     subscription.months = subscription.months.saturating_add(1);
     subscription.paid_until = subscription.started_at.plus_months(subscription.months);
+    subscription.ask_at = Some(subscription.paid_until);
     subscriptions::update(tx, &subscription)?;
     let Subscription {
         tenant_id, plan_id, ..
@@ -313,6 +314,7 @@ pub(super) fn end_with_tenant(
         return Ok(None);
     };
     subscription.ended_at = Some(now);
+    subscription.ask_at = None;
     (subscription.errand, subscription.due_at) = (None, None);
     subscriptions::update(tx, &subscription)?;
     take_plan(tx, &subscription)?;
@@ -326,7 +328,7 @@ fn end(
     tariff: &Tariff,
     mut subscription: Subscription,
 ) -> Result<(), Error> {
-    subscription.ended_at = Some(now);
+    subscription.finish(now);
     subscription.leave(now);
     subscriptions::update(tx, &subscription)?;
     take_plan(tx, &subscription)?;

@@ -15,6 +15,8 @@ mod tests;
 
 pub(crate) use parts::has_cents;
 pub(crate) use settings::{ApiKey, MollieSettings};
+#[cfg(test)]
+pub(crate) use tests::mollie as imitation;
 
 use crate::time::UnixMillis;
 

@@ -18,7 +18,7 @@ CREATE TABLE subscriptions (
     canceled_at_ms INTEGER,
     ended_at_ms    INTEGER,
     -- Charges whose news was lost: when to ask for them, and when the provider has told of them last.
-    ask_at_ms      INTEGER NOT NULL,
+    ask_at_ms      INTEGER,
     asked_at_ms    INTEGER,
     -- What is still to be done at the provider, and when.
     errand         TEXT    CHECK (errand IN ('create', 'cancel')),
@@ -30,6 +30,7 @@ CREATE TABLE subscriptions (
 CREATE UNIQUE INDEX subscriptions_live ON subscriptions (tenant_id) WHERE ended_at_ms IS NULL;
 CREATE INDEX subscriptions_by_tenant ON subscriptions (tenant_id, id);
 CREATE INDEX subscriptions_by_paid ON subscriptions (paid_until_ms) WHERE ended_at_ms IS NULL;
+CREATE INDEX subscriptions_by_ask ON subscriptions (ask_at_ms) WHERE ask_at_ms IS NOT NULL;
 CREATE INDEX subscriptions_by_due ON subscriptions (due_at_ms) WHERE due_at_ms IS NOT NULL;
 
 -- A tenant as the payment provider knows it.

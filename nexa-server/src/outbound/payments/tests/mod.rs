@@ -3,6 +3,9 @@
 mod answers;
 mod failures;
 mod imitation;
+#[allow(dead_code, reason = "the tests of the whole server use the rest")]
+#[path = "../../../../tests/it/mollie/mod.rs"]
+pub(crate) mod mollie;
 mod requests;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,8 +17,6 @@ use std::time::Duration;
 use super::{
     Amount, ApiKey, MollieSettings, NewCustomer, NewPayment, NewSubscription, Payments, Sequence,
 };
-
-use crate::testing::mollie;
 
 const KEY: &str = mollie::Mollie::KEY;
 
