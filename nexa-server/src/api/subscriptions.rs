@@ -87,7 +87,7 @@ enum Status {
 }
 
 impl OwnSubscription {
-    fn of(now: UnixMillis, own: Own) -> Self {
+    pub(super) fn of(now: UnixMillis, own: Own) -> Self {
         let subscription = own.subscription.as_ref();
         let standing = subscription.map(|subscription| subscription.standing(now));
         Self {

@@ -4,6 +4,7 @@ mod audit;
 mod audit_verify;
 mod backup;
 mod check_config;
+mod credits;
 mod data_folder;
 mod exit;
 mod input;
@@ -61,6 +62,8 @@ enum Command {
     OperatorKey(operator_key::OperatorKey),
     /// List, show, disable and enable the tenants of a running server.
     Tenants(tenants::Tenants),
+    /// Show and grant credits of a tenant of a running server.
+    Credits(credits::Credits),
     /// Checkpoint and verify the audit trail.
     Audit(audit::Audit),
 }
@@ -98,6 +101,7 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Backup(backup) => backup.run(),
         Command::OperatorKey(operator_key) => operator_key.run(),
         Command::Tenants(tenants) => tenants.run(),
+        Command::Credits(credits) => credits.run(),
         Command::Audit(audit) => audit.run(),
     }
 }

@@ -9,7 +9,7 @@ use super::exit::{Exit, Failure};
 use super::output::{print_json, print_line, shown};
 use super::running_server::RunningServer;
 
-const PATH: &str = "/api/operator/tenants";
+pub(super) const PATH: &str = "/api/operator/tenants";
 
 /// What needs no escape in a path or a query.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-');
@@ -136,7 +136,7 @@ impl One {
     }
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
 }
 
@@ -164,6 +164,7 @@ fn described(tenant: &Value) -> Option<Vec<String>> {
     if let Some(plan) = text(tenant, "plan") {
         lines.push(format!("plan: {}", shown(&plan)));
     }
+    lines.extend(subscription(tenant.get("subscription")?)?);
     lines.push(format!("made: {}", shown(&text(tenant, "createdAt")?)));
     lines.push(format!("users: {}", tenant.get("users")?.as_i64()?));
     for owner in tenant.get("owners")?.as_array()? {
@@ -179,7 +180,20 @@ fn described(tenant: &Value) -> Option<Vec<String>> {
     Some(lines)
 }
 
-fn text(value: &Value, name: &str) -> Option<String> {
+/// What a tenant pays for, if it does.
+fn subscription(paid: &Value) -> Option<Option<String>> {
+    let status = text(paid, "status")?;
+    if status == "none" {
+        return Some(None);
+    }
+    let (plan, until) = (text(paid, "planId")?, text(paid, "paidUntil")?);
+    let [plan, status, until] = [plan, status, until].map(|column| shown(&column));
+    Some(Some(format!(
+        "subscription: {plan}, {status}, paid until {until}"
+    )))
+}
+
+pub(super) fn text(value: &Value, name: &str) -> Option<String> {
     value.get(name)?.as_str().map(str::to_owned)
 }
 

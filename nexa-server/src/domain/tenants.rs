@@ -3,6 +3,8 @@
 use super::email::EmailAddress;
 use super::error::Error;
 use super::paging::{Page, Paged};
+use super::subscriptions::{self, Own};
+use super::tariff::Tariff;
 use crate::store::Tx;
 use crate::store::tenants::{self, SeenTenant};
 use crate::store::users::{self, User};
@@ -14,6 +16,8 @@ pub(crate) struct Tenant {
     pub(crate) users: i64,
     /// The longest-standing first, a hundred at most.
     pub(crate) owners: Vec<User>,
+    /// Its plan and its subscription.
+    pub(crate) own: Own,
 }
 
 /// The tenants, newest first; with an address only the one whose user has it. One that is erased, or is about to be, is no
@@ -38,14 +42,26 @@ pub(crate) fn list(
     Ok(Paged::new(tenants, page, |tenant| &tenant.id))
 }
 
+/// That there is such a tenant.
+///
+/// # Errors
+/// `NotFound`, also for one that is erased or about to be.
+pub(crate) fn require(tx: &Tx<'_>, id: &str) -> Result<(), Error> {
+    match tenants::seen(tx, id)? {
+        Some(_) => Ok(()),
+        None => Err(Error::NotFound { noun: "Tenant" }),
+    }
+}
+
 /// One tenant.
 ///
 /// # Errors
 /// `NotFound`, also for one that is erased or about to be.
-pub(crate) fn find(tx: &Tx<'_>, id: &str) -> Result<Tenant, Error> {
+pub(crate) fn find(tx: &Tx<'_>, tariff: &Tariff, id: &str) -> Result<Tenant, Error> {
     const OWNERS: u32 = 100;
     let seen = tenants::seen(tx, id)?.ok_or(Error::NotFound { noun: "Tenant" })?;
     Ok(Tenant {
+        own: subscriptions::own(tx, tariff, id)?,
         users: users::count(tx, id)?,
         owners: users::owners(tx, id, OWNERS)?,
         seen,

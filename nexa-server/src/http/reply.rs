@@ -38,7 +38,8 @@ pub(crate) struct Ok200<T>(pub(crate) T);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Created<T>(pub(crate) T);
 
-/// What a PUT has stored, as JSON: 201 when it is new, 200 in place of another (RFC 9110 §9.3.4).
+/// What is stored with this answer, as JSON: 201 when it is new, 200 when it was there, or in place of another (RFC 9110
+/// §9.3.4).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Put<T> {
     pub(crate) value: T,

@@ -238,6 +238,24 @@ pub(crate) fn has(
     Ok(found.is_some())
 }
 
+/// The effect that a cause has had on a tenant.
+pub(crate) fn of_cause(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    cause: &str,
+    cause_id: &str,
+) -> Result<Option<StoredEntry>, StoreError> {
+    tx.optional(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM credit_entries WHERE tenant_id = ?1 AND cause = ?2 AND cause_id = ?3"
+        ),
+        &[tenant_id.into(), cause.into(), cause_id.into()],
+        read,
+    )
+}
+
 /// Starts the period of a tenant that has none.
 ///
 /// # Errors

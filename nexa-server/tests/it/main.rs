@@ -10,6 +10,7 @@ mod air_gap;
 mod api;
 mod audit;
 mod cli;
+mod cli_credits;
 mod cli_tenants;
 mod documents;
 mod harness;

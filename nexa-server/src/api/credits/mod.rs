@@ -13,6 +13,7 @@ use super::route::Cx;
 use super::wire::{PageLimit, PageOf, page};
 use crate::domain::Error;
 use crate::domain::credits::{self, Account, Balance};
+use crate::domain::paging::Page;
 use crate::domain::rates::Rate;
 use crate::http::extract::Query;
 use crate::http::reply::{Cacheable, Ok200, Uncached};
@@ -161,11 +162,17 @@ pub(crate) struct EntriesQuery {
     before: Option<UnixMillis>,
 }
 
+impl EntriesQuery {
+    pub(super) fn page(self) -> Page<UnixMillis> {
+        page(self.limit, self.before)
+    }
+}
+
 pub(crate) fn transactions(
     cx: &mut Cx<'_>,
     Query(query): Query<EntriesQuery>,
 ) -> Result<Uncached<PageOf<ListedEntry>>, Error> {
-    let (member, page) = (cx.member()?, page(query.limit, query.before));
+    let (member, page) = (cx.member()?, query.page());
     settled(cx, member.tenant_id.clone())?;
     let paged = cx.read(|tx| credits::entries(tx, &member.tenant_id, &page))?;
     Ok(Uncached(PageOf::of(cx, paged, ListedEntry::from)))

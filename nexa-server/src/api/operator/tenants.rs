@@ -1,11 +1,14 @@
 //! `/api/operator/tenants`: the operator's hold on its customers.
 
+pub(crate) mod credits;
+
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::route::Cx;
+use super::super::subscriptions::OwnSubscription;
 use super::super::wire::{ListedId, PageLimit, PageOf, page, present};
 use super::HolderPath;
 use crate::domain::Error;
@@ -82,6 +85,8 @@ pub(crate) struct ShownTenant {
     users: i64,
     /// The longest-standing first, a hundred at most.
     owners: Vec<ShownOwner>,
+    /// As the tenant sees it itself: the plan that it has, whether it pays for it or not, and what it pays.
+    subscription: OwnSubscription,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -111,8 +116,9 @@ pub(crate) fn get(
     cx: &mut Cx<'_>,
     Path(HolderPath { id }): Path<HolderPath>,
 ) -> Result<Ok200<ShownTenant>, Error> {
-    let found = cx.read(|tx| tenants::find(tx, &id))?;
+    let found = cx.read(|tx| tenants::find(tx, &cx.services.tariff, &id))?;
     Ok(Ok200(ShownTenant {
+        subscription: OwnSubscription::of(cx.now, found.own),
         tenant: found.seen.into(),
         users: found.users,
         owners: found.owners.into_iter().map(ShownOwner::from).collect(),

@@ -1,6 +1,7 @@
 //! Credits: an append-only ledger of integer millicents, with a monthly part that lapses and a topped-up part that stays.
 
 mod account;
+mod grants;
 mod periods;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use crate::store::credits::{self, Amounts, Period, StoredEntry};
 use crate::time::UnixMillis;
 
 pub(crate) use account::Account;
+pub(crate) use grants::{NewGrant, grant};
 pub(super) use periods::plan_changed;
 pub(crate) use periods::{Trial, expire, grant_trial};
 

@@ -6,11 +6,11 @@ use std::path::Path;
 use minijinja::Value;
 
 use super::address::authority;
-use super::amounts::{cents, millicents};
 use super::compose::{JOINER, one_line};
 use super::links::Links;
 use super::templates::{Templates, Values};
 use super::{MailError, Message};
+use crate::domain::money::{shown_cents, shown_millicents};
 use crate::domain::notices::PaidFor;
 use crate::time::UnixMillis;
 
@@ -183,7 +183,7 @@ impl Letters {
             } => values.extend([
                 ("billing", billing()),
                 ("at", at.to_minute().into()),
-                ("left", millicents(left_mc, currency).into()),
+                ("left", shown_millicents(left_mc, currency).into()),
                 ("used_up", (left_mc <= 0).into()),
             ]),
             Letter::PaymentFailed {
@@ -194,7 +194,7 @@ impl Letters {
             } => values.extend([
                 ("billing", billing()),
                 ("at", at.to_minute().into()),
-                ("amount", cents(amount_cents, currency).into()),
+                ("amount", shown_cents(amount_cents, currency).into()),
                 ("paid_for", paid_for.as_str().into()),
             ]),
             Letter::SubscriptionEnded { at, plan } => values.extend([

@@ -4,7 +4,6 @@
 //! sends the same one: `now` becomes the date, [`Message::id`] the message id and the boundary between the parts.
 
 mod address;
-mod amounts;
 mod compose;
 mod file;
 mod letters;

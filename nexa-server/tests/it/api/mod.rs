@@ -18,6 +18,7 @@ mod oauth;
 mod operator;
 mod operator_apps;
 mod operator_tenants;
+mod operator_tenants_credits;
 mod usage;
 mod usage_idempotency;
 mod usage_summary;

@@ -122,6 +122,7 @@ fn one_tenant_is_shown_with_its_owners_as_it_stands() {
             "name",
             "owners",
             "plan",
+            "subscription",
             "users"
         ]
     );
