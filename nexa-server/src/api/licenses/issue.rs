@@ -113,6 +113,7 @@ fn shop(cx: &Cx<'_>) -> Shop {
         ring: Arc::clone(&cx.services.ring),
         status: Arc::clone(&cx.services.status),
         apps: Arc::clone(&cx.services.apps),
+        tariff: Arc::clone(&cx.services.tariff),
     }
 }
 

@@ -255,3 +255,41 @@ fn a_trial_begins_once_and_ends_for_good() {
     shop.put(&with(app(), json!({ "trial": { "days": 14 } })));
     assert_eq!(shop.issue("f").0, 402);
 }
+
+#[test]
+fn whoever_has_no_other_plan_has_the_one_that_costs_nothing() {
+    // The sample configuration sells a plan `free` for nothing.
+    let terms = json!({ "entitlements": ["base"], "trial": { "days": 14 }, "plans": { "pro": { "entitlements": ["all"] } } });
+    let mut shop = Shop::with(&with(app(), terms.clone()));
+    let lic = |shop: &mut Shop| shop.issued("f")["lic"].clone();
+    let trial = json!({ "entitlements": ["base"], "trial": true });
+    assert_eq!(lic(&mut shop), trial, "this app knows no such plan");
+    let mut named = terms.clone();
+    named["plans"]["free"] =
+        json!({ "entitlements": ["some"], "devices": 1, "devicePolicy": "any" });
+    shop.put(&with(app(), named));
+    let free = json!({ "plan": "free", "entitlements": ["some"] });
+    assert_eq!(lic(&mut shop), free);
+    assert_eq!(shop.issue("g").1["code"], "device_limit_reached");
+    shop.after_days(20);
+    assert_eq!(lic(&mut shop), free, "it does not end");
+    let jti = shop.issued("f")["jti"].as_str().unwrap().to_owned();
+    let renew = format!("/api/licenses/{jti}/renew");
+    let device = json!({ "device": { "fingerprint": "f" } });
+    let (status, renewed) = shop.ask("POST", &renew, &device);
+    assert_eq!(status, 201, "{renewed}");
+    assert_eq!(claims(&renewed)["lic"], free);
+    shop.set_plan(&json!("pro"));
+    let pro = json!({ "plan": "pro", "entitlements": ["all"] });
+    assert_eq!(lic(&mut shop), pro);
+    shop.set_plan(&json!("another"));
+    assert_eq!(lic(&mut shop), json!({ "entitlements": ["base"] }));
+    shop.set_plan(&Value::Null);
+    assert_eq!(lic(&mut shop), free);
+    // Agents register as often as they like.
+    let registration = json!({ "name": "an agent" });
+    let path = "/v1/account/register";
+    let (_, agent) = shop.fixture.send("POST", path, "", &registration);
+    shop.key = agent["api_key"].as_str().unwrap().to_owned();
+    assert_eq!(lic(&mut shop), trial);
+}

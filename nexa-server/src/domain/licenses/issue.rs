@@ -15,7 +15,6 @@ use super::Shop;
 use super::devices::{self, DeviceFields, NewDevice};
 use crate::store::Tx;
 use crate::store::licenses::{self, License};
-use crate::store::tenants;
 use crate::time::UnixMillis;
 
 const SECONDS_A_DAY: u64 = 24 * 3600;
@@ -152,8 +151,7 @@ pub(super) fn grant(
     renewed: Option<&str>,
 ) -> Result<(Signed, String), Error> {
     let member = origin.principal.member()?;
-    let plan = tenants::plan(tx, &member.tenant_id)?;
-    let offer = app.offer(plan.as_deref());
+    let offer = shop.offer(tx, app, &member.tenant_id)?;
     let Lasting {
         ttl_s,
         trial_ends_at,

@@ -6,7 +6,7 @@ use super::super::error::Error;
 use super::super::idempotency::Attempt;
 use super::issue::{Issued, NewLicense, grant, once};
 use super::{Shop, devices, find_managed};
-use crate::store::{Tx, tenants};
+use crate::store::Tx;
 use crate::time::UnixMillis;
 
 /// Issues the licence that follows the one of that id, for the same app and device; the one before stays as it is. It may
@@ -39,8 +39,7 @@ pub(crate) fn renew(
         let tenant_id = member.tenant_id.as_str();
         let is_same = match &before.device_id {
             Some(id) => {
-                let plan = tenants::plan(tx, tenant_id)?;
-                let policy = app.offer(plan.as_deref()).device_policy();
+                let policy = shop.offer(tx, &app, tenant_id)?.device_policy();
                 devices::known(
                     tx,
                     now,
