@@ -64,6 +64,8 @@ CREATE INDEX payments_by_tenant ON payments (tenant_id, id);
 CREATE INDEX payments_of_recharges ON payments (tenant_id, created_at_ms) WHERE kind = 'recharge';
 CREATE INDEX payments_by_subscription ON payments (subscription_id) WHERE subscription_id IS NOT NULL;
 CREATE INDEX payments_by_due ON payments (due_at_ms) WHERE due_at_ms IS NOT NULL;
+-- Those that nobody but us has ever heard of.
+CREATE INDEX payments_unmade ON payments (created_at_ms) WHERE state = 'failed' AND provider_id IS NULL;
 -- However many reports cross the threshold.
 CREATE UNIQUE INDEX payments_one_recharge ON payments (tenant_id) WHERE kind = 'recharge' AND state IN ('new', 'open');
 
