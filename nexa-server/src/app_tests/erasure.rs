@@ -61,7 +61,7 @@ impl Fixture {
     }
 
     /// The files of the data folder that hold the words.
-    fn files_with(&self, words: &str) -> Vec<String> {
+    pub(super) fn files_with(&self, words: &str) -> Vec<String> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(self.folder.path()).unwrap() {
             let path = entry.unwrap().path();

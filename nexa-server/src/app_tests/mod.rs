@@ -4,6 +4,7 @@ mod agents;
 mod erasure;
 mod exchange;
 mod export;
+mod ledger;
 mod licenses;
 mod money;
 mod people;

@@ -7,13 +7,17 @@ use super::paging;
 use super::principal::Member;
 use crate::store::agents::{self, Agent};
 use crate::store::api_keys::{self, ApiKey, Selection};
+use crate::store::auto_recharges::{self, AutoRecharge};
 use crate::store::credits::{self, StoredEntry};
 use crate::store::devices::{self, Device};
 use crate::store::invites::{self, Invite};
 use crate::store::licenses::{self, License};
 use crate::store::notices::{self, NoticeRow};
+use crate::store::payments::{self, Payment, StoredReversal};
 use crate::store::sessions::{self, Session};
+use crate::store::subscriptions::{self, Subscription};
 use crate::store::tenants::{self, Tenant};
+use crate::store::usage::{self, DayKey, DayRow};
 use crate::store::users::{self, User};
 use crate::store::{Store, StoreError, Tx};
 use crate::time::UnixMillis;
@@ -160,6 +164,61 @@ impl Export {
                 false => Ok(Vec::new()),
             },
             |entry| (entry.at, entry.seq),
+        )
+    }
+
+    /// None for whoever does not manage the tenant; neither are the next ones.
+    pub(crate) fn subscriptions(
+        &self,
+    ) -> impl Iterator<Item = Page<Subscription>> + Send + 'static {
+        let (tenant_id, is_whole) = (self.tenant_id.clone(), self.only.is_none());
+        self.pages(
+            move |tx, last: Option<&String>| match is_whole {
+                true => subscriptions::list(tx, &tenant_id, last.map(String::as_str), PAGE),
+                false => Ok(Vec::new()),
+            },
+            |subscription| subscription.id.clone(),
+        )
+    }
+
+    /// Each with what of it went back.
+    pub(crate) fn payments(
+        &self,
+    ) -> impl Iterator<Item = Page<(Payment, Vec<StoredReversal>)>> + Send + 'static {
+        let (tenant_id, is_whole) = (self.tenant_id.clone(), self.only.is_none());
+        self.pages(
+            move |tx, last: Option<&String>| {
+                let found = match is_whole {
+                    true => payments::list(tx, &tenant_id, last.map(String::as_str), PAGE)?,
+                    false => Vec::new(),
+                };
+                let whole = |payment: Payment| {
+                    let reversals = payments::reversals(tx, &payment.id)?;
+                    Ok((payment, reversals))
+                };
+                found.into_iter().map(whole).collect()
+            },
+            |(payment, _)| payment.id.clone(),
+        )
+    }
+
+    pub(crate) fn auto_recharge(&self) -> Result<Option<AutoRecharge>, Error> {
+        match self.only {
+            Some(_) => Ok(None),
+            None => Ok(self
+                .store
+                .read(|tx| auto_recharges::find(tx, &self.tenant_id))?),
+        }
+    }
+
+    /// What was used, day by day: the tenant's for whoever manages it, else by the member's own licences.
+    pub(crate) fn usage(&self) -> impl Iterator<Item = Page<DayRow>> + Send + 'static {
+        let (tenant_id, only) = (self.tenant_id.clone(), self.only.clone());
+        self.pages(
+            move |tx, last: Option<&DayKey>| {
+                usage::days(tx, &tenant_id, only.as_deref(), last, PAGE)
+            },
+            DayRow::key,
         )
     }
 

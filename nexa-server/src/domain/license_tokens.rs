@@ -78,7 +78,15 @@ pub(super) fn require(tx: &Tx<'_>, holder: &LicenseHolder) -> Result<(), Error> 
     user_behind(tx, &holder.tenant_id, &holder.jti).map(drop)
 }
 
-fn user_behind(tx: &Tx<'_>, tenant_id: &str, jti: &str) -> Result<Option<String>, Error> {
+/// Who issued a licence that still stands; none once they have left.
+///
+/// # Errors
+/// As [`holder`].
+pub(super) fn user_behind(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    jti: &str,
+) -> Result<Option<String>, Error> {
     let found = licenses::standing(tx, tenant_id, jti)?;
     let found = found.ok_or_else(|| refused("no licence of this server"))?;
     // The licences of a tenant that is disabled are being revoked.

@@ -15,7 +15,7 @@ use super::principal::{Member, Role};
 use super::{keys, sessions};
 use crate::store::invites::{self, Invite};
 use crate::store::users::{self, User};
-use crate::store::{Tx, tenants};
+use crate::store::{Tx, tenants, usage};
 use crate::time::UnixMillis;
 
 const SECONDS_A_DAY: i64 = 24 * 3600;
@@ -92,6 +92,7 @@ pub(crate) fn remove(
     keys::delete_of_user(tx, now, origin, &user.tenant_id, &user.id)?;
     sessions::end_all(tx, &user.id)?;
     mailed_tokens::forget(tx, &user.id)?;
+    usage::leave(tx, &user.id)?;
     users::delete(tx, &user.id)?;
     record(tx, now, origin, Act::MemberRemoved, &user.id)?;
     Ok(((), Weakened::User(user.id)))

@@ -8,6 +8,7 @@ use rand_core::CryptoRng;
 use super::credits::Account;
 use super::error::Error;
 use super::idempotency::{self, Answered, Attempt};
+use super::license_tokens;
 use super::principal::{LicenseHolder, Member};
 use super::rates::{self, Counts};
 use super::recharges;
@@ -106,7 +107,9 @@ pub(crate) fn report(
         }
         Err(error) => return Err(error),
     }
-    usage::add(tx, &new.row(now, holder, cost_mc))?;
+    // As it is now: who has left since the gate let the call pass is not to be named any more.
+    let user_id = license_tokens::user_behind(tx, tenant_id, &holder.jti)?;
+    usage::add(tx, &new.row(now, holder, user_id.as_deref(), cost_mc))?;
     let left = account.balance();
     let charged = Charged {
         cost_mc,
@@ -130,11 +133,17 @@ pub(crate) fn report(
 }
 
 impl NewReport {
-    fn row<'a>(&'a self, now: UnixMillis, holder: &'a LicenseHolder, cost_mc: i64) -> Report<'a> {
+    fn row<'a>(
+        &'a self,
+        now: UnixMillis,
+        holder: &'a LicenseHolder,
+        user_id: Option<&'a str>,
+        cost_mc: i64,
+    ) -> Report<'a> {
         Report {
             id: &self.id,
             tenant_id: &holder.tenant_id,
-            user_id: holder.user_id.as_deref(),
+            user_id,
             jti: &holder.jti,
             app_id: &self.app_id,
             model_id: self.model_id.as_deref(),

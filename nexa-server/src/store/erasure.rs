@@ -14,7 +14,7 @@ pub(crate) fn remove_part(tx: &Tx<'_>, tenant_id: &str, limit: u32) -> Result<us
     Ok(0)
 }
 
-const PARTS: [&str; 15] = [
+const PARTS: [&str; 16] = [
     "DELETE FROM idempotency_records WHERE tenant_id = ?1 AND (route, key) IN
         (SELECT route, key FROM idempotency_records WHERE tenant_id = ?1 LIMIT ?2)",
     // The metrics of a report go with it.
@@ -27,6 +27,7 @@ const PARTS: [&str; 15] = [
     "DELETE FROM payments WHERE id IN (SELECT id FROM payments WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM subscriptions WHERE id IN (SELECT id FROM subscriptions WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM payment_customers WHERE tenant_id IN (SELECT tenant_id FROM payment_customers WHERE tenant_id = ?1 LIMIT ?2)",
+    "DELETE FROM auto_recharges WHERE tenant_id IN (SELECT tenant_id FROM auto_recharges WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM devices WHERE id IN (SELECT id FROM devices WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM sessions WHERE id IN (SELECT sessions.id FROM sessions JOIN users ON users.id = sessions.user_id

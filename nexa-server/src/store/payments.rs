@@ -256,6 +256,33 @@ pub(crate) fn has_chargeback(tx: &Tx<'_>, payment_id: &str) -> Result<bool, Stor
     Ok(found.is_some())
 }
 
+/// A reversal as it stands in its row.
+pub(crate) struct StoredReversal {
+    /// `refund` or `chargeback`.
+    pub(crate) kind: String,
+    pub(crate) amount_cents: i64,
+    /// From the credits.
+    pub(crate) taken_mc: i64,
+    /// It has been called off.
+    pub(crate) is_given_back: bool,
+}
+
+/// What went back of a payment.
+pub(crate) fn reversals(tx: &Tx<'_>, payment_id: &str) -> Result<Vec<StoredReversal>, StoreError> {
+    tx.all(
+        "SELECT kind, amount_cents, taken_mc, is_given_back FROM payment_reversals WHERE payment_id = ?1 ORDER BY id",
+        &[payment_id.into()],
+        |row| {
+            Ok(StoredReversal {
+                kind: row.text(0)?,
+                amount_cents: row.int(1)?,
+                taken_mc: row.int(2)?,
+                is_given_back: row.int(3)? != 0,
+            })
+        },
+    )
+}
+
 /// Notes that a reversal stands no more; answers what it took, if that was not noted before.
 pub(crate) fn give_back(tx: &Tx<'_>, id: &str) -> Result<Option<i64>, StoreError> {
     tx.optional(

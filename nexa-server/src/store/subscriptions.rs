@@ -134,6 +134,28 @@ pub(crate) fn find(tx: &Tx<'_>, id: &str) -> Result<Option<Subscription>, StoreE
     )
 }
 
+/// The subscriptions of a tenant after the one of that id, oldest first.
+pub(crate) fn list(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Subscription>, StoreError> {
+    tx.all(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM subscriptions WHERE tenant_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
+        ),
+        &[
+            tenant_id.into(),
+            after.unwrap_or_default().into(),
+            limit.into(),
+        ],
+        read,
+    )
+}
+
 /// The subscription that the provider calls so.
 pub(crate) fn find_provided(
     tx: &Tx<'_>,

@@ -175,7 +175,7 @@ pub(crate) fn begin_erasing(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<()
 /// Leaves the bare id of a tenant; false when that has been done. It is being erased until [`end_erasing`].
 pub(crate) fn clear(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<bool, StoreError> {
     let changed = tx.execute(
-        "UPDATE tenants SET name = '', erased_at_ms = ?2 WHERE id = ?1 AND erased_at_ms IS NULL",
+        "UPDATE tenants SET name = '', plan = NULL, erased_at_ms = ?2 WHERE id = ?1 AND erased_at_ms IS NULL",
         &[id.into(), now.ms().into()],
     )?;
     Ok(changed > 0)

@@ -9,7 +9,7 @@ use crate::time::UnixMillis;
 pub(crate) struct Report<'a> {
     pub(crate) id: &'a str,
     pub(crate) tenant_id: &'a str,
-    /// Of the licence, if it is anybody's.
+    /// Whose the licence is now, if it is anybody's; it stands in the sums alone.
     pub(crate) user_id: Option<&'a str>,
     /// Of the licence.
     pub(crate) jti: &'a str,
@@ -38,13 +38,12 @@ pub(crate) fn add(tx: &Tx<'_>, report: &Report<'_>) -> Result<(), StoreError> {
     ];
     let [input, cached_input, output, cost] = counts;
     tx.execute(
-        "INSERT INTO usage_reports (id, tenant_id, user_id, jti, app_id, model_id, input_tokens, cached_input_tokens,
-             output_tokens, cost_mc, at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO usage_reports (id, tenant_id, jti, app_id, model_id, input_tokens, cached_input_tokens, output_tokens,
+             cost_mc, at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         &[
             report.id.into(),
             report.tenant_id.into(),
-            report.user_id.into(),
             report.jti.into(),
             report.app_id.into(),
             report.model_id.into(),
@@ -98,6 +97,127 @@ pub(crate) fn add(tx: &Tx<'_>, report: &Report<'_>) -> Result<(), StoreError> {
         )?;
     }
     Ok(())
+}
+
+/// Adds the sums of a user who leaves to those of nobody.
+pub(crate) fn leave(tx: &Tx<'_>, user_id: &str) -> Result<(), StoreError> {
+    for sql in [
+        "INSERT INTO usage_days (tenant_id, day, user_id, app_id, model_id, reports, input_tokens, cached_input_tokens,
+             output_tokens, cost_mc)
+         SELECT tenant_id, day, '', app_id, model_id, reports, input_tokens, cached_input_tokens, output_tokens, cost_mc
+         FROM usage_days WHERE user_id = ?1 AND user_id <> ''
+         ON CONFLICT (tenant_id, day, user_id, app_id, model_id) DO UPDATE SET reports = usage_days.reports + excluded.reports,
+             input_tokens = usage_days.input_tokens + excluded.input_tokens,
+             cached_input_tokens = usage_days.cached_input_tokens + excluded.cached_input_tokens,
+             output_tokens = usage_days.output_tokens + excluded.output_tokens,
+             cost_mc = usage_days.cost_mc + excluded.cost_mc",
+        "DELETE FROM usage_days WHERE user_id = ?1 AND user_id <> ''",
+        "INSERT INTO usage_day_metrics (tenant_id, day, user_id, app_id, model_id, metric, amount)
+         SELECT tenant_id, day, '', app_id, model_id, metric, amount
+         FROM usage_day_metrics WHERE user_id = ?1 AND user_id <> ''
+         ON CONFLICT (tenant_id, day, user_id, app_id, model_id, metric)
+             DO UPDATE SET amount = usage_day_metrics.amount + excluded.amount",
+        "DELETE FROM usage_day_metrics WHERE user_id = ?1 AND user_id <> ''",
+    ] {
+        tx.execute(sql, &[user_id.into()])?;
+    }
+    Ok(())
+}
+
+/// The sums of one day, user, app and model.
+pub(crate) struct DayRow {
+    pub(crate) day: i64,
+    /// None once they have left.
+    pub(crate) user_id: Option<String>,
+    pub(crate) app_id: String,
+    pub(crate) model_id: Option<String>,
+    pub(crate) reports: i64,
+    pub(crate) input_tokens: i64,
+    pub(crate) cached_input_tokens: i64,
+    pub(crate) output_tokens: i64,
+    pub(crate) cost_mc: i64,
+    /// Sums by name.
+    pub(crate) metrics: BTreeMap<String, i64>,
+}
+
+/// Which sums those are, in the order of [`days`].
+#[derive(Clone, Debug)]
+pub(crate) struct DayKey {
+    day: i64,
+    user_id: String,
+    app_id: String,
+    model_id: String,
+}
+
+impl DayRow {
+    pub(crate) fn key(&self) -> DayKey {
+        DayKey {
+            day: self.day,
+            user_id: self.user_id.clone().unwrap_or_default(),
+            app_id: self.app_id.clone(),
+            model_id: self.model_id.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// The sums of a tenant, or of one user of it, after those, oldest first.
+pub(crate) fn days(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    user_id: Option<&str>,
+    after: Option<&DayKey>,
+    limit: u32,
+) -> Result<Vec<DayRow>, StoreError> {
+    let (day, after_user, app_id, model_id) = after.map_or((i64::MIN, "", "", ""), |key| {
+        let (user_id, app_id) = (key.user_id.as_str(), key.app_id.as_str());
+        (key.day, user_id, app_id, key.model_id.as_str())
+    });
+    let mut rows = tx.all(
+        "SELECT day, user_id, app_id, model_id, reports, input_tokens, cached_input_tokens, output_tokens, cost_mc
+         FROM usage_days WHERE tenant_id = ?1 AND (day, user_id, app_id, model_id) > (?2, ?3, ?4, ?5)
+             AND (?6 IS NULL OR user_id = ?6)
+         ORDER BY day, user_id, app_id, model_id LIMIT ?7",
+        &[
+            tenant_id.into(),
+            day.into(),
+            after_user.into(),
+            app_id.into(),
+            model_id.into(),
+            user_id.into(),
+            limit.into(),
+        ],
+        |row| {
+            let named = |column| Ok::<_, StoreError>(Some(row.text(column)?).filter(|id| id != NONE));
+            Ok(DayRow {
+                day: row.int(0)?,
+                user_id: named(1)?,
+                app_id: row.text(2)?,
+                model_id: named(3)?,
+                reports: row.int(4)?,
+                input_tokens: row.int(5)?,
+                cached_input_tokens: row.int(6)?,
+                output_tokens: row.int(7)?,
+                cost_mc: row.int(8)?,
+                metrics: BTreeMap::new(),
+            })
+        },
+    )?;
+    for row in &mut rows {
+        let metrics = tx.all(
+            "SELECT metric, amount FROM usage_day_metrics
+             WHERE tenant_id = ?1 AND day = ?2 AND user_id = ?3 AND app_id = ?4 AND model_id = ?5",
+            &[
+                tenant_id.into(),
+                row.day.into(),
+                row.user_id.as_deref().unwrap_or(NONE).into(),
+                (&row.app_id).into(),
+                row.model_id.as_deref().unwrap_or(NONE).into(),
+            ],
+            |metric| Ok((metric.text(0)?, metric.int(1)?)),
+        )?;
+        row.metrics.extend(metrics);
+    }
+    Ok(rows)
 }
 
 /// What sums are made by.

@@ -1,15 +1,20 @@
 //! `/api/account/export`: the caller's data, to take along.
 
+mod money;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::audit::ListedEvent;
 use super::super::credits::ListedEntry;
+use super::super::credits::auto_recharge::ShownRecharge;
 use super::super::licenses::ListedLicense;
 use super::super::route::Cx;
 use super::super::team::invites::ListedInvite;
 use super::super::team::members::TeamMember;
 use super::super::v1::api_keys::KeyDetails;
+use money::{ExportedPayment, ExportedSubscription, ExportedUsage};
+
 use crate::domain::Error;
 use crate::domain::export::{self, Export};
 use crate::http::json_stream::JsonStream;
@@ -37,6 +42,10 @@ pub(crate) struct AccountExport {
     licenses: Vec<ExportedLicense>,
     devices: Vec<ExportedDevice>,
     credit_entries: Vec<ListedEntry>,
+    subscriptions: Vec<ExportedSubscription>,
+    payments: Vec<ExportedPayment>,
+    auto_recharge: ShownRecharge,
+    usage: Vec<ExportedUsage>,
     notices: Vec<ExportedNotice>,
     audit_events: Vec<ListedEvent>,
 }
@@ -138,6 +147,7 @@ struct ExportedNotice {
 pub(crate) fn export(cx: &mut Cx<'_>, (): ()) -> Result<Secret<JsonStream<AccountExport>>, Error> {
     let export = Export::new(&cx.services.store, cx.member()?);
     let (tenant, agent) = export.tenant()?;
+    let recharge = ShownRecharge::from(export.auto_recharge()?);
     cx.write(export::record)?;
     let stream = JsonStream::new()
         .member("exportedAt", &cx.now)
@@ -149,6 +159,13 @@ pub(crate) fn export(cx: &mut Cx<'_>, (): ()) -> Result<Secret<JsonStream<Accoun
         .list("licenses", shown(export.licenses(), ExportedLicense::from))
         .list("devices", shown(export.devices(), ExportedDevice::from))
         .list("creditEntries", shown(export.credits(), ListedEntry::from))
+        .list(
+            "subscriptions",
+            shown(export.subscriptions(), ExportedSubscription::from),
+        )
+        .list("payments", shown(export.payments(), ExportedPayment::from))
+        .member("autoRecharge", &recharge)
+        .list("usage", shown(export.usage(), ExportedUsage::from))
         .list("notices", shown(export.notices(), ExportedNotice::from))
         .list("auditEvents", shown(export.events(), ListedEvent::from));
     Ok(Secret(stream))

@@ -103,11 +103,16 @@ pub(crate) fn entries(
 }
 
 impl Cause {
-    /// Whether the tenant has less by it, for good: a grant follows a reset.
+    /// Whether owners are told when it leaves little: a grant follows a reset, and the end of what expires is told by itself.
     const fn is_a_loss(self) -> bool {
         match self {
-            Self::Usage | Self::Expiry | Self::Refund | Self::Chargeback => true,
-            Self::Trial | Self::Grant | Self::Reset | Self::Payment | Self::Adjustment => false,
+            Self::Usage | Self::Refund | Self::Chargeback => true,
+            Self::Trial
+            | Self::Grant
+            | Self::Reset
+            | Self::Expiry
+            | Self::Payment
+            | Self::Adjustment => false,
         }
     }
 

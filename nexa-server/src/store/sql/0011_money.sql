@@ -106,8 +106,7 @@ CREATE INDEX payment_farewells_by_due ON payment_farewells (due_at_ms);
 CREATE TABLE usage_reports (
     tenant_id           TEXT    NOT NULL REFERENCES tenants (id),
     id                  TEXT    NOT NULL,  -- in the order of their time
-    user_id             TEXT,              -- of the licence, if it is anybody's
-    jti                 TEXT    NOT NULL,  -- of the licence
+    jti                 TEXT    NOT NULL,  -- of the licence, which knows whose it is
     app_id              TEXT    NOT NULL,
     model_id            TEXT,
     input_tokens        INTEGER NOT NULL,
@@ -126,7 +125,8 @@ CREATE TABLE usage_report_metrics (
     FOREIGN KEY (tenant_id, report_id) REFERENCES usage_reports (tenant_id, id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 
--- Their sums, kept as they come. A day is counted from 1970-01-01 in UTC; '' stands for no user and no model.
+-- Their sums, kept as they come. A day is counted from 1970-01-01 in UTC; '' stands for no user, or one who has left, and for
+-- no model.
 CREATE TABLE usage_days (
     tenant_id           TEXT    NOT NULL REFERENCES tenants (id),
     day                 INTEGER NOT NULL,
@@ -140,6 +140,7 @@ CREATE TABLE usage_days (
     cost_mc             INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, day, user_id, app_id, model_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX usage_days_by_user ON usage_days (user_id) WHERE user_id <> '';
 CREATE TABLE usage_day_metrics (
     tenant_id TEXT    NOT NULL REFERENCES tenants (id),
     day       INTEGER NOT NULL,
@@ -150,3 +151,4 @@ CREATE TABLE usage_day_metrics (
     amount    INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, day, user_id, app_id, model_id, metric)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX usage_day_metrics_by_user ON usage_day_metrics (user_id) WHERE user_id <> '';

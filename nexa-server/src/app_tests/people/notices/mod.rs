@@ -41,7 +41,7 @@ impl Fixture {
         to
     }
 
-    fn tenant_id(&mut self, session: &str) -> String {
+    pub(in crate::app_tests) fn tenant_id(&mut self, session: &str) -> String {
         let (_, me) = self.send("GET", "/api/auth/me", session, &Value::Null);
         me["tenant"]["id"].as_str().unwrap().to_owned()
     }
