@@ -30,7 +30,7 @@ pub(crate) trait Payments: Send + Sync {
         customer: &NewCustomer<'_>,
     ) -> Result<String, PaymentsError>;
 
-    /// The id of the customer that was made with this reference.
+    /// The id of the customer that was made with this reference, if it is among the newest.
     fn customer_of(&self, reference: &str) -> Result<Option<String>, PaymentsError>;
 
     fn create_payment(

@@ -17,6 +17,8 @@ pub(super) struct Mollie {
 
 /// How many pages of a list are read, the newest entries first, before it is given up.
 const PAGES_MAX: usize = 200;
+/// As [`PAGES_MAX`] where all customers stand in one list: the one that is looked for is among the newest, or was never made.
+const CUSTOMER_PAGES: usize = 20;
 /// Entries of a page; Mollie's default.
 const PAGE: usize = 50;
 
@@ -54,31 +56,58 @@ impl Mollie {
             .map_err(|problem| self.unreadable(&problem))
     }
 
-    /// The id of the entry in the list at this path whose metadata holds `reference` as `name`.
+    /// The id of the entry in the list at this path whose metadata holds `reference` under the name of its kind, in so many pages.
     fn find(
         &self,
         path: &str,
-        list: &str,
         kind: Kind,
-        name: &str,
         reference: &str,
-    ) -> Result<Option<String>, PaymentsError> {
+        pages: usize,
+    ) -> Result<Search, PaymentsError> {
+        let (list, name) = kind.listed();
         let first = format!("{path}?limit={PAGE}");
         let mut path = first.clone();
-        for _ in 0..PAGES_MAX {
+        for _ in 0..pages {
             let page: WirePage = self.read(&self.exchange.get(&path)?)?;
             let unreadable = |problem: String| self.unreadable(&problem);
             let next = page.next(kind).map_err(unreadable)?;
             let found = page.find(list, kind, name, reference);
             match (found.map_err(unreadable)?, next) {
-                (Some(id), _) => return Ok(Some(id)),
-                (None, None) => return Ok(None),
+                (Some(id), _) => return Ok(Search::Found(id)),
+                (None, None) => return Ok(Search::Missing),
                 (None, Some(from)) => path = format!("{first}&from={from}"),
             }
         }
-        let problem = format!("more than {PAGES_MAX} pages of {list}");
-        Err(PaymentsError::Unreachable(problem))
+        Ok(Search::GivenUp)
     }
+
+    /// As [`find`](Self::find) in the whole list of a customer: what is not found is not there.
+    fn find_of_customer(
+        &self,
+        customer_id: &str,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<Option<String>, PaymentsError> {
+        known(Kind::Customer, customer_id)?;
+        let (list, _) = kind.listed();
+        let path = format!("/v2/customers/{customer_id}/{list}");
+        match self.find(&path, kind, reference, PAGES_MAX)? {
+            Search::Found(id) => Ok(Some(id)),
+            Search::Missing => Ok(None),
+            Search::GivenUp => {
+                let problem = format!("more than {PAGES_MAX} pages of {list}");
+                Err(PaymentsError::Unreachable(problem))
+            }
+        }
+    }
+}
+
+/// What has come of a search.
+enum Search {
+    Found(String),
+    Missing,
+    /// There are more pages.
+    GivenUp,
 }
 
 /// What is no id goes into no path: there is nothing of that name.
@@ -103,8 +132,11 @@ impl Payments for Mollie {
     }
 
     fn customer_of(&self, reference: &str) -> Result<Option<String>, PaymentsError> {
-        let (list, kind) = ("customers", Kind::Customer);
-        self.find("/v2/customers", list, kind, "customer", reference)
+        let found = self.find("/v2/customers", Kind::Customer, reference, CUSTOMER_PAGES)?;
+        Ok(match found {
+            Search::Found(id) => Some(id),
+            Search::Missing | Search::GivenUp => None,
+        })
     }
 
     fn create_payment(
@@ -140,9 +172,7 @@ impl Payments for Mollie {
         customer_id: &str,
         reference: &str,
     ) -> Result<Option<Payment>, PaymentsError> {
-        known(Kind::Customer, customer_id)?;
-        let path = format!("/v2/customers/{customer_id}/payments");
-        let id = self.find(&path, "payments", Kind::Payment, "payment", reference)?;
+        let id = self.find_of_customer(customer_id, Kind::Payment, reference)?;
         // Lists do not tell what has gone back.
         id.map(|id| self.payment(&id)).transpose()
     }
@@ -164,10 +194,7 @@ impl Payments for Mollie {
         customer_id: &str,
         reference: &str,
     ) -> Result<Option<String>, PaymentsError> {
-        known(Kind::Customer, customer_id)?;
-        let path = format!("/v2/customers/{customer_id}/subscriptions");
-        let (list, kind) = ("subscriptions", Kind::Subscription);
-        self.find(&path, list, kind, "subscription", reference)
+        self.find_of_customer(customer_id, Kind::Subscription, reference)
     }
 
     fn charges_of(

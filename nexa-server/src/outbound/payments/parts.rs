@@ -27,6 +27,18 @@ impl Kind {
         }
     }
 
+    /// The name of a list of these, and that under which our metadata of one holds its reference.
+    pub(super) const fn listed(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Customer => ("customers", "customer"),
+            Self::Payment => ("payments", "payment"),
+            Self::Subscription => ("subscriptions", "subscription"),
+            Self::Mandate => ("mandates", "mandate"),
+            Self::Refund => ("refunds", "refund"),
+            Self::Chargeback => ("chargebacks", "chargeback"),
+        }
+    }
+
     /// Whether it is an id of this kind: letters and digits that mean nothing else in a path.
     pub(super) fn names(self, id: &str) -> bool {
         id.strip_prefix(self.prefix()).is_some_and(|rest| {

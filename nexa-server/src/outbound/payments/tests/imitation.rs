@@ -138,3 +138,26 @@ fn the_same_call_is_made_once_however_often_it_comes() {
     );
     assert_eq!(peer.requests("POST /v2/payments").len(), 4);
 }
+
+#[test]
+fn a_customer_is_looked_for_among_the_newest() {
+    let peer = Mollie::start();
+    peer.page(1);
+    let client = client(&peer.url());
+    let made: Vec<String> = (0..21)
+        .map(|number| {
+            let reference = format!("c{number}");
+            let customer = NewCustomer {
+                reference: &reference,
+                ..customer()
+            };
+            client.create_customer(&reference, &customer).unwrap()
+        })
+        .collect();
+    assert_eq!(client.customer_of("c1").unwrap().as_ref(), made.get(1));
+    assert_eq!(
+        client.customer_of("c0"),
+        Ok(None),
+        "twenty pages are enough"
+    );
+}
