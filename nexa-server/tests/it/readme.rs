@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::harness::Server;
+use crate::mollie::Mollie;
 
 fn readme() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap()
@@ -56,7 +57,15 @@ fn line_matches(line: &str, pattern: &str) -> bool {
 fn every_step_of_the_readme_works_as_pasted() {
     let scratch = tempfile::tempdir().unwrap();
     let mails = format!("file:{}/mails", scratch.path().display());
-    let server = Server::start_with(&["--mail-url", &mails]);
+    let mollie = Mollie::start();
+    let server = Server::start_with(&[
+        "--mail-url",
+        &mails,
+        "--mollie-api-key",
+        Mollie::KEY,
+        "--mollie-api-url",
+        &mollie.url(),
+    ]);
     let readme = readme();
     let blocks = blocks(&readme);
     let binaries = Path::new(env!("CARGO_BIN_EXE_nexa")).parent().unwrap();
