@@ -40,6 +40,8 @@ enum KeysetCommand {
     /// End all trust in a key of a running server: everything that it signed is dead.
     Revoke {
         /// Its id.
+        // It is base64url, so it may begin with a dash.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         #[command(flatten)]
         server: RunningServer,

@@ -28,3 +28,4 @@ mod s3;
 #[allow(dead_code, reason = "unit tests share it, and use the rest")]
 mod smtp;
 mod tidy;
+mod usage_killed;

@@ -230,3 +230,22 @@ fn one_client_program_lives_through_rotation_revocation_and_a_root_key_that_move
     assert_eq!(program.check(&server, &third).0, "revoked");
     assert_eq!(program.check(&server, &second).0, "valid");
 }
+
+#[test]
+fn a_key_is_revoked_whatever_its_id_begins_with() {
+    let finished = crate::harness::run(
+        &[
+            "keyset",
+            "revoke",
+            "-trdcCXb",
+            "--server",
+            "http://127.0.0.1:1",
+        ],
+        "",
+    );
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    assert!(
+        finished.stderr.contains("NEXA_OPERATOR_KEY"),
+        "{finished:?}"
+    );
+}
