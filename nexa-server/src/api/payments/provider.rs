@@ -137,9 +137,33 @@ pub(crate) fn open(
         }
         Err(PaymentsError::Unreachable(problem)) => Err(silent(&problem)),
         Err(error @ (PaymentsError::Refused { .. } | PaymentsError::NotFound)) => {
+            if let Some(customer_id) = &customer_id {
+                forget_if_unknown(services, provider.as_ref(), &payment, customer_id)?;
+            }
             refused(services, now, &payment, &error.to_string())
         }
     }
+}
+
+/// A customer that was removed at the provider, or belongs to another key, would be refused for ever. What the refusal says is
+/// not gone by: whoever is not there has no payments that could be listed either.
+fn forget_if_unknown(
+    services: &Services,
+    provider: &dyn Payments,
+    payment: &Payment,
+    customer_id: &str,
+) -> Result<(), Error> {
+    let listed = provider.payment_of(customer_id, &payment.id);
+    if listed != Err(PaymentsError::NotFound) {
+        return Ok(());
+    }
+    let (tenant_id, customer_id) = (payment.tenant_id.clone(), customer_id.to_owned());
+    tracing::error!(
+        tenant_id,
+        customer_id,
+        "the payment provider does not know a customer"
+    );
+    (services.store).write(move |tx| payments::customer_refused(tx, &tenant_id, Some(&customer_id)))
 }
 
 fn current(services: &Services, payment: Payment) -> Result<Payment, Error> {
@@ -212,7 +236,7 @@ fn customer(
         Err(error @ (PaymentsError::Refused { .. } | PaymentsError::NotFound)) => {
             tracing::error!(tenant_id, %error, "the payment provider refused a customer");
             let tenant_id = tenant_id.to_owned();
-            (services.store).write(move |tx| payments::customer_refused(tx, &tenant_id))?;
+            (services.store).write(move |tx| payments::customer_refused(tx, &tenant_id, None))?;
             return Ok(None);
         }
     };

@@ -238,3 +238,51 @@ fn the_answer_to_a_payment_may_come_after_the_news_of_it() {
     shop.pay(&payment_id);
     assert_eq!(shop.balance().1, 1_000_000);
 }
+
+#[test]
+fn a_customer_that_the_service_does_not_know_is_made_anew() {
+    for is_of_another_key in [false, true] {
+        let mut shop = Shop::new();
+        shop.set_up_recharge("5", "20");
+        let before = shop.mollie.customers()[0].clone();
+        match is_of_another_key {
+            true => shop
+                .fixture
+                .execute("UPDATE payment_customers SET provider_id = 'cst_OfAnotherKey'"),
+            false => shop.mollie.remove_customer(&before),
+        }
+        let (status, body) = shop.ask_once(CHECKOUT, "one-and-the-same", &to_pay("pro"));
+        assert_eq!(
+            (status, &body["code"]),
+            (503, &json!("payment_provider_refused"))
+        );
+        assert_eq!(
+            shop.number("SELECT count(*) FROM payments WHERE state = 'failed'"),
+            1
+        );
+        let (status, body) = shop.ask_once(CHECKOUT, "one-and-the-same", &to_pay("pro"));
+        assert_eq!(status, 201, "{body}");
+        let payment_id = shop.mollie.payments().pop().unwrap();
+        shop.pay(&payment_id);
+        assert_eq!(shop.standing(), ("pro".into(), "active".into()));
+        assert_eq!(shop.active().len(), 1);
+    }
+}
+
+#[test]
+fn a_charge_of_a_customer_that_is_gone_fails_and_does_not_stay_in_the_way() {
+    let mut shop = Shop::new();
+    shop.set_up_recharge("5", "20");
+    let customer_id = shop.mollie.customers()[0].clone();
+    shop.mollie.remove_customer(&customer_id);
+    assert_eq!(shop.spend(1_700), 200);
+    shop.run();
+    assert_eq!(shop.notices("payment_failed"), 1);
+    assert_eq!(shop.number("SELECT count(*) FROM payment_customers"), 0);
+    shop.set_up_recharge("5", "20");
+    assert_eq!(shop.mollie.customers().len(), 1);
+    assert_eq!(
+        shop.balance().1,
+        2_000_000 + 2_000_000 + 100_000 - 1_700_000
+    );
+}

@@ -85,10 +85,15 @@ pub(crate) struct CustomerCard {
     pub(crate) email: Option<String>,
 }
 
-/// The provider will not have that customer: the next payment begins with another one, since it may have kept its answer.
-pub(crate) fn customer_refused(tx: &Tx<'_>, tenant_id: &str) -> Result<(), Error> {
+/// The provider will not have that customer, or does not know it any more: the next payment begins with another one, with an
+/// id of its own, since the provider may have kept its answer. `provider_id` is what the customer was when it was asked for.
+pub(crate) fn customer_refused(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    provider_id: Option<&str>,
+) -> Result<(), Error> {
     let customer = payment_customers::find(tx, tenant_id)?;
-    match customer.filter(|customer| customer.provider_id.is_none()) {
+    match customer.filter(|customer| customer.provider_id.as_deref() == provider_id) {
         Some(_) => Ok(payment_customers::delete(tx, tenant_id)?),
         None => Ok(()),
     }

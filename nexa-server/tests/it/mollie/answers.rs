@@ -100,6 +100,11 @@ impl Ledger {
 
     fn delete_customer(&mut self, id: &str) -> Made {
         self.customer_named(id)?;
+        self.remove_customer(id);
+        Ok(Answer::new(204, Value::Null))
+    }
+
+    pub(super) fn remove_customer(&mut self, id: &str) {
         self.revoke_mandates(id);
         for customer in &mut self.customers {
             customer.is_deleted |= customer.id == id;
@@ -109,7 +114,6 @@ impl Ledger {
                 subscription.status = "canceled";
             }
         }
-        Ok(Answer::new(204, Value::Null))
     }
 
     fn create_payment(&mut self, call: &Call) -> Made {

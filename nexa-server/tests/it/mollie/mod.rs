@@ -231,6 +231,11 @@ impl Mollie {
         self.shared.state().ledger.revoke_mandates(customer_id);
     }
 
+    /// Somebody removes the customer in the dashboard.
+    pub(crate) fn remove_customer(&self, customer_id: &str) {
+        self.shared.state().ledger.remove_customer(customer_id);
+    }
+
     /// As if an hour had passed: calls with the idempotency keys so far are new ones.
     pub(crate) fn forget_idempotency_keys(&self) {
         self.shared.state().ledger.forget_idempotency_keys();
