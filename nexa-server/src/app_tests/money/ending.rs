@@ -233,3 +233,26 @@ fn a_canceled_subscription_whose_last_charge_was_lost_ends_a_month_later() {
     shop.month(2);
     assert_eq!(shop.standing(), ("free".into(), "none".into()));
 }
+
+#[test]
+fn a_month_that_counts_for_nothing_any_more_is_put_in_as_credits() {
+    for is_refunded in [true, false] {
+        let mut shop = Shop::new();
+        let subscription_id = shop.subscribe("pro");
+        shop.month(1);
+        let charge = shop.mollie.advance(&subscription_id);
+        shop.subscribe("team");
+        shop.pay(&charge);
+        assert_eq!(shop.standing(), ("team".into(), "active".into()));
+        assert_eq!(shop.balance(), (6_000_000, 2_000_000));
+        assert_eq!(shop.webhook(&charge), 200);
+        assert_eq!(shop.balance().1, 2_000_000, "once");
+        match is_refunded {
+            true => shop.mollie.refund(&charge, 500),
+            false => shop.mollie.charge_back(&charge),
+        };
+        shop.deliver_due();
+        assert_eq!(shop.balance().1, if is_refunded { 1_500_000 } else { 0 });
+        assert_eq!(shop.standing(), ("team".into(), "active".into()));
+    }
+}

@@ -190,3 +190,26 @@ fn what_nobody_tells_of_is_found() {
     shop.pass(DAY_S);
     assert_eq!(shop.asked(LOOK), looks, "there is nothing more to hear");
 }
+
+#[test]
+fn another_amount_is_told_when_it_is_paid_and_not_looked_after_for_ever() {
+    const WRONG: &str = "UPDATE payments SET amount_cents = 3000 WHERE amount_cents = 1000";
+    let mut shop = Shop::new();
+    let unpaid = shop.top_up("10");
+    shop.fixture.execute(WRONG);
+    shop.mollie.expire(&unpaid);
+    assert_eq!(shop.webhook(&unpaid), 200);
+    assert_eq!(
+        shop.number("SELECT count(*) FROM payments WHERE state = 'failed'"),
+        1,
+        "nothing has come that could be wrong"
+    );
+    let paid = shop.top_up("10");
+    shop.fixture.execute(WRONG);
+    shop.mollie.pay(&paid);
+    assert_eq!(shop.webhook(&paid), 200);
+    assert_eq!(shop.balance().1, 0);
+    let looks = shop.asked(LOOK);
+    shop.pass(DAY_S);
+    assert_eq!(shop.asked(LOOK), looks);
+}

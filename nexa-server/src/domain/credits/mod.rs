@@ -72,6 +72,16 @@ pub(crate) enum Cause {
     Adjustment,
 }
 
+/// Whether a payment has become credits that stay.
+pub(super) fn is_put_in(tx: &Tx<'_>, tenant_id: &str, payment_id: &str) -> Result<bool, Error> {
+    Ok(credits::has(
+        tx,
+        tenant_id,
+        Cause::Payment.name(),
+        payment_id,
+    )?)
+}
+
 /// One page of the ledger, newest first. A page goes on before an instant, so it never ends within one: entries of the same
 /// millisecond stand on one page, also when that makes it longer than it should be.
 pub(crate) fn entries(

@@ -1,7 +1,7 @@
 //! What the provider says of a payment, and what follows from it: once, in whatever order and however often it is said.
 
 use super::super::audit::{self, Act, Origin};
-use super::super::credits::{Account, Cause};
+use super::super::credits::{self, Account, Cause};
 use super::super::error::Error;
 use super::super::money::MILLICENTS_A_CENT;
 use super::super::notices::{self, Notice, PaidFor};
@@ -33,9 +33,15 @@ pub(crate) fn learn(
     told: &Told,
 ) -> Result<Learned, Error> {
     let Some(mut payment) = known(tx, now, renewal_id, told)? else {
-        return Ok(Learned::Unknown);
+        return Ok(unknown(told));
     };
-    if (payment.amount_cents, &payment.currency) != (told.cents, &told.currency) {
+    let is_another_amount =
+        (payment.amount_cents, &payment.currency) != (told.cents, &told.currency);
+    if told.outcome == Outcome::Paid && is_another_amount {
+        // It is told once, and not looked after for ever.
+        if payment.due_at.take().is_some() {
+            payments::update(tx, &payment)?;
+        }
         return Ok(Learned::Strange(
             "it is not over the amount that was asked for",
         ));
@@ -91,6 +97,31 @@ pub(crate) fn learn(
         look_after_chargebacks(tx, now, &mut payment)?;
     }
     Ok(learned)
+}
+
+/// What nobody here knows of: money that has come for one of ours that is gone, or something of somebody else.
+fn unknown(told: &Told) -> Learned {
+    let reference = told
+        .reference
+        .as_ref()
+        .or(told.subscription_reference.as_ref());
+    let returned = told.refunds.iter().chain(&told.chargebacks);
+    let returned_cents: i64 = returned
+        .filter(|reversed| reversed.stands)
+        .map(|reversed| reversed.cents)
+        .sum();
+    let is_kept = told.outcome == Outcome::Paid && returned_cents < told.cents;
+    match reference.is_some_and(|reference| is_one_of_ours(reference)) && is_kept {
+        true => Learned::Strange("what it is for is gone"),
+        false => Learned::Unknown,
+    }
+}
+
+/// Whether it looks like an id that was made here.
+fn is_one_of_ours(reference: &str) -> bool {
+    let groups = reference.split('-').map(str::len);
+    let is_hex = |b: u8| b.is_ascii_hexdigit() || b == b'-';
+    groups.eq([8, 4, 4, 4, 12]) && reference.bytes().all(is_hex)
 }
 
 /// The payment that the provider speaks of; one that renews a subscription is written down when it is first heard of.
@@ -157,16 +188,24 @@ fn paid(
         }
         Kind::Renewal => {
             let provider_id = told.subscription_id.as_deref();
-            subscriptions::renew(tx, now, tariff, payment, provider_id)
+            if !subscriptions::renew(tx, now, tariff, payment, provider_id)? {
+                put_in(tx, now, tariff, payment)?;
+            }
+            Ok(Learned::Done)
         }
         Kind::Topup | Kind::RechargeSetup | Kind::Recharge => {
-            let mut account = Account::open(tx, now, tariff, &payment.tenant_id)?;
-            let amount_mc = payment.amount_cents * MILLICENTS_A_CENT;
-            account.put_in(tx, now, amount_mc, Cause::Payment, &payment.id)?;
+            put_in(tx, now, tariff, payment)?;
             recharges::paid(tx, payment)?;
             Ok(Learned::Done)
         }
     }
+}
+
+fn put_in(tx: &Tx<'_>, now: UnixMillis, tariff: &Tariff, payment: &Payment) -> Result<(), Error> {
+    let mut account = Account::open(tx, now, tariff, &payment.tenant_id)?;
+    let amount_mc = payment.amount_cents * MILLICENTS_A_CENT;
+    account.put_in(tx, now, amount_mc, Cause::Payment, &payment.id)?;
+    Ok(())
 }
 
 /// Ends a payment that will not arrive. Whoever was there to pay knows; the owners are told of the others.
@@ -219,23 +258,22 @@ fn reverse(
     if payments::has_reversal(tx, &reversed.id)? {
         return Ok(());
     }
-    match payment.kind {
-        Kind::Topup | Kind::RechargeSetup | Kind::Recharge => {
-            let cause = match kind {
-                ReversalKind::Refund => Cause::Refund,
-                ReversalKind::Chargeback => Cause::Chargeback,
-            };
-            let amount_mc = reversed.cents.saturating_mul(MILLICENTS_A_CENT);
-            let mut account = Account::open(tx, now, tariff, &payment.tenant_id)?;
-            row.taken_mc = account.take_back(tx, now, amount_mc, cause, &reversed.id)?;
-            if kind == ReversalKind::Chargeback {
-                recharges::pause(tx, now, &payment.tenant_id)?;
-            }
-        }
-        Kind::Subscription | Kind::Renewal => {
-            if kind == ReversalKind::Chargeback {
-                subscriptions::charged_back(tx, now, tariff, payment)?;
-            }
+    // Also a month that counted for nothing.
+    let is_put_in = credits::is_put_in(tx, &payment.tenant_id, &payment.id)?;
+    if is_put_in {
+        let cause = match kind {
+            ReversalKind::Refund => Cause::Refund,
+            ReversalKind::Chargeback => Cause::Chargeback,
+        };
+        let amount_mc = reversed.cents.saturating_mul(MILLICENTS_A_CENT);
+        let mut account = Account::open(tx, now, tariff, &payment.tenant_id)?;
+        row.taken_mc = account.take_back(tx, now, amount_mc, cause, &reversed.id)?;
+    }
+    match (kind, is_put_in) {
+        (ReversalKind::Refund, _) => {}
+        (ReversalKind::Chargeback, true) => recharges::pause(tx, now, &payment.tenant_id)?,
+        (ReversalKind::Chargeback, false) => {
+            subscriptions::charged_back(tx, now, tariff, payment)?;
         }
     }
     payments::add_reversal(tx, &row)?;
@@ -273,4 +311,48 @@ fn record(tx: &Tx<'_>, now: UnixMillis, act: Act, payment: &Payment) -> Result<(
     };
     let (tenant_id, id) = (Some(payment.tenant_id.as_str()), Some(payment.id.as_str()));
     audit::record(tx, now, &machine, act, tenant_id, id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_for_one_of_ours_that_is_gone_is_told_until_it_is_sent_back() {
+        const OURS: &str = "0190a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2b";
+        let gone = Learned::Strange("what it is for is gone");
+        for (reference, charge_of, outcome, refunded, expected) in [
+            (Some(OURS), None, Outcome::Paid, 0, &gone),
+            (None, Some(OURS), Outcome::Paid, 0, &gone),
+            (Some(OURS), None, Outcome::Paid, 999, &gone),
+            (Some(OURS), None, Outcome::Paid, 1_000, &Learned::Unknown),
+            (Some(OURS), None, Outcome::Failed, 0, &Learned::Unknown),
+            (Some(OURS), None, Outcome::Waiting, 0, &Learned::Unknown),
+            (Some("order 17"), None, Outcome::Paid, 0, &Learned::Unknown),
+            (None, None, Outcome::Paid, 0, &Learned::Unknown),
+        ] {
+            let told = Told {
+                provider_id: "tr_1".to_owned(),
+                reference: reference.map(str::to_owned),
+                customer_id: None,
+                subscription_id: None,
+                subscription_reference: charge_of.map(str::to_owned),
+                outcome,
+                cents: 1_000,
+                currency: "EUR".to_owned(),
+                checkout_url: None,
+                refunds: vec![Reversed {
+                    id: "re_1".to_owned(),
+                    cents: refunded,
+                    stands: true,
+                }],
+                chargebacks: Vec::new(),
+            };
+            assert_eq!(
+                unknown(&told),
+                *expected,
+                "{reference:?} {outcome:?} {refunded}"
+            );
+        }
+    }
 }

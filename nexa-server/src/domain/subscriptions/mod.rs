@@ -166,20 +166,20 @@ pub(super) fn begin(
 }
 
 /// Another month is paid, maybe late: whoever has subscribed to the same plan anew meanwhile has that month there, and whoever
-/// has no plan any more has it once more.
+/// has no plan any more has it once more. False when there is nothing that it could count for.
 pub(super) fn renew(
     tx: &Tx<'_>,
     now: UnixMillis,
     tariff: &Tariff,
     payment: &Payment,
     provider_id: Option<&str>,
-) -> Result<Learned, Error> {
+) -> Result<bool, Error> {
     let found = match &payment.subscription_id {
         Some(id) => subscriptions::find(tx, id)?,
         None => None,
     };
     let Some(mut subscription) = found else {
-        return Ok(Learned::Unknown);
+        return Ok(false);
     };
     if subscription.provider_id.is_none() {
         subscription.provider_id = provider_id.map(str::to_owned);
@@ -191,7 +191,7 @@ pub(super) fn renew(
     }
     subscriptions::update(tx, &subscription)?;
     let Some(mut subscription) = renewable(tx, now, subscription)? else {
-        return Ok(Learned::Strange("its subscription has ended"));
+        return Ok(false);
     };
     subscription.months = subscription.months.saturating_add(1);
     subscription.paid_until = subscription.started_at.plus_months(subscription.months);
@@ -203,7 +203,7 @@ pub(super) fn renew(
     tenants::set_plan(tx, tenant_id, Some(plan_id))?;
     credits::plan_changed(tx, now, tariff, tenant_id)?;
     record(tx, now, &machine(), Act::SubscriptionRenewed, &subscription)?;
-    Ok(Learned::Done)
+    Ok(true)
 }
 
 /// The subscription that another month of this one counts for.
