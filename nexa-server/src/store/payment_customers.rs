@@ -20,8 +20,7 @@ pub(crate) struct Farewell {
     pub(crate) customer_id: String,
     /// Whether the provider's answer was lost: the id is ours.
     pub(crate) is_lost: bool,
-    /// What is to be cancelled first.
-    pub(crate) subscription_id: Option<String>,
+    pub(crate) due_at: UnixMillis,
     pub(crate) attempts: i64,
 }
 
@@ -86,15 +85,13 @@ pub(crate) fn bid_farewell(
     now: UnixMillis,
     customer_id: &str,
     is_lost: bool,
-    subscription_id: Option<&str>,
 ) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO payment_farewells (customer_id, is_lost, subscription_id, due_at_ms, attempts)
-         VALUES (?1, ?2, ?3, ?4, 0) ON CONFLICT DO NOTHING",
+        "INSERT INTO payment_farewells (customer_id, is_lost, due_at_ms, attempts) VALUES (?1, ?2, ?3, 0)
+         ON CONFLICT DO NOTHING",
         &[
             customer_id.into(),
             is_lost.into(),
-            subscription_id.into(),
             now.ms().into(),
         ],
     )?;
@@ -104,14 +101,14 @@ pub(crate) fn bid_farewell(
 /// The farewell that has been due longest.
 pub(crate) fn due_farewell(tx: &Tx<'_>, now: UnixMillis) -> Result<Option<Farewell>, StoreError> {
     tx.optional(
-        "SELECT customer_id, is_lost, subscription_id, attempts FROM payment_farewells WHERE due_at_ms <= ?1
+        "SELECT customer_id, is_lost, due_at_ms, attempts FROM payment_farewells WHERE due_at_ms <= ?1
          ORDER BY due_at_ms LIMIT 1",
         &[now.ms().into()],
         |row| {
             Ok(Farewell {
                 customer_id: row.text(0)?,
                 is_lost: row.int(1)? != 0,
-                subscription_id: row.optional_text(2)?,
+                due_at: UnixMillis::from_ms(row.int(2)?),
                 attempts: row.int(3)?,
             })
         },

@@ -168,12 +168,7 @@ pub(crate) fn forget(
     };
     match customer_id {
         Some(customer_id) => {
-            if let Some(id) = &farewell.subscription_id
-                && let Err(error) = provider.cancel_subscription(&customer_id, id)
-            {
-                // It ends with the customer anyway.
-                tracing::warn!(%error, "the payment provider did not cancel a subscription");
-            }
+            // Its subscriptions and mandates end with it.
             answered(provider.delete_customer(&customer_id).map(Some))?;
         }
         None if subscriptions::is_searched_for(farewell.attempts) => return Ok(()),

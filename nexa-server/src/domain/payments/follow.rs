@@ -127,7 +127,7 @@ pub(crate) fn customer_created(
 ) -> Result<bool, Error> {
     let stands = payment_customers::set_provider_id(tx, id, provider_id)?;
     if !stands {
-        payment_customers::bid_farewell(tx, now, provider_id, false, None)?;
+        payment_customers::bid_farewell(tx, now, provider_id, false)?;
     }
     Ok(stands)
 }

@@ -77,16 +77,11 @@ pub(super) fn end_tenant(
     {
         call_off(tx, recharge)?;
     }
-    let subscription_id = subscriptions::end_with_tenant(tx, now, tenant_id)?;
+    subscriptions::end_with_tenant(tx, now, tenant_id)?;
     if let Some(customer) = payment_customers::find(tx, tenant_id)? {
-        let subscription_id = subscription_id.as_deref();
         match (customer.provider_id, customer.tried_at) {
-            (Some(id), _) => {
-                payment_customers::bid_farewell(tx, now, &id, false, subscription_id)?;
-            }
-            (None, Some(_)) => {
-                payment_customers::bid_farewell(tx, now, &customer.id, true, subscription_id)?;
-            }
+            (Some(id), _) => payment_customers::bid_farewell(tx, now, &id, false)?,
+            (None, Some(_)) => payment_customers::bid_farewell(tx, now, &customer.id, true)?,
             (None, None) => {}
         }
         payment_customers::delete(tx, tenant_id)?;

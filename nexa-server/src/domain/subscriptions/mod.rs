@@ -303,23 +303,17 @@ pub(super) fn charged_back(
     }
 }
 
-/// Ends the subscription of a tenant that ends; what the provider calls it, if that is known. Its customer is removed there,
-/// and the subscription with it.
-pub(super) fn end_with_tenant(
-    tx: &Tx<'_>,
-    now: UnixMillis,
-    tenant_id: &str,
-) -> Result<Option<String>, Error> {
+/// Ends the subscription of a tenant that ends. Its customer is removed at the provider, and the subscription with it.
+pub(super) fn end_with_tenant(tx: &Tx<'_>, now: UnixMillis, tenant_id: &str) -> Result<(), Error> {
     let Some(mut subscription) = subscriptions::live(tx, tenant_id)? else {
-        return Ok(None);
+        return Ok(());
     };
     subscription.ended_at = Some(now);
     subscription.ask_at = None;
     (subscription.errand, subscription.due_at) = (None, None);
     subscriptions::update(tx, &subscription)?;
     take_plan(tx, &subscription)?;
-    record(tx, now, &machine(), Act::SubscriptionEnded, &subscription)?;
-    Ok(subscription.provider_id)
+    record(tx, now, &machine(), Act::SubscriptionEnded, &subscription)
 }
 
 fn end(

@@ -29,7 +29,7 @@ CREATE TABLE subscriptions (
 ) STRICT;
 CREATE UNIQUE INDEX subscriptions_live ON subscriptions (tenant_id) WHERE ended_at_ms IS NULL;
 CREATE INDEX subscriptions_by_tenant ON subscriptions (tenant_id, id);
-CREATE INDEX subscriptions_by_paid ON subscriptions (paid_until_ms) WHERE ended_at_ms IS NULL;
+CREATE INDEX subscriptions_by_paid ON subscriptions (paid_until_ms, id) WHERE ended_at_ms IS NULL;
 CREATE INDEX subscriptions_by_ask ON subscriptions (ask_at_ms) WHERE ask_at_ms IS NOT NULL;
 CREATE INDEX subscriptions_by_due ON subscriptions (due_at_ms) WHERE due_at_ms IS NOT NULL;
 
@@ -94,11 +94,10 @@ CREATE TABLE auto_recharges (
 
 -- Customers that are to be removed at the payment provider, with their mandates and subscriptions; their tenant may be gone.
 CREATE TABLE payment_farewells (
-    customer_id     TEXT    NOT NULL PRIMARY KEY,
-    is_lost         INTEGER NOT NULL CHECK (is_lost IN (0, 1)),  -- the provider's answer; the id is ours
-    subscription_id TEXT,
-    due_at_ms       INTEGER NOT NULL,
-    attempts        INTEGER NOT NULL
+    customer_id TEXT    NOT NULL PRIMARY KEY,
+    is_lost     INTEGER NOT NULL CHECK (is_lost IN (0, 1)),  -- the provider's answer; the id is ours
+    due_at_ms   INTEGER NOT NULL,
+    attempts    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX payment_farewells_by_due ON payment_farewells (due_at_ms);
 
