@@ -189,6 +189,15 @@ pub(super) fn begin_if_due(
     Ok(true)
 }
 
+/// Whether a charge that is written down is still to be made: not after somebody has said that no more is to be charged, nor
+/// a day later without anybody having been asked for it.
+pub(super) fn is_wanted(tx: &Tx<'_>, now: UnixMillis, charge: &Payment) -> Result<bool, Error> {
+    let recharge = auto_recharges::find(tx, &charge.tenant_id)?;
+    let is_on = recharge.is_some_and(|recharge| recharge.standing() == Standing::Active);
+    let is_recent = charge.created_at.plus_seconds(SECONDS_A_DAY) > now;
+    Ok(is_on && (is_recent || charge.tried_at.is_some()))
+}
+
 /// A top-up has arrived: the recharge that it sets up begins, and one that has failed before has not.
 pub(super) fn paid(tx: &Tx<'_>, payment: &Payment) -> Result<(), Error> {
     let is_of_recharge = match payment.kind {

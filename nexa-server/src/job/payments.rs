@@ -9,10 +9,11 @@ use crate::domain::Error;
 use crate::domain::payments::{self, Step};
 use crate::time::UnixMillis;
 
-/// Does what has been due longest; false when nothing is. What could not be done is due again later.
+/// Does what has been due longest; false when nothing is, or when it is better to wait before the next one: each would wait
+/// as long for a provider that does not answer. What could not be done is due again later.
 ///
 /// # Errors
-/// `Store`: then it is better to wait before the next one.
+/// `Store`: then it is better to wait, too.
 pub(crate) fn do_next(
     services: &Services,
     now: UnixMillis,
@@ -22,17 +23,21 @@ pub(crate) fn do_next(
         return Ok(false);
     }
     let store = &services.store;
-    let done = if let Some(step) = store.read(|tx| payments::next_step(tx, now))? {
-        follow(services, now, rng, step)
-    } else if let Some(farewell) = store.read(|tx| payments::next_farewell(tx, now))? {
-        subscribing::forget(services, now, farewell)
-    } else {
+    let Some(step) = store.read(|tx| payments::next_step(tx, now))? else {
         return Ok(false);
     };
-    match done {
+    let id = step.id().to_owned();
+    match follow(services, now, rng, step) {
         // Why stands in the log.
-        Ok(()) | Err(Error::ProviderSilent | Error::ProviderRefused) => Ok(true),
-        Err(error) => Err(error),
+        Ok(()) | Err(Error::ProviderRefused) => Ok(true),
+        Err(Error::ProviderSilent) => Ok(false),
+        Err(Error::Store(error)) if error.is_temporary() => Err(error.into()),
+        Err(error) => {
+            tracing::error!(id, %error, "what is due at the payment provider could not be done; it is tried again");
+            // One that could not even be put off would be the next one again.
+            let next = store.read(|tx| payments::next_step(tx, now))?;
+            Ok(next.is_none_or(|next| next.id() != id))
+        }
     }
 }
 
@@ -60,9 +65,17 @@ fn follow(
                 Some(_) | None => Ok(()),
             }
         }
-        Step::Abandon(payment) => store.write(move |tx| payments::refused(tx, now, &payment.id)),
+        Step::Abandon(payment) => {
+            let tried = payment.clone();
+            match store.write(move |tx| payments::trying(tx, now, &tried))? {
+                true => store.write(move |tx| payments::refused(tx, now, &payment.id)),
+                false => Ok(()),
+            }
+        }
+        Step::CallOff(payment) => provider::call_off(services, now, rng, &payment),
         Step::Subscribe(subscription) => subscribing::subscribe(services, now, &subscription),
         Step::Unsubscribe(subscription) => subscribing::unsubscribe(services, now, &subscription),
         Step::Ask(subscription) => subscribing::ask(services, now, rng, &subscription),
+        Step::Forget(farewell) => subscribing::forget(services, now, farewell),
     }
 }

@@ -173,14 +173,18 @@ pub(crate) fn find_provided(
 }
 
 /// Subscriptions that are to end: not paid since they were canceled, or for so long. With `must_ask` the provider has told since
-/// then that it knows of no payment, for those that it knows.
+/// then that it knows of no payment, for those that it knows. The longest unpaid first, and only those that come after `after`.
 pub(crate) fn unpaid(
     tx: &Tx<'_>,
     now: UnixMillis,
     grace_ms: i64,
     must_ask: bool,
+    after: Option<&(UnixMillis, String)>,
     limit: u32,
 ) -> Result<Vec<Subscription>, StoreError> {
+    let (after_ms, after_id) = after.map_or((i64::MIN, ""), |(paid_until, id)| {
+        (paid_until.ms(), id.as_str())
+    });
     tx.all(
         concat!(
             "SELECT ",
@@ -188,9 +192,17 @@ pub(crate) fn unpaid(
             " FROM subscriptions WHERE ended_at_ms IS NULL AND paid_until_ms <= ?1
              AND paid_until_ms + CASE WHEN canceled_at_ms IS NULL THEN ?2 ELSE 0 END
                  <= CASE WHEN ?3 = 1 AND provider_id IS NOT NULL THEN coalesce(asked_at_ms, 0) ELSE ?1 END
-             ORDER BY paid_until_ms LIMIT ?4"
+             AND (paid_until_ms, id) > (?4, ?5)
+             ORDER BY paid_until_ms, id LIMIT ?6"
         ),
-        &[now.ms().into(), grace_ms.into(), must_ask.into(), limit.into()],
+        &[
+            now.ms().into(),
+            grace_ms.into(),
+            must_ask.into(),
+            after_ms.into(),
+            after_id.into(),
+            limit.into(),
+        ],
         read,
     )
 }

@@ -247,6 +247,33 @@ fn customer(
     Ok(stands.then_some(provider_id))
 }
 
+/// Has a charge not made that nobody wants any more, unless the provider has made it.
+///
+/// # Errors
+/// `NotConfigured`, `ProviderSilent`, `ProviderRefused`; it is tried again.
+pub(crate) fn call_off(
+    services: &Services,
+    now: UnixMillis,
+    rng: &mut dyn CryptoRng,
+    payment: &Payment,
+) -> Result<(), Error> {
+    let provider = require(services)?;
+    let (store, tried, id) = (&services.store, payment.clone(), payment.id.clone());
+    if !store.write(move |tx| payments::trying(tx, now, &tried))? {
+        return Ok(());
+    }
+    let card = store.read(|tx| payments::customer_for(tx, &payment.tenant_id))?;
+    let customer_id = card.and_then(|card| card.customer.provider_id);
+    let made = match (payment.tried_at, customer_id) {
+        (Some(_), Some(customer_id)) => answered(provider.payment_of(&customer_id, &id))?,
+        (Some(_), None) | (None, _) => None,
+    };
+    match made {
+        Some(answer) => learn(services, now, rng, answer),
+        None => store.write(move |tx| payments::called_off(tx, &id)),
+    }
+}
+
 /// Asks the provider what has become of a payment, and has that take effect.
 ///
 /// # Errors

@@ -256,3 +256,33 @@ fn a_month_that_counts_for_nothing_any_more_is_put_in_as_credits() {
         assert_eq!(shop.standing(), ("team".into(), "active".into()));
     }
 }
+
+#[test]
+fn subscriptions_that_cannot_be_ended_keep_no_others_from_ending() {
+    let mut shop = Shop::new();
+    shop.subscribe("pro");
+    shop.cancel();
+    shop.run();
+    let copies = [
+        "CREATE TABLE numbers AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150) SELECT i FROM n",
+        "CREATE TABLE copies AS SELECT tenants.*, i FROM tenants, numbers",
+        "UPDATE copies SET id = 'copy' || i",
+        "ALTER TABLE copies DROP COLUMN i",
+        "INSERT INTO tenants SELECT * FROM copies",
+        "INSERT INTO subscriptions (id, tenant_id, plan_id, price_cents, currency, customer_id, started_at_ms, months,
+             paid_until_ms, canceled_at_ms, attempts)
+         SELECT 'copy' || i, 'copy' || i, plan_id, price_cents, currency, customer_id, started_at_ms, months,
+             paid_until_ms - 1, canceled_at_ms, 0 FROM subscriptions, numbers",
+        "CREATE TRIGGER no_end BEFORE UPDATE ON subscriptions WHEN NEW.id LIKE 'copy%'
+         BEGIN SELECT raise(ABORT, 'not these'); END",
+    ];
+    for sql in copies {
+        shop.arrange(sql);
+    }
+    shop.month(1);
+    assert_eq!(shop.standing(), ("free".into(), "none".into()));
+    assert_eq!(
+        shop.number("SELECT count(*) FROM subscriptions WHERE ended_at_ms IS NULL"),
+        150
+    );
+}

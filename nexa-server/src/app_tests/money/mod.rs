@@ -330,6 +330,13 @@ impl Shop {
         assert_eq!(status, 200, "{body}");
     }
 
+    /// Has something stand in the database that cannot be brought about otherwise.
+    fn arrange(&self, sql: &'static str) {
+        let store = &self.fixture.app.services().store;
+        let arranged = store.write(move |tx| tx.execute(sql, &[]).map(drop));
+        arranged.unwrap_or_else(|error: StoreError| panic!("{sql}: {error}"));
+    }
+
     fn number(&self, sql: &'static str) -> i64 {
         let store = &self.fixture.app.services().store;
         let counted = store.read(|tx| tx.one(sql, &[], |row| row.int(0)));

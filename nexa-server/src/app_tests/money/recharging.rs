@@ -296,3 +296,52 @@ fn a_charge_that_is_charged_back_pauses_all_others() {
     assert_eq!(shop.ask("PATCH", PATH, &enable).0, 200);
     assert_eq!(shop.recharge().0, "active");
 }
+
+#[test]
+fn a_charge_that_nobody_was_asked_for_in_time_is_never_made() {
+    for change in [
+        "DELETE FROM auto_recharges",
+        "UPDATE auto_recharges SET is_enabled = 0",
+        "UPDATE auto_recharges SET paused_at_ms = 1",
+        "UPDATE payments SET created_at_ms = created_at_ms - 86400000 WHERE kind = 'recharge'",
+    ] {
+        let mut shop = Shop::recharging();
+        assert_eq!(shop.spend(1_700), 200);
+        shop.fixture.execute(change);
+        let asked = shop.asked("*");
+        shop.run();
+        assert_eq!(shop.asked("*"), asked, "{change}");
+        let unmade = "SELECT count(*) FROM payments WHERE kind = 'recharge' AND state = 'failed'";
+        assert_eq!(shop.number(unmade), 1, "{change}");
+        assert_eq!(shop.notices("payment_failed"), 0, "{change}");
+        assert_eq!(shop.recharge().1, 0, "it has not failed");
+        assert_eq!(shop.spend(1), 200);
+        shop.run();
+        let is_on = change.starts_with("UPDATE payments");
+        assert_eq!(shop.charges().len(), usize::from(is_on), "{change}");
+    }
+}
+
+#[test]
+fn a_charge_that_may_have_been_made_is_looked_for_and_not_made_again() {
+    for (trouble, is_made) in [(Trouble::HangUp, false), (Trouble::LoseAnswer, true)] {
+        for change in ["DELETE", "PATCH"] {
+            let mut shop = Shop::recharging();
+            assert_eq!(shop.spend(1_700), 200);
+            shop.mollie.trouble(1, PAYMENTS, trouble);
+            shop.follow_payments();
+            let asked = shop.asked(PAYMENTS);
+            let (status, body) = shop.ask(change, PATH, &json!({ "enabled": false }));
+            assert_eq!(status, 200, "{body}");
+            shop.pass(3 * HOUR_S);
+            assert_eq!(shop.asked(PAYMENTS), asked, "{trouble:?} {change}");
+            assert_eq!(shop.charges().len(), usize::from(is_made));
+            let on_its_way = "SELECT count(*) FROM payments WHERE kind = 'recharge' AND state IN ('new', 'open')";
+            assert_eq!(shop.number(on_its_way), i64::from(is_made));
+            if let Some(charge) = shop.charges().pop() {
+                shop.pay(&charge);
+                assert_eq!(shop.balance().1, 2_300_000, "what is paid counts");
+            }
+        }
+    }
+}

@@ -2,8 +2,8 @@
 
 use super::super::error::Error;
 use super::super::mails::pause_s;
-use super::super::subscriptions::next_to_ask;
-use super::learn;
+use super::super::recharges;
+use super::{call_off, learn};
 use crate::store::payment_customers::{self, Customer, Farewell};
 use crate::store::payments::{self, Kind, Payment, State};
 use crate::store::subscriptions::{self, Errand, Subscription};
@@ -19,30 +19,67 @@ pub(crate) enum Step {
     Look(Payment),
     /// Nobody has come back for it.
     Abandon(Payment),
+    /// It is a charge that nobody wants any more.
+    CallOff(Payment),
     /// Have the provider make the subscription.
     Subscribe(Subscription),
     /// Have the provider cancel it.
     Unsubscribe(Subscription),
     /// Ask the provider for its charges.
     Ask(Subscription),
+    /// Have the provider remove a customer.
+    Forget(Farewell),
 }
 
-/// What has been due longest; payments go first.
+impl Step {
+    /// Of what it is about.
+    pub(crate) fn id(&self) -> &str {
+        match self {
+            Self::Open(payment)
+            | Self::Look(payment)
+            | Self::Abandon(payment)
+            | Self::CallOff(payment) => &payment.id,
+            Self::Subscribe(subscription)
+            | Self::Unsubscribe(subscription)
+            | Self::Ask(subscription) => &subscription.id,
+            Self::Forget(farewell) => &farewell.customer_id,
+        }
+    }
+}
+
+/// What has been due longest, of whatever kind: a great many of one do not keep the others waiting for ever.
 pub(crate) fn next_step(tx: &Tx<'_>, now: UnixMillis) -> Result<Option<Step>, Error> {
+    let mut steps = Vec::new();
     if let Some(payment) = payments::due(tx, now)? {
-        return Ok(Some(match (payment.state, payment.kind) {
-            (State::New, Kind::Recharge) => Step::Open(payment),
-            (State::New, _) => Step::Abandon(payment),
-            (State::Open | State::Paid | State::Failed, _) => Step::Look(payment),
-        }));
+        steps.push((payment.due_at, step_of(tx, now, payment)?));
     }
     if let Some(subscription) = subscriptions::due(tx, now)? {
-        return Ok(Some(match subscription.errand {
+        let due_at = subscription.due_at;
+        let step = match subscription.errand {
             Some(Errand::Create) => Step::Subscribe(subscription),
             Some(Errand::Cancel) | None => Step::Unsubscribe(subscription),
-        }));
+        };
+        steps.push((due_at, step));
     }
-    Ok(next_to_ask(tx, now)?.map(Step::Ask))
+    if let Some(subscription) = subscriptions::to_ask(tx, now)? {
+        steps.push((subscription.ask_at, Step::Ask(subscription)));
+    }
+    if let Some(farewell) = payment_customers::due_farewell(tx, now)? {
+        steps.push((Some(farewell.due_at), Step::Forget(farewell)));
+    }
+    let longest = steps.into_iter().min_by_key(|(due_at, _)| *due_at);
+    Ok(longest.map(|(_, step)| step))
+}
+
+fn step_of(tx: &Tx<'_>, now: UnixMillis, payment: Payment) -> Result<Step, Error> {
+    Ok(match (payment.state, payment.kind) {
+        (State::New, Kind::Recharge) => match recharges::is_wanted(tx, now, &payment)? {
+            true => Step::Open(payment),
+            false => Step::CallOff(payment),
+        },
+        (State::New, _) => Step::Abandon(payment),
+        (State::Open | State::Paid | State::Failed, _) => Step::Look(payment),
+    })
 }
 
 /// A payment as it is now.
@@ -73,6 +110,14 @@ pub(crate) fn refused(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<(), Erro
         Some(payment) if matches!(payment.state, State::New | State::Open) => {
             learn::fail(tx, now, payment)
         }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The provider has not made a charge that nobody wants any more.
+pub(crate) fn called_off(tx: &Tx<'_>, id: &str) -> Result<(), Error> {
+    match payments::find(tx, id)? {
+        Some(payment) if payment.state == State::New => call_off(tx, payment),
         Some(_) | None => Ok(()),
     }
 }
@@ -130,11 +175,6 @@ pub(crate) fn customer_created(
         payment_customers::bid_farewell(tx, now, provider_id, false)?;
     }
     Ok(stands)
-}
-
-/// The customer that is to be removed at the provider next.
-pub(crate) fn next_farewell(tx: &Tx<'_>, now: UnixMillis) -> Result<Option<Farewell>, Error> {
-    Ok(payment_customers::due_farewell(tx, now)?)
 }
 
 /// Notes that the provider is about to be asked to remove a customer.

@@ -16,8 +16,8 @@ use crate::time::UnixMillis;
 pub(super) use begin::top_up;
 pub(crate) use begin::{NewPayment, Wanted, begin};
 pub(crate) use follow::{
-    CustomerCard, Step, current, customer_created, customer_for, customer_refused, farewell_said,
-    is_settled, next_farewell, next_step, refused, saying_farewell, trying, trying_customer,
+    CustomerCard, Step, called_off, current, customer_created, customer_for, customer_refused,
+    farewell_said, is_settled, next_step, refused, saying_farewell, trying, trying_customer,
 };
 pub(crate) use learn::{Learned, learn};
 

@@ -86,11 +86,6 @@ pub(crate) fn cancelled(tx: &Tx<'_>, id: &str) -> Result<(), Error> {
     }
 }
 
-/// The subscription for whose charges the provider is to be asked next: nobody may have heard that they were paid.
-pub(crate) fn next_to_ask(tx: &Tx<'_>, now: UnixMillis) -> Result<Option<Subscription>, Error> {
-    Ok(subscriptions::to_ask(tx, now)?)
-}
-
 /// Notes that the provider is about to be asked for charges.
 pub(crate) fn asking(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<(), Error> {
     let Some(mut current) = subscriptions::find(tx, id)? else {

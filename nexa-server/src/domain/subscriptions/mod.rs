@@ -16,7 +16,7 @@ use crate::store::subscriptions::{self, Errand, Subscription};
 use crate::store::{Store, Tx, payment_customers, tenants};
 use crate::time::UnixMillis;
 
-pub(crate) use errands::{asked, asking, cancelled, created, is_searched_for, next_to_ask, trying};
+pub(crate) use errands::{asked, asking, cancelled, created, is_searched_for, trying};
 
 /// How long a plan goes on while the payment of another month has not arrived, in seconds: a direct debit takes days.
 const GRACE_S: i64 = 7 * 24 * 3600;
@@ -258,23 +258,31 @@ pub(crate) fn end_unpaid(
     tariff: &Arc<Tariff>,
     must_ask: bool,
 ) -> Result<Vec<(String, Error)>, Error> {
-    const AT_ONCE: u32 = 100;
-    let mut failed = Vec::new();
-    let unpaid =
-        store.read(|tx| subscriptions::unpaid(tx, now, GRACE_S * 1000, must_ask, AT_ONCE))?;
-    for unpaid in unpaid {
-        let (id, tariff) = (unpaid.id.clone(), Arc::clone(tariff));
-        let subscription_id = id.clone();
-        let ended = store.write(move |tx| match subscriptions::find(tx, &id)? {
-            // Paid meanwhile, or ended.
-            Some(current) if current != unpaid => Ok(()),
-            Some(current) => end(tx, now, &tariff, current),
-            None => Ok(()),
-        });
-        match ended {
-            Ok(()) => {}
-            Err(Error::Store(error)) if error.is_temporary() => return Err(error.into()),
-            Err(error) => failed.push((subscription_id, error)),
+    const CHUNK: u32 = 100;
+    const CHUNKS: usize = 10;
+    let (mut failed, mut after) = (Vec::new(), None);
+    for _ in 0..CHUNKS {
+        let unpaid = store.read(|tx| {
+            subscriptions::unpaid(tx, now, GRACE_S * 1000, must_ask, after.as_ref(), CHUNK)
+        })?;
+        let Some(last) = unpaid.last() else {
+            break;
+        };
+        after = Some((last.paid_until, last.id.clone()));
+        for unpaid in unpaid {
+            let (id, tariff) = (unpaid.id.clone(), Arc::clone(tariff));
+            let subscription_id = id.clone();
+            let ended = store.write(move |tx| match subscriptions::find(tx, &id)? {
+                // Paid meanwhile, or ended.
+                Some(current) if current != unpaid => Ok(()),
+                Some(current) => end(tx, now, &tariff, current),
+                None => Ok(()),
+            });
+            match ended {
+                Ok(()) => {}
+                Err(Error::Store(error)) if error.is_temporary() => return Err(error.into()),
+                Err(error) => failed.push((subscription_id, error)),
+            }
         }
     }
     Ok(failed)
