@@ -104,6 +104,7 @@ impl App {
                 running: Running::default(),
                 slow: Permits::new(2, 64),
                 outbound: Permits::new(8, 64),
+                webhook: Permits::new(2, 32),
                 erasing: Pace::default(),
                 mail_due: Notify::new(),
                 payments_due: Notify::new(),
@@ -262,7 +263,7 @@ impl App {
     pub(crate) fn plan(&self, head: &Parts) -> Plan {
         let run = match self.route(head).map_or(Lane::Memory, |route| route.lane) {
             Lane::Memory => Run::Inline,
-            Lane::Store | Lane::Slow | Lane::Outbound => Run::Blocking,
+            Lane::Store | Lane::Slow | Lane::Outbound | Lane::Webhook => Run::Blocking,
         };
         Plan {
             run,

@@ -214,7 +214,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route { method: delete(), path: "/api/credits/auto-recharge", access: ManagerInPerson, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "Have the balance topped up by itself no more", handler: handler(credits::auto_recharge::remove) },
 
-        Route { method: post(), path: payments::provider::WEBHOOK_PATH, access: Public, limits: &[Limit::WebhookPerAddress], lane: Lane::Outbound, replays: None, dialect: Dialect::Agentyk,
+        Route { method: post(), path: payments::provider::WEBHOOK_PATH, access: Public, limits: &[Limit::WebhookPerAddress], lane: Lane::Webhook, replays: None, dialect: Dialect::Agentyk,
             summary: "What the payment provider calls when something has happened to a payment", handler: handler(payments::webhook::webhook) },
 
         Route { method: post(), path: "/api/usage/report", access: License, limits: &[Limit::UsageReportPerAddress], lane: Lane::Store, replays: Some(StatusCode::OK), dialect: Dialect::Agentyk,

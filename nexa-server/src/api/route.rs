@@ -69,6 +69,9 @@ pub(crate) enum Lane {
     Slow,
     /// As `Slow`, for what waits for other machines: its permits are its own.
     Outbound,
+    /// As `Outbound`, for what anybody can have asked of the payment provider: strangers and a provider that is slow keep none
+    /// of those waiting who want to pay.
+    Webhook,
 }
 
 /// What every call shares.
@@ -96,6 +99,7 @@ pub(crate) struct Services {
     pub(crate) running: Running,
     pub(crate) slow: Permits,
     pub(crate) outbound: Permits,
+    pub(crate) webhook: Permits,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) letters: Letters,
     /// `None`: no money is taken.
@@ -250,6 +254,7 @@ where
             cx.permit = match cx.lane {
                 Lane::Slow => Some(cx.services.slow.enter()?),
                 Lane::Outbound => Some(cx.services.outbound.enter()?),
+                Lane::Webhook => Some(cx.services.webhook.enter()?),
                 Lane::Memory | Lane::Store => None,
             };
             let answer = f(cx, decoded);

@@ -1,15 +1,15 @@
 //! What the payment service says has happened, and what others say: repeated, at once, forged.
 
-use std::sync::Barrier;
+use std::sync::{Barrier, mpsc};
 
 use hyper::Request;
 use hyper::body::Bytes;
 use serde_json::json;
 
 use super::{DAY_S, HOUR_S, MINUTE_S, Shop, webhook};
-use crate::app_tests::answer;
+use crate::app_tests::{answer, status};
 use crate::testing::SeededRng;
-use crate::testing::mollie::Trouble;
+use crate::testing::mollie::{Stage, Trouble};
 
 const LOOK: &str = "GET /v2/payments/*";
 
@@ -212,4 +212,35 @@ fn another_amount_is_told_when_it_is_paid_and_not_looked_after_for_ever() {
     let looks = shop.asked(LOOK);
     shop.pass(DAY_S);
     assert_eq!(shop.asked(LOOK), looks);
+}
+
+#[test]
+fn what_strangers_have_asked_keeps_nobody_from_paying() {
+    const RUNNING: usize = 2;
+    const WAITING: usize = 32;
+    let mut shop = Shop::new();
+    let session = shop.session();
+    shop.mollie.hold(usize::MAX, LOOK, Stage::Arrived);
+    let (app, now, mollie) = (&shop.fixture.app, shop.fixture.now, &shop.mollie);
+    let (answered, answers) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for seed in 0..=RUNNING + WAITING {
+            let answered = answered.clone();
+            scope.spawn(move || {
+                let mut rng = SeededRng::new(1_000 + u64::try_from(seed).unwrap());
+                let _ = answered.send(webhook(app, now, &mut rng, "tr_OfAStranger"));
+            });
+        }
+        // One is too many, whichever.
+        assert_eq!(answers.recv().unwrap(), 503);
+        mollie.wait_until_held(RUNNING);
+        let body = json!({ "amountEur": 10, "redirectUrl": "https://acme.example/back" });
+        let paid = status(app, 100, "POST", "/api/credits/topup", &session, &body);
+        let looks = mollie.requests(LOOK).len();
+        mollie.release();
+        assert_eq!((paid, looks), (201, RUNNING));
+        for _ in 0..RUNNING + WAITING {
+            assert_eq!(answers.recv().unwrap(), 200);
+        }
+    });
 }
