@@ -64,7 +64,7 @@ impl JsonSchema for Money {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["number", "string"], "minimum": 0, "multipleOf": 0.01, "pattern": "^[0-9]{1,6}(\\.[0-9]{1,2})?$" })
+        json_schema!({ "type": ["number", "string"], "minimum": 0, "pattern": "^[0-9]{1,6}(\\.[0-9]{1,2})?$" })
     }
 }
 

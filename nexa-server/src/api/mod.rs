@@ -37,7 +37,7 @@ pub(crate) use issuer_keys::IssuerKeys;
 pub(crate) use licenses::status::ShardBytes;
 pub(crate) use openapi::document as openapi_document;
 pub(crate) use operator::audit::SignedCheckpoint;
-pub(crate) use payments::{provider, subscribing};
+pub(crate) use payments::{customers, provider, subscribing};
 pub(crate) use repeat::attempt;
 pub(crate) use route::{Cx, Lane, Route, Services};
 pub(crate) use well_known::KeySetBytes;

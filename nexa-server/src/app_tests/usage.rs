@@ -186,3 +186,29 @@ fn a_report_counts_on_the_day_of_utc_on_which_it_came() {
     user.at(midnight.plus_seconds(30 * DAY_S));
     assert_eq!(days(&user.ask("/api/usage/summary")), json!([]));
 }
+
+#[test]
+fn low_credits_are_told_each_time_a_use_brings_the_balance_below() {
+    let mut usage = User::new();
+    let low_mc = usage.fixture.app.services().tariff.low_mc;
+    let notices = |usage: &User| {
+        let store = &usage.fixture.app.services().store;
+        let told = store.read(|tx| {
+            tx.one("SELECT count(*) FROM notices WHERE kind = 'credits_low'", &[], |row| row.int(0))
+        });
+        told.unwrap_or_else(|error: crate::store::StoreError| panic!("{error}"))
+    };
+    assert_eq!(usage.spend(100_000 - low_mc, None).0, 200);
+    assert_eq!(notices(&usage), 0, "not at the mark itself");
+    assert_eq!(usage.spend(200, None).0, 200);
+    assert_eq!(notices(&usage), 1);
+    assert_eq!(usage.spend(200, None).0, 200);
+    assert_eq!(usage.spend(90_000, None).0, 402);
+    assert_eq!(notices(&usage), 1, "it was told");
+    // A new month, and below once more.
+    usage.at(START.plus_months(1));
+    assert_eq!(usage.ask("/api/credits/balance")["totalMillicents"], 100_000);
+    assert_eq!(notices(&usage), 1, "an end is no use");
+    assert_eq!(usage.spend(99_800, None).0, 200);
+    assert_eq!(notices(&usage), 2);
+}

@@ -27,10 +27,10 @@ enum TenantsCommand {
     List(List),
     /// Show one tenant and its owners.
     Show(One),
-    /// Disable a tenant: every session and token ends and its licences are revoked, for good; its keys stop until it is
-    /// enabled again.
+    /// Disable a tenant: every session and token ends, its licences are revoked, its subscription and auto-recharge end, also
+    /// what is paid, and the payment provider forgets it, for good; its keys stop until it is enabled again.
     Disable(One),
-    /// Enable a tenant: its keys work again.
+    /// Enable a tenant: its keys work again, and nothing else of what has ended.
     Enable(One),
 }
 

@@ -35,7 +35,7 @@ impl Default for FileCredits {
     fn default() -> Self {
         Self {
             currency: "EUR".to_owned(),
-            low: "1.00".to_owned(),
+            low: "0.20".to_owned(),
         }
     }
 }

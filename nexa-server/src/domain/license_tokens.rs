@@ -61,8 +61,10 @@ pub(crate) fn open(now: UnixMillis, issuing: &Issuing, token: &str) -> Result<Op
 /// # Errors
 /// `LicenseTokenInvalid` when this server has no such licence; `LicenseEnded`.
 pub(crate) fn holder(tx: &Tx<'_>, open: OpenLicense) -> Result<LicenseHolder, Error> {
+    let standing = standing(tx, &open.tenant_id, &open.jti)?;
     Ok(LicenseHolder {
-        user_id: user_behind(tx, &open.tenant_id, &open.jti)?,
+        user_id: standing.user_id,
+        device_id: standing.device_id,
         tenant_id: open.tenant_id,
         jti: open.jti,
         app_id: open.app_id,
@@ -75,7 +77,7 @@ pub(crate) fn holder(tx: &Tx<'_>, open: OpenLicense) -> Result<LicenseHolder, Er
 /// # Errors
 /// As [`holder`].
 pub(super) fn require(tx: &Tx<'_>, holder: &LicenseHolder) -> Result<(), Error> {
-    user_behind(tx, &holder.tenant_id, &holder.jti).map(drop)
+    standing(tx, &holder.tenant_id, &holder.jti).map(drop)
 }
 
 /// Who issued a licence that still stands; none once they have left.
@@ -87,17 +89,16 @@ pub(super) fn user_behind(
     tenant_id: &str,
     jti: &str,
 ) -> Result<Option<String>, Error> {
+    Ok(standing(tx, tenant_id, jti)?.user_id)
+}
+
+fn standing(tx: &Tx<'_>, tenant_id: &str, jti: &str) -> Result<Standing, Error> {
     let found = licenses::standing(tx, tenant_id, jti)?;
     let found = found.ok_or_else(|| refused("no licence of this server"))?;
     // The licences of a tenant that is disabled are being revoked.
-    match found {
-        Standing {
-            is_revoked: false,
-            is_tenant_active: true,
-            is_user_disabled: false,
-            user_id,
-        } => Ok(user_id),
-        Standing { .. } => Err(Error::LicenseEnded),
+    match found.is_revoked || !found.is_tenant_active || found.is_user_disabled {
+        true => Err(Error::LicenseEnded),
+        false => Ok(found),
     }
 }
 

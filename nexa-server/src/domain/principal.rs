@@ -38,6 +38,8 @@ pub(crate) struct LicenseHolder {
     pub(crate) app_id: String,
     /// Who issued it; none once they have left.
     pub(crate) user_id: Option<String>,
+    /// What it was issued to, as the server knows it; the same for the licences that follow it.
+    pub(crate) device_id: Option<String>,
     /// What the licence allows, as it says.
     pub(crate) entitlements: Vec<String>,
 }
@@ -244,10 +246,13 @@ impl Principal {
     pub(crate) fn in_tenant(&self) -> Result<(&str, Cow<'_, str>), Error> {
         match self {
             Self::Member(member) => Ok((&member.tenant_id, Cow::Borrowed(&member.user_id))),
-            // No user's id has a colon.
+            // No user's id has a colon. A licence that was renewed is still its device's.
             Self::License(holder) => Ok((
                 &holder.tenant_id,
-                Cow::Owned(format!("license:{}", holder.jti)),
+                Cow::Owned(match &holder.device_id {
+                    Some(device_id) => format!("device:{device_id}"),
+                    None => format!("license:{}", holder.jti),
+                }),
             )),
             Self::Anyone | Self::Operator { .. } | Self::Machine => Err(Error::CredentialMissing),
         }
@@ -274,6 +279,7 @@ mod tests {
         // All of them issued by one user.
         let license = |jti: &str| {
             Principal::License(LicenseHolder {
+                device_id: None,
                 tenant_id: "t".to_owned(),
                 jti: jti.to_owned(),
                 app_id: "a".to_owned(),

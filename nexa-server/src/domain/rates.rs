@@ -47,7 +47,7 @@ impl Counts {
 /// The rate of an app, for one of its models or for uses that name none.
 ///
 /// # Errors
-/// `Invalid` for `model_id`, also for a model that is required or must not be there.
+/// `Invalid` for `app_id` without rates; for `model_id`, also for one that is required.
 pub(crate) fn rate<'a>(
     rates: &'a [Rate],
     app_id: &str,
@@ -58,7 +58,7 @@ pub(crate) fn rate<'a>(
         return Ok(rate);
     }
     let rule = match (of_app().next(), model_id) {
-        (None, _) => "this app has no rates",
+        (None, _) => return Err(Error::invalid("app_id", "this app has no rates")),
         (Some(_), None) => "required: this app has rates for its models only",
         (Some(_), Some(_)) => "must be a model of this app that is on the rate card",
     };
@@ -174,8 +174,9 @@ mod tests {
         );
         let rates = [card()];
         assert!(rate(&rates, "a", Some("m")).is_ok());
+        let refused = rate(&rates, "b", None).unwrap_err().to_string();
+        assert_eq!(refused, "app_id: this app has no rates");
         for (app, model, rule) in [
-            ("b", Some("m"), "this app has no rates"),
             (
                 "a",
                 None,

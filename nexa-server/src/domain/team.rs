@@ -92,7 +92,7 @@ pub(crate) fn remove(
     keys::delete_of_user(tx, now, origin, &user.tenant_id, &user.id)?;
     sessions::end_all(tx, &user.id)?;
     mailed_tokens::forget(tx, &user.id)?;
-    usage::leave(tx, &user.id)?;
+    usage::leave(tx, &user.tenant_id, &user.id)?;
     users::delete(tx, &user.id)?;
     record(tx, now, origin, Act::MemberRemoved, &user.id)?;
     Ok(((), Weakened::User(user.id)))

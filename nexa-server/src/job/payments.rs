@@ -3,6 +3,7 @@
 use rand_core::CryptoRng;
 
 use crate::api::Services;
+use crate::api::customers;
 use crate::api::provider::{self, Found};
 use crate::api::subscribing;
 use crate::domain::Error;
@@ -76,6 +77,6 @@ fn follow(
         Step::Subscribe(subscription) => subscribing::subscribe(services, now, &subscription),
         Step::Unsubscribe(subscription) => subscribing::unsubscribe(services, now, &subscription),
         Step::Ask(subscription) => subscribing::ask(services, now, rng, &subscription),
-        Step::Forget(farewell) => subscribing::forget(services, now, farewell),
+        Step::Forget(farewell) => customers::forget(services, now, farewell),
     }
 }

@@ -19,10 +19,10 @@ const PARTS: [&str; 16] = [
         (SELECT route, key FROM idempotency_records WHERE tenant_id = ?1 LIMIT ?2)",
     // The metrics of a report go with it.
     "DELETE FROM usage_reports WHERE tenant_id = ?1 AND id IN (SELECT id FROM usage_reports WHERE tenant_id = ?1 LIMIT ?2)",
-    "DELETE FROM usage_day_metrics WHERE tenant_id = ?1 AND (day, user_id, app_id, model_id, metric) IN
-        (SELECT day, user_id, app_id, model_id, metric FROM usage_day_metrics WHERE tenant_id = ?1 LIMIT ?2)",
-    "DELETE FROM usage_days WHERE tenant_id = ?1 AND (day, user_id, app_id, model_id) IN
-        (SELECT day, user_id, app_id, model_id FROM usage_days WHERE tenant_id = ?1 LIMIT ?2)",
+    "DELETE FROM usage_day_metrics WHERE tenant_id = ?1 AND (user_id, day, app_id, model_id, metric) IN
+        (SELECT user_id, day, app_id, model_id, metric FROM usage_day_metrics WHERE tenant_id = ?1 LIMIT ?2)",
+    "DELETE FROM usage_days WHERE tenant_id = ?1 AND (user_id, day, app_id, model_id) IN
+        (SELECT user_id, day, app_id, model_id FROM usage_days WHERE tenant_id = ?1 LIMIT ?2)",
     // What of a payment went back goes with it.
     "DELETE FROM payments WHERE id IN (SELECT id FROM payments WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM subscriptions WHERE id IN (SELECT id FROM subscriptions WHERE tenant_id = ?1 LIMIT ?2)",

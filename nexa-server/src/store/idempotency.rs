@@ -10,9 +10,9 @@ pub(crate) struct Record<'a> {
     /// The digest of what was sent.
     pub(crate) payload: &'a [u8; 32],
     pub(crate) status: u16,
-    /// Of the key that signed the answer.
+    /// Of the key that signed the answer; empty where nothing was signed.
     pub(crate) kid: &'a str,
-    /// The claims that were signed; never the token.
+    /// What the answer is made of once more, such as the claims that were signed; never a token.
     pub(crate) answer: &'a str,
     pub(crate) created_at: UnixMillis,
     pub(crate) expires_at: UnixMillis,

@@ -33,6 +33,7 @@ pub(crate) struct Standing {
     pub(crate) is_tenant_active: bool,
     /// Whoever issued it is still there, and disabled.
     pub(crate) is_user_disabled: bool,
+    pub(crate) device_id: Option<String>,
 }
 
 pub(crate) struct Revocation {
@@ -88,7 +89,7 @@ pub(crate) fn standing(
     jti: &str,
 ) -> Result<Option<Standing>, StoreError> {
     tx.optional(
-        "SELECT licenses.user_id, licenses.revoked_at_ms, tenants.state, users.state FROM licenses
+        "SELECT licenses.user_id, licenses.revoked_at_ms, tenants.state, users.state, licenses.device_id FROM licenses
          JOIN tenants ON tenants.id = licenses.tenant_id LEFT JOIN users ON users.id = licenses.user_id
          WHERE licenses.jti = ?1 AND licenses.tenant_id = ?2",
         &[jti.into(), tenant_id.into()],
@@ -98,6 +99,7 @@ pub(crate) fn standing(
                 is_revoked: row.optional_int(1)?.is_some(),
                 is_tenant_active: row.text(2)? == "active",
                 is_user_disabled: row.optional_text(3)?.is_some_and(|state| state != "active"),
+                device_id: row.optional_text(4)?,
             })
         },
     )

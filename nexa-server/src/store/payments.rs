@@ -219,9 +219,9 @@ pub(crate) fn due(tx: &Tx<'_>, now: UnixMillis) -> Result<Option<Payment>, Store
     )
 }
 
-/// Adds a reversal; false when it is known.
-pub(crate) fn add_reversal(tx: &Tx<'_>, reversal: &Reversal<'_>) -> Result<bool, StoreError> {
-    let added = tx.execute(
+/// Adds a reversal, unless it is known.
+pub(crate) fn add_reversal(tx: &Tx<'_>, reversal: &Reversal<'_>) -> Result<(), StoreError> {
+    tx.execute(
         "INSERT INTO payment_reversals (id, payment_id, kind, amount_cents, taken_mc, is_given_back)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
         &[
@@ -233,7 +233,7 @@ pub(crate) fn add_reversal(tx: &Tx<'_>, reversal: &Reversal<'_>) -> Result<bool,
             reversal.is_given_back.into(),
         ],
     )?;
-    Ok(added > 0)
+    Ok(())
 }
 
 /// Whether a reversal is known.

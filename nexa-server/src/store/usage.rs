@@ -25,18 +25,11 @@ pub(crate) struct Report<'a> {
     pub(crate) day: i64,
 }
 
-/// What stands in a sum for no user and for no model.
+/// What stands in a sum for the whole tenant, and for no model.
 const NONE: &str = "";
 
 /// Adds a report, also to the sums of its day.
 pub(crate) fn add(tx: &Tx<'_>, report: &Report<'_>) -> Result<(), StoreError> {
-    let counts = [
-        report.input_tokens.into(),
-        report.cached_input_tokens.into(),
-        report.output_tokens.into(),
-        report.cost_mc.into(),
-    ];
-    let [input, cached_input, output, cost] = counts;
     tx.execute(
         "INSERT INTO usage_reports (id, tenant_id, jti, app_id, model_id, input_tokens, cached_input_tokens, output_tokens,
              cost_mc, at_ms)
@@ -47,48 +40,72 @@ pub(crate) fn add(tx: &Tx<'_>, report: &Report<'_>) -> Result<(), StoreError> {
             report.jti.into(),
             report.app_id.into(),
             report.model_id.into(),
-            input,
-            cached_input,
-            output,
-            cost,
+            report.input_tokens.into(),
+            report.cached_input_tokens.into(),
+            report.output_tokens.into(),
+            report.cost_mc.into(),
             report.at.ms().into(),
-        ],
-    )?;
-    let place = [
-        report.tenant_id.into(),
-        report.day.into(),
-        report.user_id.unwrap_or(NONE).into(),
-        report.app_id.into(),
-        report.model_id.unwrap_or(NONE).into(),
-    ];
-    let [tenant_id, day, user_id, app_id, model_id] = place;
-    tx.execute(
-        "INSERT INTO usage_days (tenant_id, day, user_id, app_id, model_id, reports, input_tokens, cached_input_tokens,
-             output_tokens, cost_mc)
-         VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9)
-         ON CONFLICT (tenant_id, day, user_id, app_id, model_id) DO UPDATE SET reports = usage_days.reports + 1,
-             input_tokens = usage_days.input_tokens + excluded.input_tokens,
-             cached_input_tokens = usage_days.cached_input_tokens + excluded.cached_input_tokens,
-             output_tokens = usage_days.output_tokens + excluded.output_tokens,
-             cost_mc = usage_days.cost_mc + excluded.cost_mc",
-        &[
-            tenant_id, day, user_id, app_id, model_id, input, cached_input, output, cost,
         ],
     )?;
     for (metric, amount) in report.metrics {
         tx.execute(
             "INSERT INTO usage_report_metrics (tenant_id, report_id, metric, amount) VALUES (?1, ?2, ?3, ?4)",
-            &[tenant_id, report.id.into(), metric.into(), (*amount).into()],
+            &[
+                report.tenant_id.into(),
+                report.id.into(),
+                metric.into(),
+                (*amount).into(),
+            ],
         )?;
+    }
+    add_to_day(tx, report, NONE)?;
+    match report.user_id {
+        Some(user_id) => add_to_day(tx, report, user_id),
+        None => Ok(()),
+    }
+}
+
+/// Adds a report to the sums of its day: those of the whole tenant, or of one user.
+fn add_to_day(tx: &Tx<'_>, report: &Report<'_>, user_id: &str) -> Result<(), StoreError> {
+    let place = [
+        report.tenant_id.into(),
+        user_id.into(),
+        report.day.into(),
+        report.app_id.into(),
+        report.model_id.unwrap_or(NONE).into(),
+    ];
+    let [tenant_id, user_id, day, app_id, model_id] = place;
+    tx.execute(
+        "INSERT INTO usage_days (tenant_id, user_id, day, app_id, model_id, reports, input_tokens, cached_input_tokens,
+             output_tokens, cost_mc)
+         VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9)
+         ON CONFLICT (tenant_id, user_id, day, app_id, model_id) DO UPDATE SET reports = usage_days.reports + 1,
+             input_tokens = usage_days.input_tokens + excluded.input_tokens,
+             cached_input_tokens = usage_days.cached_input_tokens + excluded.cached_input_tokens,
+             output_tokens = usage_days.output_tokens + excluded.output_tokens,
+             cost_mc = usage_days.cost_mc + excluded.cost_mc",
+        &[
+            tenant_id,
+            user_id,
+            day,
+            app_id,
+            model_id,
+            report.input_tokens.into(),
+            report.cached_input_tokens.into(),
+            report.output_tokens.into(),
+            report.cost_mc.into(),
+        ],
+    )?;
+    for (metric, amount) in report.metrics {
         tx.execute(
-            "INSERT INTO usage_day_metrics (tenant_id, day, user_id, app_id, model_id, metric, amount)
+            "INSERT INTO usage_day_metrics (tenant_id, user_id, day, app_id, model_id, metric, amount)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             ON CONFLICT (tenant_id, day, user_id, app_id, model_id, metric)
+             ON CONFLICT (tenant_id, user_id, day, app_id, model_id, metric)
                  DO UPDATE SET amount = usage_day_metrics.amount + excluded.amount",
             &[
                 tenant_id,
-                day,
                 user_id,
+                day,
                 app_id,
                 model_id,
                 metric.into(),
@@ -99,36 +116,20 @@ pub(crate) fn add(tx: &Tx<'_>, report: &Report<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Adds the sums of a user who leaves to those of nobody.
-pub(crate) fn leave(tx: &Tx<'_>, user_id: &str) -> Result<(), StoreError> {
+/// Removes the sums of a user who leaves; those of the tenant hold what they have used.
+pub(crate) fn leave(tx: &Tx<'_>, tenant_id: &str, user_id: &str) -> Result<(), StoreError> {
     for sql in [
-        "INSERT INTO usage_days (tenant_id, day, user_id, app_id, model_id, reports, input_tokens, cached_input_tokens,
-             output_tokens, cost_mc)
-         SELECT tenant_id, day, '', app_id, model_id, reports, input_tokens, cached_input_tokens, output_tokens, cost_mc
-         FROM usage_days WHERE user_id = ?1 AND user_id <> ''
-         ON CONFLICT (tenant_id, day, user_id, app_id, model_id) DO UPDATE SET reports = usage_days.reports + excluded.reports,
-             input_tokens = usage_days.input_tokens + excluded.input_tokens,
-             cached_input_tokens = usage_days.cached_input_tokens + excluded.cached_input_tokens,
-             output_tokens = usage_days.output_tokens + excluded.output_tokens,
-             cost_mc = usage_days.cost_mc + excluded.cost_mc",
-        "DELETE FROM usage_days WHERE user_id = ?1 AND user_id <> ''",
-        "INSERT INTO usage_day_metrics (tenant_id, day, user_id, app_id, model_id, metric, amount)
-         SELECT tenant_id, day, '', app_id, model_id, metric, amount
-         FROM usage_day_metrics WHERE user_id = ?1 AND user_id <> ''
-         ON CONFLICT (tenant_id, day, user_id, app_id, model_id, metric)
-             DO UPDATE SET amount = usage_day_metrics.amount + excluded.amount",
-        "DELETE FROM usage_day_metrics WHERE user_id = ?1 AND user_id <> ''",
+        "DELETE FROM usage_days WHERE tenant_id = ?1 AND user_id = ?2",
+        "DELETE FROM usage_day_metrics WHERE tenant_id = ?1 AND user_id = ?2",
     ] {
-        tx.execute(sql, &[user_id.into()])?;
+        tx.execute(sql, &[tenant_id.into(), user_id.into()])?;
     }
     Ok(())
 }
 
-/// The sums of one day, user, app and model.
+/// The sums of one day, app and model.
 pub(crate) struct DayRow {
     pub(crate) day: i64,
-    /// None once they have left.
-    pub(crate) user_id: Option<String>,
     pub(crate) app_id: String,
     pub(crate) model_id: Option<String>,
     pub(crate) reports: i64,
@@ -144,7 +145,6 @@ pub(crate) struct DayRow {
 #[derive(Clone, Debug)]
 pub(crate) struct DayKey {
     day: i64,
-    user_id: String,
     app_id: String,
     model_id: String,
 }
@@ -153,7 +153,6 @@ impl DayRow {
     pub(crate) fn key(&self) -> DayKey {
         DayKey {
             day: self.day,
-            user_id: self.user_id.clone().unwrap_or_default(),
             app_id: self.app_id.clone(),
             model_id: self.model_id.clone().unwrap_or_default(),
         }
@@ -168,36 +167,32 @@ pub(crate) fn days(
     after: Option<&DayKey>,
     limit: u32,
 ) -> Result<Vec<DayRow>, StoreError> {
-    let (day, after_user, app_id, model_id) = after.map_or((i64::MIN, "", "", ""), |key| {
-        let (user_id, app_id) = (key.user_id.as_str(), key.app_id.as_str());
-        (key.day, user_id, app_id, key.model_id.as_str())
+    let user_id = user_id.unwrap_or(NONE);
+    let (day, app_id, model_id) = after.map_or((i64::MIN, "", ""), |key| {
+        (key.day, key.app_id.as_str(), key.model_id.as_str())
     });
     let mut rows = tx.all(
-        "SELECT day, user_id, app_id, model_id, reports, input_tokens, cached_input_tokens, output_tokens, cost_mc
-         FROM usage_days WHERE tenant_id = ?1 AND (day, user_id, app_id, model_id) > (?2, ?3, ?4, ?5)
-             AND (?6 IS NULL OR user_id = ?6)
-         ORDER BY day, user_id, app_id, model_id LIMIT ?7",
+        "SELECT day, app_id, model_id, reports, input_tokens, cached_input_tokens, output_tokens, cost_mc
+         FROM usage_days WHERE tenant_id = ?1 AND user_id = ?2 AND (day, app_id, model_id) > (?3, ?4, ?5)
+         ORDER BY day, app_id, model_id LIMIT ?6",
         &[
             tenant_id.into(),
+            user_id.into(),
             day.into(),
-            after_user.into(),
             app_id.into(),
             model_id.into(),
-            user_id.into(),
             limit.into(),
         ],
         |row| {
-            let named = |column| Ok::<_, StoreError>(Some(row.text(column)?).filter(|id| id != NONE));
             Ok(DayRow {
                 day: row.int(0)?,
-                user_id: named(1)?,
-                app_id: row.text(2)?,
-                model_id: named(3)?,
-                reports: row.int(4)?,
-                input_tokens: row.int(5)?,
-                cached_input_tokens: row.int(6)?,
-                output_tokens: row.int(7)?,
-                cost_mc: row.int(8)?,
+                app_id: row.text(1)?,
+                model_id: Some(row.text(2)?).filter(|id| id != NONE),
+                reports: row.int(3)?,
+                input_tokens: row.int(4)?,
+                cached_input_tokens: row.int(5)?,
+                output_tokens: row.int(6)?,
+                cost_mc: row.int(7)?,
                 metrics: BTreeMap::new(),
             })
         },
@@ -205,11 +200,11 @@ pub(crate) fn days(
     for row in &mut rows {
         let metrics = tx.all(
             "SELECT metric, amount FROM usage_day_metrics
-             WHERE tenant_id = ?1 AND day = ?2 AND user_id = ?3 AND app_id = ?4 AND model_id = ?5",
+             WHERE tenant_id = ?1 AND user_id = ?2 AND day = ?3 AND app_id = ?4 AND model_id = ?5",
             &[
                 tenant_id.into(),
+                user_id.into(),
                 row.day.into(),
-                row.user_id.as_deref().unwrap_or(NONE).into(),
                 (&row.app_id).into(),
                 row.model_id.as_deref().unwrap_or(NONE).into(),
             ],
@@ -265,7 +260,7 @@ macro_rules! grouped {
             $sums,
             " FROM ",
             $table,
-            " WHERE tenant_id = ?1 AND day BETWEEN ?2 AND ?3 AND (?4 IS NULL OR user_id = ?4) ",
+            " WHERE tenant_id = ?1 AND user_id = ?4 AND day BETWEEN ?2 AND ?3 ",
             $rest
         )
     };
@@ -321,7 +316,7 @@ impl Span<'_> {
             self.tenant_id.into(),
             self.from_day.into(),
             self.to_day.into(),
-            self.user_id.into(),
+            self.user_id.unwrap_or(NONE).into(),
             by.into(),
         ]
     }

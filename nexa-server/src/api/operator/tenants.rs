@@ -128,10 +128,13 @@ pub(crate) fn get(
 /// What is to change; a member that is not there stays as it is.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct TenantChange {
-    /// `false` ends every session and token at once, revokes the licences, and stops every key until it is `true` again.
+    /// `false` ends every session and token at once, revokes the licences, ends the subscription, also what is paid of it, and
+    /// auto-recharge, and has the payment provider forget the tenant: for good. Its keys stop until it is `true` again.
     #[serde(default, deserialize_with = "present")]
     enabled: Option<bool>,
-    /// The terms of the tenant's next licences, 1 to 64 characters; `null` for none.
+    /// 1 to 64 characters; `null` for none. It decides the terms of the tenant's next licences and, where the configuration
+    /// has a plan of that name, grants its credits now and each month, and lends its overdraft; what another plan has granted
+    /// lapses. 409 while the tenant is subscribed.
     #[serde(default, deserialize_with = "present")]
     plan: Option<Option<String>>,
 }
@@ -165,8 +168,10 @@ pub(crate) fn update(
     match enabled {
         Some(enabled) => {
             cx.weaken(move |tx, now, origin| {
+                // What is disabled has no subscription that would be in the way of a plan.
+                let done = accounts::enable_tenant(tx, now, origin, &tariff, &tenant_id, enabled)?;
                 set_plan(tx, now, origin)?;
-                accounts::enable_tenant(tx, now, origin, &tariff, &tenant_id, enabled)
+                Ok(done)
             })?;
             cx.finish_revoking()?;
             cx.wake_payments();

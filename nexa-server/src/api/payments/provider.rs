@@ -7,14 +7,13 @@ use nexa_core::uuid_v7;
 use rand_core::CryptoRng;
 
 use super::super::route::{Cx, Services};
+use super::customers::{forget_if_unknown, known_as};
 use crate::domain::Error;
-use crate::domain::payments::{
-    self, CustomerCard, Learned, NewPayment, Outcome, Reversed, Told, Wanted,
-};
+use crate::domain::payments::{self, Learned, NewPayment, Outcome, Reversed, Told, Wanted};
 use crate::gate::limit::Limit;
 use crate::outbound::payments::{
-    Amount, NewCustomer, NewPayment as Order, Payment as Answer, PaymentStatus, Payments,
-    PaymentsError, Reversal, Sequence,
+    Amount, NewPayment as Order, Payment as Answer, PaymentStatus, Payments, PaymentsError,
+    Reversal, Sequence,
 };
 use crate::store::payments::{Kind, Payment, State};
 use crate::time::UnixMillis;
@@ -97,7 +96,7 @@ pub(crate) fn open(
     let customer_id = match sequence {
         Sequence::OneOff => None,
         Sequence::First | Sequence::Recurring => {
-            match customer(services, provider.as_ref(), now, &tenant_id)? {
+            match known_as(services, provider.as_ref(), now, &tenant_id)? {
                 Some(customer_id) => Some(customer_id),
                 None => return refused(services, now, &payment, "there is no customer to charge"),
             }
@@ -145,27 +144,6 @@ pub(crate) fn open(
     }
 }
 
-/// A customer that was removed at the provider, or belongs to another key, would be refused for ever. What the refusal says is
-/// not gone by: whoever is not there has no payments that could be listed either.
-fn forget_if_unknown(
-    services: &Services,
-    provider: &dyn Payments,
-    payment: &Payment,
-    customer_id: &str,
-) -> Result<(), Error> {
-    let listed = provider.payment_of(customer_id, &payment.id);
-    if listed != Err(PaymentsError::NotFound) {
-        return Ok(());
-    }
-    let (tenant_id, customer_id) = (payment.tenant_id.clone(), customer_id.to_owned());
-    tracing::error!(
-        tenant_id,
-        customer_id,
-        "the payment provider does not know a customer"
-    );
-    (services.store).write(move |tx| payments::customer_refused(tx, &tenant_id, Some(&customer_id)))
-}
-
 fn current(services: &Services, payment: Payment) -> Result<Payment, Error> {
     let found = services
         .store
@@ -189,62 +167,6 @@ fn refused(
         .store
         .write(move |tx| payments::refused(tx, now, &id))?;
     Err(Error::ProviderRefused)
-}
-
-/// What the provider calls a tenant; none when the tenant has ended, or the provider will not have it.
-fn customer(
-    services: &Services,
-    provider: &dyn Payments,
-    now: UnixMillis,
-    tenant_id: &str,
-) -> Result<Option<String>, Error> {
-    let card = services
-        .store
-        .read(|tx| payments::customer_for(tx, tenant_id))?;
-    let Some(CustomerCard {
-        customer,
-        name,
-        email,
-    }) = card
-    else {
-        return Ok(None);
-    };
-    if let Some(provider_id) = customer.provider_id {
-        return Ok(Some(provider_id));
-    }
-    let earlier = match customer.tried_at {
-        Some(_) => answered(provider.customer_of(&customer.id))?,
-        None => None,
-    };
-    let id = customer.id.clone();
-    (services.store).write(move |tx| payments::trying_customer(tx, now, &id))?;
-    let created = match earlier {
-        Some(earlier) => Ok(earlier),
-        None => provider.create_customer(
-            &customer.id,
-            &NewCustomer {
-                name: &name,
-                email: email.as_deref(),
-                tenant_id,
-                reference: &customer.id,
-            },
-        ),
-    };
-    let provider_id = match created {
-        Ok(provider_id) => provider_id,
-        Err(PaymentsError::Unreachable(problem)) => return Err(silent(&problem)),
-        Err(error @ (PaymentsError::Refused { .. } | PaymentsError::NotFound)) => {
-            tracing::error!(tenant_id, %error, "the payment provider refused a customer");
-            let tenant_id = tenant_id.to_owned();
-            (services.store).write(move |tx| payments::customer_refused(tx, &tenant_id, None))?;
-            return Ok(None);
-        }
-    };
-    let (id, known_as) = (customer.id, provider_id.clone());
-    let stands = services
-        .store
-        .write(move |tx| payments::customer_created(tx, now, &id, &known_as))?;
-    Ok(stands.then_some(provider_id))
 }
 
 /// Has a charge not made that nobody wants any more, unless the provider has made it.

@@ -1,4 +1,4 @@
-//! Calls of the payment provider for subscriptions and customers, none of them within a transaction, as in
+//! Calls of the payment provider for subscriptions, none of them within a transaction, as in
 //! [`provider`](super::provider).
 
 use rand_core::CryptoRng;
@@ -7,7 +7,6 @@ use super::super::route::Services;
 use super::provider::{answered, look, require, silent, webhook_url};
 use crate::domain::{Error, payments, subscriptions};
 use crate::outbound::payments::{Amount, NewSubscription, PaymentsError};
-use crate::store::payment_customers::Farewell;
 use crate::store::subscriptions::Subscription;
 use crate::time::UnixMillis;
 
@@ -146,35 +145,4 @@ pub(crate) fn ask(
         }
     }
     store.write(move |tx| subscriptions::asked(tx, now, &asked))
-}
-
-/// Has the provider forget a customer.
-///
-/// # Errors
-/// `NotConfigured`, `ProviderSilent`, `ProviderRefused`; it is tried again.
-pub(crate) fn forget(
-    services: &Services,
-    now: UnixMillis,
-    farewell: Farewell,
-) -> Result<(), Error> {
-    let provider = require(services)?;
-    let tried = farewell.clone();
-    services
-        .store
-        .write(move |tx| payments::saying_farewell(tx, now, &tried))?;
-    let customer_id = match farewell.is_lost {
-        false => Some(farewell.customer_id.clone()),
-        true => answered(provider.customer_of(&farewell.customer_id))?,
-    };
-    match customer_id {
-        Some(customer_id) => {
-            // Its subscriptions and mandates end with it.
-            answered(provider.delete_customer(&customer_id).map(Some))?;
-        }
-        None if subscriptions::is_searched_for(farewell.attempts) => return Ok(()),
-        None => {}
-    }
-    services
-        .store
-        .write(move |tx| payments::farewell_said(tx, &farewell.customer_id))
 }

@@ -125,6 +125,7 @@ fn whoever_leaves_a_team_is_named_in_no_sum() {
     let services = fixture.app.services();
     let tariff = std::sync::Arc::clone(&services.tariff);
     let holder = LicenseHolder {
+        device_id: None,
         tenant_id,
         jti: licenses[1].1.clone(),
         app_id: "agentyk-engine".to_owned(),

@@ -8,6 +8,7 @@ mod recharging;
 mod subscribing;
 mod tenants;
 mod topping_up;
+mod waiting;
 mod webhooks;
 
 use std::num::NonZeroU32;

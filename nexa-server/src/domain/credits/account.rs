@@ -74,6 +74,11 @@ impl<'a> Account<'a> {
         &self.tariff.currency
     }
 
+    /// How far below nothing the balance may go.
+    pub(crate) fn lent_mc(&self) -> i64 {
+        self.plan().map_or(0, |plan| plan.overdraft_mc)
+    }
+
     /// When the balance is to be topped up by itself, and by how much.
     pub(crate) fn recharge(&self) -> Option<&credits::Recharge> {
         self.row.recharge.as_ref()
@@ -102,13 +107,12 @@ impl<'a> Account<'a> {
         cost_mc: i64,
         report_id: &str,
     ) -> Result<(), Error> {
-        let overdraft_mc = self.plan().map_or(0, |plan| plan.overdraft_mc);
-        let total_mc = self.balance().total_mc();
-        if cost_mc > total_mc.saturating_add(overdraft_mc) {
-            return Err(Error::CreditsTooLow { cost_mc, total_mc });
-        }
         if cost_mc == 0 {
             return Ok(());
+        }
+        let total_mc = self.balance().total_mc();
+        if cost_mc > total_mc.saturating_add(self.lent_mc()) {
+            return Err(Error::CreditsTooLow { cost_mc, total_mc });
         }
         let of_month_mc = cost_mc.min(self.amounts().monthly_mc);
         let change = Amounts {
@@ -162,7 +166,7 @@ impl<'a> Account<'a> {
     /// Writes an entry: the balances after it are those before it and its changes, and its time is not before the newest
     /// one's, even when the clock has stepped back.
     ///
-    /// Owners are told when this brings the balance below what the operator calls low.
+    /// Owners are told when this brings a balance that is not topped up by itself below what the operator calls low.
     pub(super) fn enter(
         &mut self,
         tx: &Tx<'_>,
@@ -198,7 +202,8 @@ impl<'a> Account<'a> {
         self.row.newest = Some((at, after));
         let left_mc = after.total_mc();
         let is_low = left_mc < self.tariff.low_mc && before.total_mc() >= self.tariff.low_mc;
-        match cause.is_a_loss() && is_low {
+        // What tops itself up tells of itself when it fails.
+        match cause.is_a_loss() && is_low && self.row.recharge.is_none() {
             true => {
                 let notice = Notice::CreditsLow { left_mc };
                 notices::tell(tx, at, tenant_id, cause_id, &notice)

@@ -23,7 +23,7 @@ const TRIAL_PERIOD: &str = "trial";
 /// What a tenant may spend at an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Balance {
-    /// In millicents; nothing once its period has ended, whether the ledger says so already or not.
+    /// In millicents, as the ledger has it: what has lapsed was taken away before this was read.
     pub(crate) monthly_mc: i64,
     /// In millicents; below nothing by what a plan has lent.
     pub(crate) topup_mc: i64,
@@ -113,7 +113,7 @@ pub(crate) fn entries(
 }
 
 impl Cause {
-    /// Whether owners are told when it leaves little: a grant follows a reset, and the end of what expires is told by itself.
+    /// Whether owners are told when it leaves little: a grant follows a reset, and what expires does so with a plan or a trial.
     const fn is_a_loss(self) -> bool {
         match self {
             Self::Usage | Self::Refund | Self::Chargeback => true,

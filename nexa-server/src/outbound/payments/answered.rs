@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use ureq::http::Uri;
@@ -10,7 +9,6 @@ use ureq::http::Uri;
 use super::parts::{Kind, WireAmount};
 use super::{Payment, PaymentStatus, Reversal};
 use crate::outbound::url;
-use crate::time::UnixMillis;
 
 /// What was made, as far as its name.
 #[derive(Deserialize)]
@@ -26,12 +24,8 @@ pub(super) struct WirePayment {
     amount: WireAmount,
     customer_id: Option<String>,
     subscription_id: Option<String>,
-    mandate_id: Option<String>,
     /// Anything: payments that others have made through the same account stand in the same lists.
     metadata: Option<Value>,
-    paid_at: Option<String>,
-    details: Option<Value>,
-    status_reason: Option<Value>,
     #[serde(rename = "_links")]
     links: Option<WireLinks>,
     #[serde(rename = "_embedded")]
@@ -88,7 +82,6 @@ impl WirePayment {
             cents: self.amount.cents()?,
             customer_id: Kind::Customer.id_if_any(self.customer_id)?,
             subscription_id: Kind::Subscription.id_if_any(self.subscription_id)?,
-            mandate_id: Kind::Mandate.id_if_any(self.mandate_id)?,
             reference: member(self.metadata.as_ref(), "payment"),
             subscription_reference: member(self.metadata.as_ref(), "subscription"),
             checkout_url: self
@@ -96,11 +89,6 @@ impl WirePayment {
                 .and_then(|links| links.checkout)
                 .map(|link| checkout_url(link.href))
                 .transpose()?,
-            paid_at: self.paid_at.as_deref().map(time).transpose()?,
-            failure: member(self.status_reason.as_ref(), "code")
-                .or_else(|| member(self.details.as_ref(), "failureReason"))
-                .or_else(|| member(self.details.as_ref(), "bankReason"))
-                .or_else(|| member(self.details.as_ref(), "bankReasonCode")),
             currency: self.amount.currency,
         })
     }
@@ -161,13 +149,6 @@ fn checkout_url(href: String) -> Result<String, String> {
         Ok(()) => Ok(href),
         Err(rule) => Err(format!("checkout: {href:?} {rule}")),
     }
-}
-
-fn time(text: &str) -> Result<UnixMillis, String> {
-    let time: Timestamp = text
-        .parse()
-        .map_err(|_| format!("{text:?} instead of a time"))?;
-    Ok(UnixMillis::from_ms(time.as_millisecond()))
 }
 
 /// A text in an object that may be anything else.

@@ -104,6 +104,10 @@ impl Exchange {
             (401 | 403 | 408 | 409 | 425 | 429, _) => Err(not_now(problem(status, &bytes))),
             (400..=499, _) => Err(PaymentsError::Refused {
                 status,
+                field: serde_json::from_slice::<WireProblem>(&bytes)
+                    .ok()
+                    .and_then(|problem| problem.field)
+                    .map(|field| self.one_line(&field)),
                 sentence: self.one_line(&sentence(&bytes)),
             }),
             _ => Err(not_now(problem(status, &bytes))),

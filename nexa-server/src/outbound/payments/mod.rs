@@ -18,8 +18,6 @@ pub(crate) use settings::{ApiKey, MollieSettings};
 #[cfg(test)]
 pub(crate) use tests::mollie as imitation;
 
-use crate::time::UnixMillis;
-
 /// Takes money. Each call may last as long as the service is waited for, some ten seconds, and those that look through
 /// lists that long for each page.
 pub(crate) trait Payments: Send + Sync {
@@ -143,16 +141,12 @@ pub(crate) struct Payment {
     pub(crate) customer_id: Option<String>,
     /// The subscription that it is a charge of.
     pub(crate) subscription_id: Option<String>,
-    pub(crate) mandate_id: Option<String>,
     /// That of [`NewPayment`]; a charge of a subscription has none.
     pub(crate) reference: Option<String>,
     /// That of [`NewSubscription`].
     pub(crate) subscription_reference: Option<String>,
     /// Where the customer pays, while that is possible: an https URL.
     pub(crate) checkout_url: Option<String>,
-    pub(crate) paid_at: Option<UnixMillis>,
-    /// In the words of the service, on one line.
-    pub(crate) failure: Option<String>,
     /// Whole where the payment was asked for; a payment that was just made has none.
     pub(crate) refunds: Vec<Reversal>,
     pub(crate) chargebacks: Vec<Reversal>,
@@ -190,5 +184,10 @@ pub(crate) enum PaymentsError {
     NotFound,
     /// The service will not, however often it is asked. What it would refuse for certain is not even sent, with status 422.
     #[error("refused with status {status}: {sentence}")]
-    Refused { status: u16, sentence: String },
+    Refused {
+        status: u16,
+        /// The parameter that it is about, as the service calls it.
+        field: Option<String>,
+        sentence: String,
+    },
 }

@@ -42,11 +42,7 @@ impl Mollie {
 
     fn read_payment(&self, answer: &[u8]) -> Result<Payment, PaymentsError> {
         let payment: WirePayment = self.read(answer)?;
-        let mut payment = payment
-            .read()
-            .map_err(|problem| self.unreadable(&problem))?;
-        payment.failure = payment.failure.map(|text| self.exchange.one_line(&text));
-        Ok(payment)
+        payment.read().map_err(|problem| self.unreadable(&problem))
     }
 
     /// The id of what a call has made.
@@ -222,6 +218,7 @@ impl Payments for Mollie {
             Err(PaymentsError::Refused {
                 status: 422,
                 sentence,
+                ..
             }) if sentence.contains("has been cancel") || sentence.contains("already") => Ok(()),
             Err(error) => Err(error),
         }

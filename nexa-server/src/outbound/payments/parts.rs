@@ -10,7 +10,6 @@ pub(super) enum Kind {
     Customer,
     Payment,
     Subscription,
-    Mandate,
     Refund,
     Chargeback,
 }
@@ -21,7 +20,6 @@ impl Kind {
             Self::Customer => "cst_",
             Self::Payment => "tr_",
             Self::Subscription => "sub_",
-            Self::Mandate => "mdt_",
             Self::Refund => "re_",
             Self::Chargeback => "chb_",
         }
@@ -33,7 +31,6 @@ impl Kind {
             Self::Customer => ("customers", "customer"),
             Self::Payment => ("payments", "payment"),
             Self::Subscription => ("subscriptions", "subscription"),
-            Self::Mandate => ("mandates", "mandate"),
             Self::Refund => ("refunds", "refund"),
             Self::Chargeback => ("chargebacks", "chargeback"),
         }
@@ -85,6 +82,7 @@ impl WireAmount {
         let Amount { cents, currency } = amount;
         let refuse = |sentence: String| PaymentsError::Refused {
             status: 422,
+            field: Some("amount".to_owned()),
             sentence,
         };
         if !has_cents(currency) {

@@ -124,12 +124,12 @@ CREATE TABLE usage_report_metrics (
     FOREIGN KEY (tenant_id, report_id) REFERENCES usage_reports (tenant_id, id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 
--- Their sums, kept as they come. A day is counted from 1970-01-01 in UTC; '' stands for no user, or one who has left, and for
--- no model.
+-- Their sums, kept as they come: those of the whole tenant, whose user is '', and those of each user who is there. A day is
+-- counted from 1970-01-01 in UTC; '' stands for no model.
 CREATE TABLE usage_days (
     tenant_id           TEXT    NOT NULL REFERENCES tenants (id),
-    day                 INTEGER NOT NULL,
     user_id             TEXT    NOT NULL,
+    day                 INTEGER NOT NULL,
     app_id              TEXT    NOT NULL,
     model_id            TEXT    NOT NULL,
     reports             INTEGER NOT NULL,
@@ -137,17 +137,15 @@ CREATE TABLE usage_days (
     cached_input_tokens INTEGER NOT NULL,
     output_tokens       INTEGER NOT NULL,
     cost_mc             INTEGER NOT NULL,
-    PRIMARY KEY (tenant_id, day, user_id, app_id, model_id)
+    PRIMARY KEY (tenant_id, user_id, day, app_id, model_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX usage_days_by_user ON usage_days (user_id) WHERE user_id <> '';
 CREATE TABLE usage_day_metrics (
     tenant_id TEXT    NOT NULL REFERENCES tenants (id),
-    day       INTEGER NOT NULL,
     user_id   TEXT    NOT NULL,
+    day       INTEGER NOT NULL,
     app_id    TEXT    NOT NULL,
     model_id  TEXT    NOT NULL,
     metric    TEXT    NOT NULL,
     amount    INTEGER NOT NULL,
-    PRIMARY KEY (tenant_id, day, user_id, app_id, model_id, metric)
+    PRIMARY KEY (tenant_id, user_id, day, app_id, model_id, metric)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX usage_day_metrics_by_user ON usage_day_metrics (user_id) WHERE user_id <> '';

@@ -105,8 +105,6 @@ impl From<(Payment, Vec<StoredReversal>)> for ExportedPayment {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ExportedUsage {
     day: Day,
-    /// Whose licences; null once they have left.
-    user_id: Option<String>,
     app_id: String,
     model_id: Option<String>,
     reports: i64,
@@ -121,7 +119,6 @@ impl From<DayRow> for ExportedUsage {
     fn from(row: DayRow) -> Self {
         Self {
             day: Day(row.day),
-            user_id: row.user_id,
             app_id: row.app_id,
             model_id: row.model_id,
             reports: row.reports,

@@ -28,6 +28,7 @@ fn each_status_says_whether_another_try_makes_sense() {
     let later = |text: &str| PaymentsError::Unreachable(text.to_owned());
     let refused = |status: u16, sentence: &str| PaymentsError::Refused {
         status,
+        field: sentence.split_once(": ").map(|(field, _)| field.to_owned()),
         sentence: sentence.to_owned(),
     };
     for (answer, expected) in [
