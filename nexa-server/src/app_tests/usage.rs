@@ -194,7 +194,11 @@ fn low_credits_are_told_each_time_a_use_brings_the_balance_below() {
     let notices = |usage: &User| {
         let store = &usage.fixture.app.services().store;
         let told = store.read(|tx| {
-            tx.one("SELECT count(*) FROM notices WHERE kind = 'credits_low'", &[], |row| row.int(0))
+            tx.one(
+                "SELECT count(*) FROM notices WHERE kind = 'credits_low'",
+                &[],
+                |row| row.int(0),
+            )
         });
         told.unwrap_or_else(|error: crate::store::StoreError| panic!("{error}"))
     };
@@ -207,7 +211,10 @@ fn low_credits_are_told_each_time_a_use_brings_the_balance_below() {
     assert_eq!(notices(&usage), 1, "it was told");
     // A new month, and below once more.
     usage.at(START.plus_months(1));
-    assert_eq!(usage.ask("/api/credits/balance")["totalMillicents"], 100_000);
+    assert_eq!(
+        usage.ask("/api/credits/balance")["totalMillicents"],
+        100_000
+    );
     assert_eq!(notices(&usage), 1, "an end is no use");
     assert_eq!(usage.spend(99_800, None).0, 200);
     assert_eq!(notices(&usage), 2);

@@ -1,14 +1,16 @@
 //! `nexa credits show|grant`: what tenants of a running server may spend.
 
 use clap::{Args, Subcommand};
+use nexa_core::uuid_v7;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
 use super::exit::{Exit, Failure};
-use super::output::{print_json, print_line, shown};
+use super::output::{print_json, print_line, remark, shown};
 use super::running_server::RunningServer;
 use super::tenants::{PATH, escaped, text};
 use crate::domain::money::shown_millicents;
+use crate::serve::{now, rng};
 
 /// How many entries of the ledger are shown.
 const ENTRIES: usize = 20;
@@ -90,8 +92,15 @@ impl Show {
 }
 
 impl Grant {
+    /// A reference that nobody has named is drawn here and said before anything is sent: so a call whose answer was lost can be
+    /// made again.
     fn run(self) -> Result<(), Failure> {
-        let body = json!({ "amount": self.amount, "reference": self.reference });
+        let reference = self.reference.unwrap_or_else(|| {
+            let drawn = uuid_v7(now().unsigned_ms(), &mut rng());
+            remark(&format!("granting under --reference {drawn}"));
+            drawn
+        });
+        let body = json!({ "amount": self.amount, "reference": reference });
         let path = path(&self.tenant);
         let (granted, line) = self
             .server

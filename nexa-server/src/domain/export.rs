@@ -17,7 +17,7 @@ use crate::store::payments::{self, Payment, StoredReversal};
 use crate::store::sessions::{self, Session};
 use crate::store::subscriptions::{self, Subscription};
 use crate::store::tenants::{self, Tenant};
-use crate::store::usage::{self, DayKey, DayRow};
+use crate::store::usage::{self, DayKey, DayRow, StoredReport};
 use crate::store::users::{self, User};
 use crate::store::{Store, StoreError, Tx};
 use crate::time::UnixMillis;
@@ -219,6 +219,18 @@ impl Export {
                 usage::days(tx, &tenant_id, only.as_deref(), last, PAGE)
             },
             DayRow::key,
+        )
+    }
+
+    /// What the ledger's entries of uses stand for, report by report; nothing for whoever does not manage the tenant.
+    pub(crate) fn reports(&self) -> impl Iterator<Item = Page<StoredReport>> + Send + 'static {
+        let (tenant_id, is_whole) = (self.tenant_id.clone(), self.only.is_none());
+        self.pages(
+            move |tx, last: Option<&String>| match is_whole {
+                true => usage::reports(tx, &tenant_id, last.map(String::as_str), PAGE),
+                false => Ok(Vec::new()),
+            },
+            |report| report.id.clone(),
         )
     }
 

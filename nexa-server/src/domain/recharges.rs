@@ -153,7 +153,10 @@ pub(super) fn begin_if_due(
     let is_due = |terms: &&Recharge| {
         let amount_mc = terms.amount_cents.saturating_mul(MILLICENTS_A_CENT);
         total_mc.saturating_sub(uncovered_mc) < terms.threshold_mc
-            && uncovered_mc <= total_mc.saturating_add(account.lent_mc()).saturating_add(amount_mc)
+            && uncovered_mc
+                <= total_mc
+                    .saturating_add(account.lent_mc())
+                    .saturating_add(amount_mc)
     };
     let Some(terms) = account.recharge().filter(is_due) else {
         return Ok(false);

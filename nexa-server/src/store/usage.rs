@@ -215,6 +215,63 @@ pub(crate) fn days(
     Ok(rows)
 }
 
+/// A report as it stands in the store.
+pub(crate) struct StoredReport {
+    pub(crate) id: String,
+    /// Of the licence.
+    pub(crate) jti: String,
+    pub(crate) app_id: String,
+    pub(crate) model_id: Option<String>,
+    pub(crate) input_tokens: i64,
+    pub(crate) cached_input_tokens: i64,
+    pub(crate) output_tokens: i64,
+    pub(crate) cost_mc: i64,
+    pub(crate) at: UnixMillis,
+    /// By name.
+    pub(crate) metrics: BTreeMap<String, i64>,
+}
+
+/// The reports of a tenant after the one of that id, oldest first.
+pub(crate) fn reports(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<StoredReport>, StoreError> {
+    let mut reports = tx.all(
+        "SELECT id, jti, app_id, model_id, input_tokens, cached_input_tokens, output_tokens, cost_mc, at_ms
+         FROM usage_reports WHERE tenant_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+        &[
+            tenant_id.into(),
+            after.unwrap_or_default().into(),
+            limit.into(),
+        ],
+        |row| {
+            Ok(StoredReport {
+                id: row.text(0)?,
+                jti: row.text(1)?,
+                app_id: row.text(2)?,
+                model_id: row.optional_text(3)?,
+                input_tokens: row.int(4)?,
+                cached_input_tokens: row.int(5)?,
+                output_tokens: row.int(6)?,
+                cost_mc: row.int(7)?,
+                at: UnixMillis::from_ms(row.int(8)?),
+                metrics: BTreeMap::new(),
+            })
+        },
+    )?;
+    for report in &mut reports {
+        let metrics = tx.all(
+            "SELECT metric, amount FROM usage_report_metrics WHERE tenant_id = ?1 AND report_id = ?2",
+            &[tenant_id.into(), (&report.id).into()],
+            |metric| Ok((metric.text(0)?, metric.int(1)?)),
+        )?;
+        report.metrics.extend(metrics);
+    }
+    Ok(reports)
+}
+
 /// What sums are made by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {

@@ -13,7 +13,7 @@ use super::super::route::Cx;
 use super::super::team::invites::ListedInvite;
 use super::super::team::members::TeamMember;
 use super::super::v1::api_keys::KeyDetails;
-use money::{ExportedPayment, ExportedSubscription, ExportedUsage};
+use money::{ExportedPayment, ExportedReport, ExportedSubscription, ExportedUsage};
 
 use crate::domain::Error;
 use crate::domain::export::{self, Export};
@@ -46,6 +46,7 @@ pub(crate) struct AccountExport {
     payments: Vec<ExportedPayment>,
     auto_recharge: ShownRecharge,
     usage: Vec<ExportedUsage>,
+    usage_reports: Vec<ExportedReport>,
     notices: Vec<ExportedNotice>,
     audit_events: Vec<ListedEvent>,
 }
@@ -120,7 +121,7 @@ struct ExportedNotice {
     subject: String,
     /// Of credits that are low, in millicents.
     #[serde(skip_serializing_if = "Option::is_none")]
-    left_mc: Option<i64>,
+    left_millicents: Option<i64>,
     /// Of a payment that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     amount_cents: Option<i64>,
@@ -166,6 +167,10 @@ pub(crate) fn export(cx: &mut Cx<'_>, (): ()) -> Result<Secret<JsonStream<Accoun
         .list("payments", shown(export.payments(), ExportedPayment::from))
         .member("autoRecharge", &recharge)
         .list("usage", shown(export.usage(), ExportedUsage::from))
+        .list(
+            "usageReports",
+            shown(export.reports(), ExportedReport::from),
+        )
         .list("notices", shown(export.notices(), ExportedNotice::from))
         .list("auditEvents", shown(export.events(), ListedEvent::from));
     Ok(Secret(stream))
@@ -241,7 +246,7 @@ impl From<NoticeRow> for ExportedNotice {
             id: notice.id,
             kind: notice.kind,
             subject: notice.subject,
-            left_mc: notice.left_mc,
+            left_millicents: notice.left_mc,
             amount_cents: notice.amount_cents,
             paid_for: notice.paid_for,
             plan: notice.plan,

@@ -16,7 +16,6 @@ fn an_export_holds_payments_and_uses_and_nothing_of_the_provider() {
     let owner = fixture.furnish(1);
     fixture.fund(&owner);
     let member = fixture.hire(&owner, "member@example.com");
-    let ids = [&owner, &member].map(|session| fixture.user_id(session));
     for (n, session) in (1..).zip([&owner, &member]) {
         let (license, _) = fixture.license(session, "one more");
         fixture.use_up(&license, n * 1_000);
@@ -51,21 +50,27 @@ fn an_export_holds_payments_and_uses_and_nothing_of_the_provider() {
     assert!(!whole.to_string().contains("secret"), "{whole}");
 
     let day = fixture.now.to_rfc3339();
-    let used = |n: usize| {
+    let used = |reports: u64, input: u64| {
         json!({
-            "day": day[..10], "userId": ids[n], "appId": "agentyk-engine", "modelId": "llama-3-8b", "reports": 2,
-            "inputTokens": (n + 1) * 1_000, "cachedInputTokens": 0, "outputTokens": 0, "metrics": { "images": 6 },
-            "costMillicents": 1_200 + (n + 1) * 20,
+            "day": day[..10], "appId": "agentyk-engine", "modelId": "llama-3-8b", "reports": reports,
+            "inputTokens": input, "cachedInputTokens": 0, "outputTokens": 0, "metrics": { "images": reports * 3 },
+            "costMillicents": reports * 600 + input / 50,
         })
     };
-    let by_user = |export: &Value| {
-        let mut rows = export["usage"].as_array().unwrap().clone();
-        rows.sort_by_key(|row| row["inputTokens"].as_u64());
-        rows
-    };
-    assert_eq!(by_user(&whole), [used(0), used(1)]);
+    assert_eq!(whole["usage"], json!([used(4, 3_000)]));
+    let reports = whole["usageReports"].as_array().unwrap();
+    let spent = whole["creditEntries"].as_array().unwrap().iter();
+    let spent: Vec<&Value> = spent.filter(|entry| entry["cause"] == "usage").collect();
+    assert_eq!((reports.len(), spent.len()), (4, 4));
+    for report in reports {
+        let entry = spent.iter().find(|entry| entry["causeId"] == report["id"]);
+        let cost = report["costMillicents"].as_i64().unwrap();
+        assert_eq!(entry.unwrap()["topupMillicents"], -cost);
+        assert_eq!(report["metrics"], json!({ "images": 3 }));
+    }
     let own = fixture.exported(&member);
-    assert_eq!(by_user(&own), [used(1)]);
+    assert_eq!(own["usage"], json!([used(2, 2_000)]));
+    assert_eq!(own["usageReports"], json!([]));
     assert_eq!(own["autoRecharge"]["status"], "none");
     for empty in ["subscriptions", "payments"] {
         assert_eq!(own[empty], json!([]), "{empty}");
@@ -79,10 +84,10 @@ fn uses_of_many_days_are_exported_once_each() {
     let tenant_id = fixture.tenant_id(&owner);
     fixture.put(move |tx| {
         for n in 0..450_i64 {
-            let (day, who) = (n / 5, format!("user {}", n % 5));
-            let values = [(&tenant_id).into(), day.into(), (&who).into(), n.into()];
+            let (day, app) = (n / 5, format!("app {}", n % 5));
+            let values = [(&tenant_id).into(), day.into(), (&app).into(), n.into()];
             tx.execute(
-                "INSERT INTO usage_days VALUES (?1, ?2, ?3, 'app', '', 1, ?4, 0, 0, 0)",
+                "INSERT INTO usage_days VALUES (?1, '', ?2, ?3, '', 1, ?4, 0, 0, 0)",
                 &values,
             )?;
         }
@@ -145,11 +150,12 @@ fn whoever_leaves_a_team_is_named_in_no_sum() {
     assert!(reported.unwrap().outcome.is_ok());
     let export = fixture.exported(&owner);
     let rows = export["usage"].as_array().unwrap();
-    let nobody: Vec<&Value> = rows.iter().filter(|row| row["userId"].is_null()).collect();
-    assert_eq!((rows.len(), nobody.len()), (2, 1), "{rows:?}");
-    assert_eq!(nobody[0]["reports"], 4);
-    assert_eq!(nobody[0]["inputTokens"], 1_130);
-    assert_eq!(nobody[0]["metrics"], json!({ "images": 9 }));
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!(rows[0]["reports"], 5);
+    assert_eq!(rows[0]["inputTokens"], 1_131);
+    assert_eq!(rows[0]["metrics"], json!({ "images": 12 }));
+    let of_people = "SELECT count(*) FROM usage_days WHERE user_id <> ''";
+    assert_eq!(fixture.numbers(of_people), [1], "the owner's");
     let whole = export["usage"].to_string();
     assert!(ids.iter().all(|id| !whole.contains(id)), "{whole}");
 }

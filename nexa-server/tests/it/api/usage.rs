@@ -121,7 +121,11 @@ impl<'s> Tenant<'s> {
 }
 
 pub(super) fn license(server: &Server, credential: &str, app: &str) -> String {
-    let device = json!({ "fingerprint": "f", "platform": "linux" });
+    license_of(server, credential, app, "f")
+}
+
+pub(super) fn license_of(server: &Server, credential: &str, app: &str, device: &str) -> String {
+    let device = json!({ "fingerprint": device, "platform": "linux" });
     let body = json!({ "appId": app, "device": device }).to_string();
     let request = server.post("/api/licenses/issue", &body);
     let issued = request.bearer(credential).send();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::usage::{CONFIG, Tenant, license};
+use super::usage::{self, CONFIG, Tenant, license};
 use crate::harness::{Answer, Server};
 
 fn once(server: &Server, license: &str, key: &str, body: &str) -> Answer {
@@ -50,8 +50,12 @@ fn a_repeat_is_charged_once_and_answered_as_the_first() {
         (reused.status, &reused.json["code"]),
         (422, &json!("idempotency_key_reused"))
     );
-    // Another device of the tenant is not shown it, another tenant has keys of its own.
-    let device = license(&server, &tenant.session, "engine");
+    // The licence that follows is still its device's; another device of the tenant is not shown it, another tenant has keys of
+    // its own.
+    let renewed = license(&server, &tenant.session, "engine");
+    let again = once(&server, &renewed, "report-1", &spending(100));
+    assert!(again.text == first.text && is_replay(&again));
+    let device = usage::license_of(&server, &tenant.session, "engine", "another");
     assert_eq!(
         once(&server, &device, "report-1", &spending(100)).status,
         422

@@ -9,7 +9,7 @@ use super::super::super::amounts::{Day, Money};
 use crate::domain::money::Cents;
 use crate::store::payments::{Payment, StoredReversal};
 use crate::store::subscriptions::Subscription;
-use crate::store::usage::DayRow;
+use crate::store::usage::{DayRow, StoredReport};
 use crate::time::UnixMillis;
 
 /// A time for which the tenant was subscribed to a plan, or is.
@@ -100,7 +100,7 @@ impl From<(Payment, Vec<StoredReversal>)> for ExportedPayment {
     }
 }
 
-/// What was used on one day, by one user's licences for one app and one model.
+/// What was used on one day of one app and one model: by the tenant for whoever manages it, else by the member's own licences.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ExportedUsage {
@@ -127,6 +127,40 @@ impl From<DayRow> for ExportedUsage {
             output_tokens: row.output_tokens,
             metrics: row.metrics,
             cost_millicents: row.cost_mc,
+        }
+    }
+}
+
+/// One report: what the `causeId` of a ledger's entry of cause `usage` names.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ExportedReport {
+    id: String,
+    at: UnixMillis,
+    /// Of the licence.
+    jti: String,
+    app_id: String,
+    model_id: Option<String>,
+    input_tokens: i64,
+    cached_input_tokens: i64,
+    output_tokens: i64,
+    metrics: BTreeMap<String, i64>,
+    cost_millicents: i64,
+}
+
+impl From<StoredReport> for ExportedReport {
+    fn from(report: StoredReport) -> Self {
+        Self {
+            id: report.id,
+            at: report.at,
+            jti: report.jti,
+            app_id: report.app_id,
+            model_id: report.model_id,
+            input_tokens: report.input_tokens,
+            cached_input_tokens: report.cached_input_tokens,
+            output_tokens: report.output_tokens,
+            metrics: report.metrics,
+            cost_millicents: report.cost_mc,
         }
     }
 }
