@@ -389,4 +389,34 @@ mod tests {
         }
         assert_eq!(entries().len(), 3);
     }
+
+    #[test]
+    fn a_trial_that_runs_outlasts_the_change_of_its_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = Store::open(folder.path(), &MIGRATIONS[..10]).unwrap();
+        let written = before.write(|tx| {
+            for sql in [
+                "INSERT INTO tenants (id, name, kind, state, created_at_ms, plan) VALUES ('t', 'T', 'agent', 'active', 1, 'pro')",
+                "INSERT INTO credit_periods (tenant_id, id, kind, started_at_ms, ends_at_ms) VALUES ('t', 'p', 'trial', 1, 9)",
+                "INSERT INTO credit_entries (tenant_id, at_ms, monthly_mc, topup_mc, monthly_after_mc, topup_after_mc, cause, cause_id)
+                    VALUES ('t', 1, 5, 0, 5, 0, 'trial', 'p')",
+            ] {
+                tx.execute(sql, &[])?;
+            }
+            Ok::<(), StoreError>(())
+        });
+        written.unwrap();
+        drop(before);
+        let after = Store::open(folder.path(), MIGRATIONS).unwrap();
+        let account = after.read(|tx| account(tx, "t")).unwrap().unwrap();
+        let period = account.period.unwrap();
+        assert_eq!((period.kind.as_str(), period.plan_id), ("trial", None));
+        assert_eq!(period.ends_at, UnixMillis::from_ms(9));
+        assert_eq!(
+            (account.plan_id.as_deref(), account.is_agent),
+            (Some("pro"), true)
+        );
+        let (_, left) = account.newest.unwrap();
+        assert_eq!(left.total_mc(), 5);
+    }
 }

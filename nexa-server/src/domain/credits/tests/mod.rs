@@ -84,7 +84,7 @@ fn pages_of_the_ledger_hold_every_entry_once() {
     }
 }
 
-/// One plan that costs nothing and grants nothing, and two that do.
+/// A plan for people that costs nothing, and two that do.
 fn tariff() -> Tariff {
     let plan = |id: &str, price_cents, credits_mc, overdraft_mc| Plan {
         id: id.to_owned(),
@@ -97,7 +97,7 @@ fn tariff() -> Tariff {
     Tariff {
         currency: "EUR".to_owned(),
         plans: vec![
-            plan("free", 0, 0, 0),
+            plan("free", 0, 300, 0),
             plan("small", 500, 1_000, 0),
             plan("large", 900, 5_000, 700),
         ],

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::store::users::{self, User};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -41,6 +42,38 @@ fn step() -> impl Strategy<Value = (usize, bool, Step)> {
     (0_usize..3, prop::bool::weighted(0.2), step)
 }
 
+/// As [`store_with`], of people; the last tenant's owner has not verified an address.
+fn store_of_people(tenants: usize) -> (tempfile::TempDir, Store) {
+    let (folder, store) = store_with(0);
+    let written = store.write(move |tx| -> Result<(), Error> {
+        for id in 0..tenants {
+            let tenant = Tenant {
+                id: id.to_string(),
+                name: "T".to_owned(),
+                kind: "workspace".to_owned(),
+                created_at: at(0),
+            };
+            tenants::insert(tx, &tenant)?;
+            let owner = User {
+                id: format!("owner of {id}"),
+                tenant_id: id.to_string(),
+                email: Some(format!("{id}@example.com")),
+                email_given: Some(format!("{id}@example.com")),
+                email_verified_at: (id + 1 < tenants).then_some(at(0)),
+                password_hash: None,
+                role: "owner".to_owned(),
+                session_version: 1,
+                created_at: at(0),
+                is_active: true,
+            };
+            users::insert(tx, &owner)?;
+        }
+        Ok(())
+    });
+    written.unwrap();
+    (folder, store)
+}
+
 /// What a tenant has, said as plainly as possible.
 #[derive(Clone, Default)]
 struct Model {
@@ -51,6 +84,7 @@ struct Model {
     /// The plan that granted last, and until when.
     period: Option<(&'static str, i64)>,
     put_in: Vec<u8>,
+    is_verified: bool,
 }
 
 impl Model {
@@ -58,7 +92,9 @@ impl Model {
         match self.plan {
             Some("small") => 1_000,
             Some("large") => 5_000,
-            _ => 0,
+            Some(_) => 300,
+            None if self.is_verified => 300,
+            None => 0,
         }
     }
 
@@ -77,7 +113,9 @@ impl Model {
 
     fn renew(&mut self, now: i64, last: Option<i64>) {
         (self.monthly, self.period) = (0, None);
-        if let (Some(plan), false, 1..) = (self.plan, self.is_disabled, self.granted()) {
+        // Without a plan a tenant has the one that costs nothing.
+        let plan = self.plan.unwrap_or("free");
+        if let (false, 1..) = (self.is_disabled, self.granted()) {
             let month = |start: i64| at(start).plus_months(1).ms();
             let start = last.filter(|last| month(*last) > now).unwrap_or(now);
             // What is owed is paid off first.
@@ -90,7 +128,6 @@ impl Model {
     fn change_plan(&mut self, now: i64, plan: Option<&'static str>) {
         self.plan = plan;
         self.settle(now);
-        // Without a plan a tenant has the one that costs nothing.
         let plan = plan.unwrap_or("free");
         if self.period.is_some_and(|(granting, _)| granting != plan) {
             self.renew(now, None);
@@ -112,9 +149,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
     fn the_ledger_agrees_with_a_plain_model(steps in proptest::collection::vec(step(), 1..60)) {
-        let (folder, mut store) = store_with(3);
+        let (folder, mut store) = store_of_people(3);
         let mut now = START;
-        let mut models = vec![Model::default(); 3];
+        let verified = |is_verified| Model { is_verified, ..Model::default() };
+        let mut models = vec![verified(true), verified(true), verified(false)];
         for (n, (tenant, crashes, step)) in steps.into_iter().enumerate() {
             let mut model = models[tenant].clone();
             let id = n.to_string();
