@@ -54,7 +54,7 @@ pub(super) struct Settings {
         hide_env_values = true
     )]
     mollie_api_key: Option<String>,
-    /// Where Mollie's API is [default: https://api.mollie.com].
+    /// Where Mollie's API is [default: Mollie's own].
     #[arg(long, env = "NEXA_MOLLIE_API_URL", value_name = "URL")]
     mollie_api_url: Option<String>,
     #[command(flatten)]
