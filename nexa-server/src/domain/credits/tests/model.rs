@@ -152,7 +152,7 @@ proptest! {
         let (folder, mut store) = store_of_people(3);
         let mut now = START;
         let verified = |is_verified| Model { is_verified, ..Model::default() };
-        let mut models = vec![verified(true), verified(true), verified(false)];
+        let mut models = [verified(true), verified(true), verified(false)];
         for (n, (tenant, crashes, step)) in steps.into_iter().enumerate() {
             let mut model = models[tenant].clone();
             let id = n.to_string();
