@@ -97,7 +97,7 @@ impl Grant {
     fn run(self) -> Result<(), Failure> {
         let reference = self.reference.unwrap_or_else(|| {
             let drawn = uuid_v7(now().unsigned_ms(), &mut rng());
-            remark(&format!("granting under --reference {drawn}"));
+            remark(&format!("nexa: granting under --reference {drawn}"));
             drawn
         });
         let body = json!({ "amount": self.amount, "reference": reference });
