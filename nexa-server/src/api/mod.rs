@@ -11,6 +11,7 @@ mod credits;
 pub(crate) mod dialect;
 mod downloads;
 pub(crate) mod error;
+pub(crate) mod events;
 mod healthz;
 mod issuer_keys;
 mod key_questions;

@@ -2,6 +2,7 @@
 
 mod agents;
 mod erasure;
+mod events;
 mod exchange;
 mod export;
 mod ledger;

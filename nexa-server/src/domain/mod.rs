@@ -10,6 +10,7 @@ pub(crate) mod credits;
 pub(crate) mod email;
 pub(crate) mod erasure;
 pub(crate) mod error;
+pub(crate) mod events;
 pub(crate) mod exchange;
 pub(crate) mod export;
 mod fields;

@@ -3,6 +3,7 @@
 use nexa_core::uuid_v7_from;
 
 use super::error::Error;
+use super::events::{self, Event};
 use crate::store::notices::{self, NoticeRow};
 use crate::store::{Store, Tx, credits, mails, tenants, users};
 use crate::time::UnixMillis;
@@ -67,7 +68,13 @@ pub(crate) fn tell_at(
     due_at: UnixMillis,
 ) -> Result<(), Error> {
     let row = NoticeRow::new(new_id(tx, now)?, now, tenant_id, subject, notice, due_at);
-    Ok(notices::insert(tx, &row)?)
+    let is_new = notices::insert(tx, &row)?;
+    match *notice {
+        Notice::CreditsLow { left_mc } if is_new => {
+            events::tell(tx, now, tenant_id, &Event::CreditsLow { left_mc })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Tells of the end of a trial before it comes. The subject is the app, or the period of the credits. An end that has moved

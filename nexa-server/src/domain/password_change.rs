@@ -106,7 +106,7 @@ pub(crate) fn clear_for_reset(
     let user = whose_reset(tx, now, token)?;
     match user.email_verified_at {
         Some(_) => Ok((false, Weakened::Values(Vec::new()))),
-        None => keys::delete_part_of_user(tx, &user.id),
+        None => keys::delete_part_of_user(tx, now, &user.id),
     }
 }
 

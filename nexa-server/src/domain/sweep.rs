@@ -1,6 +1,7 @@
 //! What has run out is removed, and was dead before.
 
 use super::error::Error;
+use super::events;
 use crate::store::Store;
 use crate::store::sweep::{self, Bounds};
 use crate::time::UnixMillis;
@@ -13,8 +14,8 @@ const NOTICES_KEPT_S: i64 = 90 * 24 * 3600;
 /// that it was only its answer that got lost.
 const UNMADE_PAYMENTS_KEPT_S: i64 = 90 * 24 * 3600;
 
-/// Removes sessions, mailed tokens, invitations, idempotency records, notices and payments that never were, all of which have
-/// run out, a bounded number of them.
+/// Removes sessions, mailed tokens, invitations, idempotency records, notices, payments that never were and events, all of
+/// which have run out, a bounded number of them.
 pub(crate) fn expired(store: &Store, now: UnixMillis) -> Result<(), Error> {
     const PART: u32 = 500;
     /// In turns of the writer that keep nobody waiting for long: as many as thousands of calls a second leave behind.
@@ -23,6 +24,7 @@ pub(crate) fn expired(store: &Store, now: UnixMillis) -> Result<(), Error> {
         expired: now,
         carried: now.plus_seconds(-NOTICES_KEPT_S),
         unmade: now.plus_seconds(-UNMADE_PAYMENTS_KEPT_S),
+        told: now.plus_seconds(-events::KEPT_S),
     };
     for _ in 0..PARTS {
         if !store.read(|tx| sweep::has_expired(tx, bounds))? {

@@ -234,7 +234,7 @@ pub(crate) fn clear_for_acceptance(
     token: &KeyDigest,
 ) -> Result<(bool, Weakened), Error> {
     match holder(tx, &standing(tx, now, token)?)? {
-        Some(holder) => keys::delete_part_of_user(tx, &holder.id),
+        Some(holder) => keys::delete_part_of_user(tx, now, &holder.id),
         None => Ok((false, Weakened::Values(Vec::new()))),
     }
 }

@@ -288,11 +288,20 @@ pub(crate) fn delete(tx: &Tx<'_>, id: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Removes keys of a user, at most `limit`; answers how many.
-pub(crate) fn delete_of_user(tx: &Tx<'_>, user_id: &str, limit: u32) -> Result<usize, StoreError> {
-    tx.execute(
-        "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE user_id = ?1 LIMIT ?2)",
+/// Some keys of a user, at most `limit`.
+pub(crate) fn list_of_user(
+    tx: &Tx<'_>,
+    user_id: &str,
+    limit: u32,
+) -> Result<Vec<ApiKey>, StoreError> {
+    tx.all(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM api_keys WHERE user_id = ?1 LIMIT ?2"
+        ),
         &[user_id.into(), limit.into()],
+        read,
     )
 }
 

@@ -12,6 +12,7 @@ use std::{
 use rusqlite::{Connection, ffi};
 
 use super::{
+    announce::{Announcement, Listeners},
     checkpoint::{self, Checkpointer},
     connection::{DATABASE_FILE, open_reader, open_writer},
     error::{OpenError, StoreError},
@@ -35,6 +36,7 @@ struct Inner {
     pool: Pool,
     writer: Writer,
     health: Arc<Health>,
+    listeners: Arc<Listeners>,
 }
 
 impl Store {
@@ -89,6 +91,7 @@ impl Store {
         sync_folder_of(&database).map_err(at(&database))?;
 
         let health = Arc::new(Health::default());
+        let listeners = Arc::new(Listeners::default());
         let checkpointer = Checkpointer::start(&database, Arc::clone(&health))?;
         let mut log = OsString::from(&database);
         log.push("-wal");
@@ -97,6 +100,7 @@ impl Store {
             checkpointer,
             policy,
             health: Arc::clone(&health),
+            listeners: Arc::clone(&listeners),
             log: log.into(),
             is_log_old,
             lock: Arc::clone(&lock),
@@ -108,6 +112,7 @@ impl Store {
                 pool,
                 writer,
                 health,
+                listeners,
             }),
         })
     }
@@ -207,6 +212,12 @@ impl Store {
     /// Calls `listener`, from a thread of the store, when [`Store::failed`] becomes true; at once if it is.
     pub(crate) fn on_failure(&self, listener: impl FnOnce() + Send + 'static) {
         self.inner.health.on_failure(Box::new(listener));
+    }
+
+    /// Calls `listener` from the writer's thread with what a group of writes has announced: after their COMMIT, before
+    /// their callers have their answers. All writes wait for it, so it only notes and wakes; it must not write.
+    pub(crate) fn on_commit(&self, listener: impl Fn(&[Announcement]) + Send + 'static) {
+        self.inner.listeners.add(Box::new(listener));
     }
 
     /// Writes that wait for their turn.

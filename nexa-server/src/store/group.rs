@@ -8,23 +8,26 @@ use std::{
 use rusqlite::{Connection, ErrorCode};
 
 use super::{
+    announce::Announcement,
     error::{Severity, StoreError, severity},
     tx::Tx,
 };
 
-/// Runs the commands in one transaction, a savepoint each, and commits it. `Ok` means that what is kept is on the disk.
+/// Runs the commands in one transaction, a savepoint each, and commits it. `Ok` means that what is kept is on the disk, and
+/// answers what it announces.
 ///
 /// # Errors
 /// [`Refused`]: nothing of the group was kept (if it is fatal: nobody knows).
 pub(super) fn run_group(
     connection: &Connection,
     group: &mut [Box<dyn Command>],
-) -> Result<(), Refused> {
+) -> Result<Vec<Announcement>, Refused> {
     run(connection, "BEGIN IMMEDIATE").map_err(|error| refuse(connection, error))?;
+    let mut announced = Vec::new();
     for command in group {
-        run_command(connection, command.as_mut())?;
+        announced.append(&mut run_command(connection, command.as_mut())?);
     }
-    run(connection, "COMMIT").map_err(|error| {
+    let committed = run(connection, "COMMIT").map_err(|error| {
         // These leave nothing in the log. After any other error part of the group may come back at the next start,
         // and after a failed fsync nobody can tell.
         let is_harmless = matches!(
@@ -36,7 +39,8 @@ pub(super) fn run_group(
             is_fatal: refused.is_fatal || !is_harmless,
             ..refused
         }
-    })
+    });
+    committed.map(|()| announced)
 }
 
 /// Why a whole group was refused.
@@ -110,11 +114,14 @@ where
     }
 }
 
-fn run_command(connection: &Connection, command: &mut dyn Command) -> Result<(), Refused> {
+fn run_command(
+    connection: &Connection,
+    command: &mut dyn Command,
+) -> Result<Vec<Announcement>, Refused> {
     run(connection, "SAVEPOINT command").map_err(|error| refuse(connection, error))?;
     let tx = Tx::new(connection);
     let is_kept = command.run(&tx);
-    let worst = tx.into_worst();
+    let (worst, mut announced) = tx.into_parts();
     if let Some((Severity::Fatal, error)) = worst {
         return Err(Refused {
             error,
@@ -138,9 +145,11 @@ fn run_command(connection: &Connection, command: &mut dyn Command) -> Result<(),
     let undo = if is_kept {
         Ok(())
     } else {
+        announced.clear();
         run(connection, "ROLLBACK TO command")
     };
     undo.and_then(|()| run(connection, "RELEASE command"))
+        .map(|()| announced)
         .map_err(|error| refuse(connection, error))
 }
 

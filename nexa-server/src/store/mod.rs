@@ -16,6 +16,7 @@
 //! 5. SQL is made of constants; values are bound, never pasted.
 
 pub(crate) mod agents;
+mod announce;
 pub(crate) mod api_keys;
 pub(crate) mod apps;
 pub(crate) mod audit;
@@ -29,6 +30,7 @@ mod digest;
 mod engine;
 pub(crate) mod erasure;
 mod error;
+pub(crate) mod events;
 mod group;
 mod health;
 pub(crate) mod health_probe;
@@ -63,6 +65,7 @@ mod disk_tests;
 #[cfg(test)]
 mod kill_tests;
 
+pub(crate) use announce::Announcement;
 pub(crate) use backup::{BackupError, backup};
 pub(crate) use connection::DATABASE_FILE;
 pub(crate) use engine::Store;
@@ -120,5 +123,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 12,
         sql: include_str!("sql/0012_notices.sql"),
+    },
+    Migration {
+        version: 13,
+        sql: include_str!("sql/0013_events.sql"),
     },
 ];

@@ -27,9 +27,9 @@ macro_rules! columns {
     };
 }
 
-/// Adds a notice that is still to be carried, unless the tenant has that one already or is being erased.
-pub(crate) fn insert(tx: &Tx<'_>, notice: &NoticeRow) -> Result<(), StoreError> {
-    tx.execute(
+/// Adds a notice that is still to be carried; false when the tenant has that one already or is being erased.
+pub(crate) fn insert(tx: &Tx<'_>, notice: &NoticeRow) -> Result<bool, StoreError> {
+    let added = tx.execute(
         "INSERT INTO notices (id, tenant_id, kind, subject, left_mc, amount_cents, paid_for, plan, app_id, ends_at_ms, told_at_ms, due_at_ms)
          SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 FROM tenants
          WHERE id = ?2 AND erasing_since_ms IS NULL AND erased_at_ms IS NULL
@@ -49,7 +49,7 @@ pub(crate) fn insert(tx: &Tx<'_>, notice: &NoticeRow) -> Result<(), StoreError> 
             notice.due_at.ms().into(),
         ],
     )?;
-    Ok(())
+    Ok(added > 0)
 }
 
 /// Moves the end that a notice tells of, and with it when it is due, as long as it is not carried.

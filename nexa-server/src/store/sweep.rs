@@ -1,5 +1,5 @@
 //! Rows that have run out: sessions, mailed tokens, invitations, answers of calls with an Idempotency-Key, old notices,
-//! payments that the provider never heard of.
+//! payments that the provider never heard of, old events.
 
 use super::{StoreError, Tx};
 use crate::time::UnixMillis;
@@ -13,6 +13,8 @@ pub(crate) struct Bounds {
     pub(crate) carried: UnixMillis,
     /// Of payments that have failed and never got to the provider.
     pub(crate) unmade: UnixMillis,
+    /// Of events.
+    pub(crate) told: UnixMillis,
 }
 
 /// Whether there are any.
@@ -24,11 +26,13 @@ pub(crate) fn has_expired(tx: &Tx<'_>, bounds: Bounds) -> Result<bool, StoreErro
              OR EXISTS (SELECT 1 FROM idempotency_records WHERE expires_at_ms <= ?1)
              OR EXISTS (SELECT 1 FROM notices WHERE carried_at_ms <= ?2)
              OR EXISTS (SELECT 1 FROM payments
-                 WHERE state = 'failed' AND provider_id IS NULL AND created_at_ms <= ?3)",
+                 WHERE state = 'failed' AND provider_id IS NULL AND created_at_ms <= ?3)
+             OR EXISTS (SELECT 1 FROM events WHERE at_ms <= ?4)",
         &[
             bounds.expired.ms().into(),
             bounds.carried.ms().into(),
             bounds.unmade.ms().into(),
+            bounds.told.ms().into(),
         ],
         |_| Ok(()),
     )?;
@@ -64,6 +68,10 @@ pub(crate) fn delete_expired(tx: &Tx<'_>, bounds: Bounds, limit: u32) -> Result<
             "DELETE FROM payments WHERE id IN (SELECT id FROM payments
                  WHERE state = 'failed' AND provider_id IS NULL AND created_at_ms <= ?1 LIMIT ?2)",
             bounds.unmade,
+        ),
+        (
+            "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at_ms <= ?1 LIMIT ?2)",
+            bounds.told,
         ),
     ] {
         tx.execute(sql, &[until.ms().into(), limit.into()])?;

@@ -7,7 +7,10 @@ use rusqlite::{
     types::{ToSqlOutput, ValueRef},
 };
 
-use super::error::{Severity, StoreError, severity};
+use super::{
+    announce::Announcement,
+    error::{Severity, StoreError, severity},
+};
 
 /// A transaction. SQL has `?1`, `?2`, …, is made of constants, and is such that SQLite and PostgreSQL both accept it;
 /// values are bound.
@@ -18,6 +21,7 @@ pub(crate) struct Tx<'a> {
     connection: &'a Connection,
     /// The worst error so far, kept because a closure may swallow it while the transaction is gone.
     worst: RefCell<Option<(Severity, StoreError)>>,
+    announced: RefCell<Vec<Announcement>>,
 }
 
 impl<'a> Tx<'a> {
@@ -25,12 +29,22 @@ impl<'a> Tx<'a> {
         Tx {
             connection,
             worst: RefCell::new(None),
+            announced: RefCell::default(),
         }
     }
 
-    /// The worst error that any statement met, the first of its severity.
-    pub(super) fn into_worst(self) -> Option<(Severity, StoreError)> {
-        self.worst.into_inner()
+    /// The worst error that any statement met, the first of its severity; and what was announced.
+    pub(super) fn into_parts(self) -> (Option<(Severity, StoreError)>, Vec<Announcement>) {
+        (self.worst.into_inner(), self.announced.into_inner())
+    }
+
+    /// Has it heard when what this closure writes is on the disk; nothing is heard of what is undone. Said twice, it is
+    /// heard once.
+    pub(crate) fn announce(&self, announcement: Announcement) {
+        let mut announced = self.announced.borrow_mut();
+        if !announced.contains(&announcement) {
+            announced.push(announcement);
+        }
     }
 
     /// Runs a statement that answers no rows, and counts the rows it changed.

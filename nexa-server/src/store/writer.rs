@@ -16,6 +16,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
+    announce::Listeners,
     checkpoint::{self, Checkpointer},
     error::{OpenError, StoreError},
     group::{Command, Refused, command, run_group},
@@ -55,6 +56,7 @@ pub(super) struct Resources {
     pub(super) checkpointer: Checkpointer,
     pub(super) policy: CheckpointPolicy,
     pub(super) health: Arc<Health>,
+    pub(super) listeners: Arc<Listeners>,
     /// Path of SQLite's log.
     pub(super) log: PathBuf,
     /// Whether the log still holds what an earlier process wrote. A process that stopped after a failed fsync left a
@@ -229,8 +231,9 @@ impl Worker {
                 .renew_log()
                 .and_then(|()| run_group(&self.resources.connection, &mut group));
             let answer = match outcome {
-                Ok(()) => {
+                Ok(announced) => {
                     self.counts.commits.fetch_add(1, Ordering::AcqRel);
+                    self.resources.listeners.tell(&announced);
                     Ok(())
                 }
                 Err(Refused {
@@ -353,6 +356,7 @@ mod tests {
                 checkpointer: Checkpointer::start(&database, Arc::clone(&health)).unwrap(),
                 policy: CheckpointPolicy::default(),
                 health: Arc::clone(&health),
+                listeners: Arc::default(),
                 log: scratch.path().join("nexa.db-wal"),
                 is_log_old: false,
                 lock: Arc::new(FolderLock::take(scratch.path()).unwrap()),

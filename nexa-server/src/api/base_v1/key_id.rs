@@ -14,7 +14,7 @@ const PREFIX: &str = "key_";
 ///
 /// # Errors
 /// `Fault` for an id that is no UUID: none of ours is.
-pub(super) fn written(id: &str) -> Result<String, Error> {
+pub(crate) fn written(id: &str) -> Result<String, Error> {
     let bytes = uuid_bytes(id).ok_or_else(|| Error::Fault(format!("the id {id:?} is no UUID")))?;
     let mut text = BASE32_NOPAD.encode(&bytes);
     text.make_ascii_lowercase();

@@ -2,4 +2,4 @@
 
 pub(super) mod account;
 pub(super) mod api_keys;
-mod key_id;
+pub(super) mod key_id;

@@ -96,7 +96,7 @@ pub(crate) fn remove(
     cx.weaken(move |tx, now, origin| team::begin_removing(tx, now, origin, &id))?;
     loop {
         let id = path.id.clone();
-        if !cx.go_on(move |tx, _, _| keys::delete_part_of_user(tx, &id))? {
+        if !cx.go_on(move |tx, now, _| keys::delete_part_of_user(tx, now, &id))? {
             break;
         }
     }

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use super::error::Error;
 use super::principal::{Principal, Via};
 use crate::store::audit::{self, Event, Personal, Seal};
-use crate::store::{Store, Tx};
+use crate::store::{Announcement, Store, Tx};
 use crate::time::UnixMillis;
 
 pub(crate) use adopt::adopt;
@@ -94,7 +94,7 @@ pub(crate) struct Origin {
     pub(crate) address: Option<IpAddr>,
 }
 
-/// Appends one event about `subject_id`.
+/// Appends one event about `subject_id`; whoever holds credentials open hears of what may have weakened them.
 pub(crate) fn record(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -120,6 +120,11 @@ pub(crate) fn record(
         Principal::License(holder) => holder.user_id.as_deref(),
         Principal::Anyone | Principal::Machine | Principal::Operator { .. } => None,
     };
+    if act.may_weaken() {
+        tx.announce(Announcement::Weakened {
+            tenant_id: tenant_id.map(str::to_owned),
+        });
+    }
     let address = origin.address.map(|address| address.to_string());
     let (seq, before) = match audit::head(tx)? {
         None => (1, chain::START),
@@ -174,6 +179,76 @@ fn unchained() -> Error {
 }
 
 impl Act {
+    /// Whether a credential may be worth less after it than before: that of a tenant's users and agents, or, where the
+    /// event names no tenant, anybody's.
+    const fn may_weaken(self) -> bool {
+        match self {
+            Self::AgentSecretRotated
+            | Self::SessionEnded
+            | Self::SessionReused
+            | Self::SessionsEnded
+            | Self::TenantDisabled
+            | Self::UserDisabled
+            | Self::KeyChanged
+            | Self::KeyRotated
+            | Self::KeyValueEnded
+            | Self::KeyDeleted
+            | Self::KeysDeleted
+            | Self::AccountRegisteredAgain
+            | Self::PasswordChanged
+            | Self::PasswordReset
+            | Self::AddressGivenUp
+            | Self::InviteAccepted
+            | Self::MemberRoleChanged
+            | Self::MembersDemoted
+            | Self::MemberRemoved
+            | Self::AccountErased
+            | Self::ErasureBegun
+            | Self::ServerKeyRevoked
+            | Self::KeySetImported => true,
+            Self::AccountRegistered
+            | Self::AgentRegistered
+            | Self::AgentUpdated
+            | Self::AgentSecretRefused
+            | Self::AgentTokenIssued
+            | Self::IdentityExchanged
+            | Self::SessionOpened
+            | Self::LoginFailed
+            | Self::TenantEnabled
+            | Self::UserEnabled
+            | Self::KeyCreated
+            | Self::LicenseIssued
+            | Self::LicenseRevoked
+            | Self::OperatorKeyCreated
+            | Self::OperatorKeyDeleted
+            | Self::LicensesRevoked
+            | Self::PasswordRefused
+            | Self::PasswordResetRequested
+            | Self::EmailVerified
+            | Self::InviteCreated
+            | Self::InviteWithdrawn
+            | Self::AccountExported
+            | Self::DeviceReleased
+            | Self::LicenseRenewed
+            | Self::AppCreated
+            | Self::AppChanged
+            | Self::AppDeleted
+            | Self::TenantPlanChanged
+            | Self::ServerKeyAdded
+            | Self::ServerKeySigns
+            | Self::PaymentBegun
+            | Self::PaymentReceived
+            | Self::PaymentFailed
+            | Self::PaymentReversed
+            | Self::SubscriptionBegun
+            | Self::SubscriptionRenewed
+            | Self::SubscriptionCanceled
+            | Self::SubscriptionEnded
+            | Self::AutoRechargeChanged
+            | Self::CreditsGranted => false,
+        }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::AccountRegistered => "account.registered",

@@ -5,6 +5,7 @@ use rand_core::CryptoRng;
 
 use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
+use super::super::events::{self, Event, KeyEnd};
 use super::super::key_cache::Weakened;
 use super::super::principal::{KeyPower, Member, Role, Via};
 use super::listing::{self, KeyFilter, Whose};
@@ -112,6 +113,11 @@ pub(crate) fn rotate(
     api_keys::replace_value(tx, &key.id, &new.prefix, &new.digest.to_bytes(), old_until)?;
     new.prefix.clone_into(&mut key.prefix);
     record(tx, now, origin, Act::KeyRotated, &key)?;
+    let event = Event::KeyRotated {
+        key: (&key).into(),
+        old_until,
+    };
+    events::tell(tx, now, &key.tenant_id, &event)?;
     Ok((key, Weakened::Values(old_values)))
 }
 
@@ -167,9 +173,19 @@ fn remove(
     let key = listing::find_stored(tx, member, whose, id)?;
     require_current(member)?;
     let values = api_keys::digests(tx, &key.id)?;
-    api_keys::delete(tx, &key.id)?;
+    end(tx, now, &key, KeyEnd::Deleted)?;
     record(tx, now, origin, Act::KeyDeleted, &key)?;
     Ok(values)
+}
+
+/// Removes a key and tells of it: the one way of it, whatever the cause.
+fn end(tx: &Tx<'_>, now: UnixMillis, key: &ApiKey, reason: KeyEnd) -> Result<(), Error> {
+    api_keys::delete(tx, &key.id)?;
+    let event = Event::KeyRevoked {
+        key: key.into(),
+        reason,
+    };
+    events::tell(tx, now, &key.tenant_id, &event)
 }
 
 /// Deletes the last keys of a user that [`delete_part_of_user`] has left, and notes it; its caller drops them from memory.
@@ -180,18 +196,30 @@ pub(crate) fn delete_of_user(
     tenant_id: &str,
     user_id: &str,
 ) -> Result<(), Error> {
-    api_keys::delete_of_user(tx, user_id, u32::MAX)?;
+    end_of_user(tx, now, user_id, u32::MAX)?;
     let (tenant_id, user_id) = (Some(tenant_id), Some(user_id));
     audit::record(tx, now, origin, Act::KeysDeleted, tenant_id, user_id)
 }
 
 /// Deletes some keys of a user who is on the way out; answers whether there are more than a few left, which
 /// [`delete_of_user`] can take.
-pub(crate) fn delete_part_of_user(tx: &Tx<'_>, user_id: &str) -> Result<(bool, Weakened), Error> {
+pub(crate) fn delete_part_of_user(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    user_id: &str,
+) -> Result<(bool, Weakened), Error> {
     const PART: u32 = 500;
-    let deleted = api_keys::delete_of_user(tx, user_id, PART)?;
-    let is_full = deleted == PART as usize;
+    let is_full = end_of_user(tx, now, user_id, PART)? == PART as usize;
     Ok((is_full, Weakened::User(user_id.to_owned())))
+}
+
+/// Removes keys of a user who goes, at most `limit`; answers how many.
+fn end_of_user(tx: &Tx<'_>, now: UnixMillis, user_id: &str, limit: u32) -> Result<usize, Error> {
+    let keys = api_keys::list_of_user(tx, user_id, limit)?;
+    for key in &keys {
+        end(tx, now, key, KeyEnd::OwnerGone)?;
+    }
+    Ok(keys.len())
 }
 
 /// One part of many keys that have been deleted.

@@ -21,6 +21,7 @@ use rand_core::CryptoRng;
 
 use super::audit::{self, Act, Origin};
 use super::error::Error;
+use super::events::{self, Event};
 use super::fields;
 use super::key_cache::KeyCache;
 use super::principal::{Member, Principal};
@@ -99,7 +100,8 @@ pub(crate) fn create(
         change::require_whole(member)?;
     }
     api_keys::insert(tx, key, &digest.to_bytes())?;
-    record(tx, now, origin, Act::KeyCreated, key)
+    record(tx, now, origin, Act::KeyCreated, key)?;
+    events::tell(tx, now, &key.tenant_id, &Event::KeyCreated(key.into()))
 }
 
 /// Writes the uses that the cache has collected, in turns of the writer that keep nobody waiting for long.

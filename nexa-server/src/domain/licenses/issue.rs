@@ -6,6 +6,7 @@ use rand_core::CryptoRng;
 use super::super::apps::{self, App, Kind, Offer};
 use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
+use super::super::events::{self, Event};
 use super::super::idempotency::{self, Answered, Attempt};
 use super::super::notices::{self, TrialOf};
 use super::super::principal::Member;
@@ -206,6 +207,12 @@ pub(super) fn grant(
         jti: wanted.jti,
     };
     licenses::insert(tx, &row)?;
+    events::tell(
+        tx,
+        now,
+        &row.tenant_id,
+        &Event::LicenseIssued((&row).into()),
+    )?;
     // Whoever has old revocation data may ask for its place that much longer.
     let asked_until = over_at.and_then(|over_at| over_at.plus(offer.max_age_s().unwrap_or(0)));
     let asked_until = asked_until.map_or(row.over_at, UnixMillis::from);

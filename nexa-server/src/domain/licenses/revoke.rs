@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
+use super::super::events::{self, Event};
 use super::super::fields;
 use super::super::status::{self, Signer};
 use super::find_managed;
@@ -57,6 +58,11 @@ pub(super) fn end(
             Some(&license.tenant_id),
             Some(&license.jti),
         )?;
+        let event = Event::LicenseRevoked {
+            license: license.into(),
+            reason: reason.map(str::to_owned),
+        };
+        events::tell(tx, now, &license.tenant_id, &event)?;
     }
     status::revoked(tx, now, signer, &places)
 }
