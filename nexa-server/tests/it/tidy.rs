@@ -39,7 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "app_tests",
         &[
-            "app", "config", "domain", "http", "job", "outbound", "store", "testing", "time",
+            "api", "app", "config", "domain", "http", "job", "outbound", "store", "testing", "time",
         ],
     ),
     ("audit_tests", &["domain", "store", "testing", "time"]),
