@@ -3,6 +3,8 @@
 //! A gateway asks here before it passes a request on. The scope rules of the configuration say what
 //! the caller's key needs.
 
+use std::sync::Arc;
+
 use hyper::HeaderMap;
 use hyper::body::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
@@ -14,7 +16,7 @@ use serde::Deserialize;
 use super::route::Cx;
 use crate::domain::Error;
 use crate::domain::key_cache::CheckedKey;
-use crate::domain::keys::{self, Ask, Environments};
+use crate::domain::keys::{Admission, Ask, Environments};
 use crate::domain::original::OriginalRequest;
 use crate::domain::rules::Demand;
 use crate::gate::credential::{self, Credential};
@@ -41,7 +43,7 @@ pub(crate) fn by_headers(cx: &mut Cx<'_>, Query(asked): Query<Asked>) -> Result<
         })
         .collect::<Result<_, _>>()?;
     let described = described(&cx.head.headers, None)?;
-    decide(cx, described, scopes)
+    decide(cx, described, scopes).map(Allowed::of)
 }
 
 /// `/api/authorize/{*rest}`: the request is the one that was sent, less the prefix. Its query is the
@@ -50,8 +52,17 @@ pub(crate) fn by_path(cx: &mut Cx<'_>, (): ()) -> Result<Allowed, Error> {
     let rest = cx.head.uri.path().strip_prefix(PREFIX).unwrap_or_default();
     let sent = OriginalRequest::new(cx.head.method.as_str(), rest)?;
     let described = described(&cx.head.headers, Some(sent))?;
-    decide(cx, described, Vec::new())
+    decide(cx, described, Vec::new()).map(Allowed::of)
 }
+
+/// The request that is here itself: what stands in its headers about another one says nothing.
+pub(crate) fn in_process(cx: &mut Cx<'_>) -> Result<Option<Passed>, Error> {
+    let request = OriginalRequest::new(cx.head.method.as_str(), cx.head.uri.path())?;
+    decide(cx, Some(request), Vec::new())
+}
+
+/// A key that passed, and what it has left.
+pub(crate) type Passed = (Arc<CheckedKey>, Admission);
 
 /// The request that all present sources agree on.
 fn described<'h>(
@@ -114,11 +125,12 @@ fn unclear(problem: String) -> Error {
     Error::OriginalRequest { problem }
 }
 
+/// The key that the request passes with; `None` where anybody may pass.
 fn decide(
     cx: &mut Cx<'_>,
     request: Option<OriginalRequest<'_>>,
     asked: Vec<Scope>,
-) -> Result<Allowed, Error> {
+) -> Result<Option<Passed>, Error> {
     let rules = &cx.services.rules;
     let demand = request.map(|request| rules.demand(&request));
     let presented = credential::presented(&cx.head.headers);
@@ -126,7 +138,7 @@ fn decide(
         // Whatever credential it carries is the upstream's business, unless it could be taken for two.
         return match presented {
             Err(Error::TwoCredentials) => Err(Error::TwoCredentials),
-            Ok(_) | Err(_) => Ok(Allowed::anyone()),
+            Ok(_) | Err(_) => Ok(None),
         };
     }
     let presented = match presented? {
@@ -153,21 +165,19 @@ fn decide(
         environments,
         requirements: &[rule, &asked],
     };
-    keys::judge(cx.now, &key, &ask)?;
-    cx.rate = authority.take(cx.now, &key, 1)?.rate;
-    cx.services.cache.note_use(cx.now, &key);
-    Ok(Allowed::key(&key))
+    let admission = authority.admit(cx.now, &key, &ask, 1)??;
+    cx.rate = admission.rate;
+    Ok(Some((key, admission)))
 }
 
 /// The request may pass; the headers say on whose behalf.
 pub(crate) struct Allowed(HeaderMap);
 
 impl Allowed {
-    fn anyone() -> Self {
-        Self(identity(["", "", "", "", ""]))
-    }
-
-    fn key(key: &CheckedKey) -> Self {
+    fn of(passed: Option<Passed>) -> Self {
+        let Some((key, _)) = passed else {
+            return Self(identity(["", "", "", "", ""]));
+        };
         Self(key.derived(|key| {
             identity([
                 &key.tenant_id,

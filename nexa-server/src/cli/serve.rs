@@ -10,7 +10,7 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::output::{print_line, remark};
 use crate::config::{Config, ObjectStoreSettings, Overrides};
-use crate::serve::{ServeError, Server};
+use crate::serve::{OpenError, ServeError, Server};
 
 #[derive(Args)]
 pub(super) struct Serve {
@@ -144,15 +144,10 @@ async fn serve(config: Config) -> Result<Exit, Failure> {
     let mut signals =
         Signals::new().map_err(|error| Failure::failed(format!("signals: {error}")))?;
     let mut server = Server::open(config).await.map_err(|error| match error {
-        ServeError::Setting(_)
-        | ServeError::SigningKey(_)
-        | ServeError::AuditKey(_)
-        | ServeError::StatusKey(_)
-        | ServeError::RootKey(_) => Failure::usage(error),
-        ServeError::Open(_)
-        | ServeError::Listen { .. }
-        | ServeError::StoreFailed
-        | ServeError::Io(_) => Failure::failed(error),
+        ServeError::Open(error) if !matches!(error, OpenError::Folder(_) | OpenError::Thread(_)) => {
+            Failure::usage(error)
+        }
+        error => Failure::failed(error),
     })?;
     let address = server.address();
     // Before anything that can fail: the key is in the store already, and nowhere else.

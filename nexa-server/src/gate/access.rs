@@ -8,7 +8,7 @@ use super::credential::{self, Credential};
 use super::license_token;
 use super::limit::Limiter;
 use crate::domain::key_cache::{CheckedKey, KeyCache};
-use crate::domain::keys::{self, Admission, Ask, Environments, KeyPolicy};
+use crate::domain::keys::{self, Admission, Ask, Environments, KeyPolicy, KeyRefusal};
 use crate::domain::principal::{Member, Principal, Via};
 use crate::domain::server_keys::KeyRing;
 use crate::domain::{Error, access_tokens, operators};
@@ -194,29 +194,56 @@ impl Authority<'_> {
         Ok(key)
     }
 
-    /// Counts one use of a key that may do what is asked: against its rate limit, and its numbered uses by `cost`.
+    /// Judges a key for what is asked, counts one use of it, and notes that it was used.
     ///
     /// # Errors
-    /// `KeyLimited`, `UsedUp`; `NotInMemory`, with nothing counted, when the store would have to be written.
-    pub(crate) fn take(
+    /// As [`Authority::take`]; why the key itself is refused stands in the answer.
+    pub(crate) fn admit(
+        &self,
+        now: UnixMillis,
+        key: &CheckedKey,
+        ask: &Ask<'_>,
+        cost: u64,
+    ) -> Result<Result<Admission, KeyRefusal>, Error> {
+        let admitted = match keys::judge(now, key, ask) {
+            Ok(()) => self.take(now, key, cost)?,
+            Err(refusal) => Err(refusal),
+        };
+        if admitted.is_ok() {
+            self.cache.note_use(now, key);
+        }
+        Ok(admitted)
+    }
+
+    /// Counts one use of a key that may do what is asked: against its rate limit, and its numbered uses by `cost`. What
+    /// it has too little of stands in the answer.
+    ///
+    /// # Errors
+    /// `NotInMemory`, with nothing counted, when the store would have to be written.
+    fn take(
         &self,
         now: UnixMillis,
         key: &CheckedKey,
         cost: u64,
-    ) -> Result<Admission, Error> {
+    ) -> Result<Result<Admission, KeyRefusal>, Error> {
         if key.is_numbered && !self.may_block {
             return Err(Error::NotInMemory);
         }
-        let rate = key.count(now)?;
-        let mut remaining = None;
-        if key.is_numbered {
-            let costs = vec![(KeyDigest::from_bytes(key.digest), cost)];
-            let spent = keys::spend(self.store, now, costs)
-                .and_then(|spent| Ok(spent.into_iter().collect::<Result<Vec<_>, _>>()?))
-                .inspect_err(|_| key.give_back(rate.as_ref()))?;
-            remaining = spent.into_iter().flatten().next();
+        let rate = match key.count(now) {
+            Ok(rate) => rate,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if !key.is_numbered {
+            let remaining = None;
+            return Ok(Ok(Admission { rate, remaining }));
         }
-        Ok(Admission { rate, remaining })
+        let costs = vec![(KeyDigest::from_bytes(key.digest), cost)];
+        let spent = keys::spend(self.store, now, costs)
+            .map(|spent| spent.into_iter().next().unwrap_or(Ok(None)))
+            .inspect_err(|_| key.give_back(rate.as_ref()))?;
+        Ok(spent
+            .map(|remaining| Admission { rate, remaining })
+            .inspect_err(|_| key.give_back(rate.as_ref())))
     }
 
     /// The id of the operator key that was presented, if it is one.
@@ -240,7 +267,11 @@ impl Authority<'_> {
         Ok(found)
     }
 
-    pub(super) fn member_by_token(&self, now: UnixMillis, token: &str) -> Result<Member, Error> {
+    /// The member behind an access token.
+    ///
+    /// # Errors
+    /// `TokenInvalid`; `NotInMemory` where the store may not be asked.
+    pub(crate) fn member_by_token(&self, now: UnixMillis, token: &str) -> Result<Member, Error> {
         if !self.may_block {
             return Err(Error::NotInMemory);
         }
@@ -282,7 +313,7 @@ impl Authority<'_> {
         if key.is_limited() && !self.may_block {
             return Err(Error::NotInMemory);
         }
-        let admission = self.take(now, &key, 1)?;
+        let admission = self.take(now, &key, 1)??;
         Ok(Caller {
             principal: Principal::Member(member),
             key: Some((key, admission)),

@@ -1,9 +1,10 @@
 //! Request bodies: whole, within their limit and in time.
 
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use hyper::body::{Body, Bytes, Incoming};
+use hyper::body::{Body, Bytes};
 
 use super::serve::BodyProblem;
 
@@ -15,13 +16,14 @@ use super::serve::BodyProblem;
 /// # Errors
 /// `TooLarge`, `Timeout` or `Broken`; the rest of the body is then unread and the connection can
 /// only be closed.
-pub(super) async fn read(
-    body: Incoming,
+pub(super) async fn read<B: Body<Data = Bytes>>(
+    body: B,
     limit: usize,
     time_limit: Duration,
 ) -> Result<Bytes, BodyProblem> {
     let declared = body.size_hint().lower();
     if usize::try_from(declared).is_ok_and(|declared| declared <= limit) {
+        let body = pin!(body);
         let whole = collect(body, limit);
         return tokio::time::timeout(time_limit, whole)
             .await
@@ -30,7 +32,10 @@ pub(super) async fn read(
     Err(BodyProblem::TooLarge { limit })
 }
 
-async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, BodyProblem> {
+async fn collect<B: Body<Data = Bytes>>(
+    mut body: Pin<&mut B>,
+    limit: usize,
+) -> Result<Bytes, BodyProblem> {
     let mut whole: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
         // Trailers carry nothing we use.

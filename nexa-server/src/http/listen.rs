@@ -20,7 +20,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, Version};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::body;
 use super::handles::affordable;
@@ -30,31 +30,21 @@ use super::room::{Place, Room};
 use super::serve::{BodyProblem, Outcome, Run, Serve};
 use super::stream::{Sent, Stream};
 
-/// Serves `service` on `listener` until `shutdown` completes and the connections have drained.
+/// Serves on `listener` until `shutdown` completes and the connections have drained.
 ///
 /// HTTP/1.1 only, one request at a time per connection. A `Run::Inline` request costs no task and
 /// no timer of its own.
 ///
 /// # Errors
-/// When a limit is out of the range it names. Errors of single connections and of `accept` are
-/// logged and survived.
+/// None today: errors of single connections and of `accept` are logged and survived.
 pub(crate) async fn listen<S: Serve>(
     listener: TcpListener,
-    service: Arc<S>,
-    limits: Limits,
+    shared: Arc<Shared<S>>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    limits.check()?;
     let (stop, stop_seen) = watch::channel(());
-    let connections = affordable(limits.connections);
+    let connections = affordable(shared.limits.connections);
     let room = Room::new(connections);
-    let shared = Arc::new(Shared {
-        service,
-        running: Arc::new(Semaphore::new(limits.blocking_max)),
-        admitted: Arc::new(Semaphore::new(limits.blocking_max + limits.waiting_max)),
-        http: builder(&limits),
-        limits,
-    });
     let mut shutdown = pin!(shutdown);
     while let Some((place, stream, peer)) =
         unless(shutdown.as_mut(), accept(&listener, &room)).await
@@ -129,8 +119,8 @@ impl Limits {
     }
 }
 
-/// What all connections share.
-struct Shared<S> {
+/// What all connections share, and whoever answers requests beside them.
+pub(crate) struct Shared<S> {
     service: Arc<S>,
     http: http1::Builder,
     limits: Limits,
@@ -138,6 +128,49 @@ struct Shared<S> {
     running: Arc<Semaphore>,
     /// Requests on the blocking pool and those that wait for it.
     admitted: Arc<Semaphore>,
+}
+
+impl<S: Serve> Shared<S> {
+    /// # Errors
+    /// When a limit is out of the range it names.
+    pub(crate) fn new(service: Arc<S>, limits: Limits) -> io::Result<Self> {
+        limits.check()?;
+        Ok(Self {
+            service,
+            running: Arc::new(Semaphore::new(limits.blocking_max)),
+            admitted: Arc::new(Semaphore::new(limits.blocking_max + limits.waiting_max)),
+            http: builder(&limits),
+            limits,
+        })
+    }
+
+    pub(crate) fn service(&self) -> &Arc<S> {
+        &self.service
+    }
+
+    /// A place on the blocking pool, once one is free; `None` when too many wait for one.
+    pub(crate) async fn turn(&self) -> Option<Turn> {
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().ok()?;
+        let running = Arc::clone(&self.running).acquire_owned().await.ok()?;
+        Some(Turn {
+            _running: running,
+            _admitted: admitted,
+        })
+    }
+
+    /// Answers a request that came on somebody else's connection, as [`listen`] answers its own. Which fields must frame
+    /// it there (`Host`, say) is for whoever reads that connection.
+    pub(crate) async fn answer<B>(
+        self: &Arc<Self>,
+        peer: SocketAddr,
+        request: Request<B>,
+    ) -> Response<Sent>
+    where
+        B: Body<Data = Bytes>,
+    {
+        let (head, body) = request.into_parts();
+        perform(self, peer, head, body, &Arc::new(PhaseCell::default())).await
+    }
 }
 
 fn builder(limits: &Limits) -> http1::Builder {
@@ -227,7 +260,7 @@ async fn converse<S: Serve>(
     let _ = unless(pin!(stop.changed()), connection).await;
 }
 
-/// One request: plan, body, handler.
+/// One request of a connection of ours.
 async fn answer<S: Serve>(
     shared: &Arc<Shared<S>>,
     peer: SocketAddr,
@@ -236,15 +269,22 @@ async fn answer<S: Serve>(
 ) -> Response<Sent> {
     phase.set(Phase::Busy);
     let (head, body) = request.into_parts();
-    let service = &*shared.service;
-    let refuse = |problem| {
-        phase.set(Phase::Refused);
-        let response = closing(service.refuse(Some(&head), problem));
-        response.map(|bytes| Sent::Whole(Full::new(bytes)))
-    };
-    if !names_its_host(&head) {
-        return refuse(BodyProblem::Host);
+    match names_its_host(&head) {
+        true => perform(shared, peer, head, body, phase).await,
+        false => unheard(shared, &head, BodyProblem::Host, phase),
     }
+}
+
+/// One request: plan, body, handler.
+async fn perform<S: Serve, B: Body<Data = Bytes>>(
+    shared: &Arc<Shared<S>>,
+    peer: SocketAddr,
+    head: Parts,
+    body: B,
+    phase: &Arc<PhaseCell>,
+) -> Response<Sent> {
+    let service = &*shared.service;
+    let refuse = |problem| unheard(shared, &head, problem, phase);
     let (run, body) = if body.is_end_stream() {
         (Run::Inline, Bytes::new())
     } else {
@@ -273,6 +313,18 @@ async fn answer<S: Serve>(
         // Nothing is pulled for nobody.
         Content::Stream(_) => Sent::Whole(Full::default()),
     })
+}
+
+/// What is sent where the request was not read to its end.
+fn unheard<S: Serve>(
+    shared: &Shared<S>,
+    head: &Parts,
+    problem: BodyProblem,
+    phase: &PhaseCell,
+) -> Response<Sent> {
+    phase.set(Phase::Refused);
+    let response = closing(shared.service.refuse(Some(head), problem));
+    response.map(|bytes| Sent::Whole(Full::new(bytes)))
 }
 
 /// What is sent for an outcome that has to be an answer; `None` is a panic.
@@ -309,23 +361,38 @@ async fn block<S: Serve>(
     head: Parts,
     body: Bytes,
 ) -> Response<Content> {
-    let Ok(admitted) = Arc::clone(&shared.admitted).try_acquire_owned() else {
-        return refused(&*shared.service, Some(&head), BodyProblem::Overloaded);
-    };
-    let Ok(running) = Arc::clone(&shared.running).acquire_owned().await else {
+    let Some(turn) = shared.turn().await else {
         return refused(&*shared.service, Some(&head), BodyProblem::Overloaded);
     };
     let service = Arc::clone(&shared.service);
-    let job = tokio::task::spawn_blocking(move || {
+    let job = turn.take(move || {
         let outcome = unpanicked(|| service.handle(peer, &head, &body, true));
-        let response = answered(&*service, &head, outcome);
-        // Held by the job, not by the connection: the peer may leave while the job goes on.
-        drop((running, admitted));
-        response
+        answered(&*service, &head, outcome)
     });
-    // It fails when the runtime is ending, or when `refuse` panicked too.
     job.await
-        .unwrap_or_else(|_| refused(&*shared.service, None, BodyProblem::Panicked))
+        .unwrap_or_else(|| refused(&*shared.service, None, BodyProblem::Panicked))
+}
+
+/// A place on the blocking pool.
+pub(crate) struct Turn {
+    _running: OwnedSemaphorePermit,
+    _admitted: OwnedSemaphorePermit,
+}
+
+impl Turn {
+    /// Runs `work` there; `None` when it panicked, or the runtime is ending.
+    pub(crate) async fn take<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let job = tokio::task::spawn_blocking(move || {
+            let done = work();
+            // Held by the job, not by the connection: the peer may leave while the job goes on.
+            drop(self);
+            done
+        });
+        job.await.ok()
+    }
 }
 
 /// `None` when `work` panicked; the panic hook has reported it.

@@ -27,7 +27,8 @@ mod tree;
 mod tests;
 
 pub(crate) use json::{canonical as canonical_json, read as read_json};
-pub(crate) use listen::{Limits, listen};
+pub(crate) use listen::{Limits, Shared, listen};
 pub(crate) use pairs::form_decode;
 pub(crate) use pick::pick;
 pub(crate) use serve::{BodyProblem, Outcome, Plan, Run, Serve};
+pub(crate) use stream::Sent;

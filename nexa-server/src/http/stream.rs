@@ -46,13 +46,13 @@ impl fmt::Debug for Chunks {
 }
 
 /// A body as hyper takes it.
-pub(super) enum Sent {
+pub(crate) enum Sent {
     Whole(Full<Bytes>),
     Stream(Stream),
 }
 
 /// Chunks under way on one connection.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     state: State,
     running: Arc<Semaphore>,
     phase: Arc<PhaseCell>,
@@ -70,7 +70,7 @@ type Pull = Pin<Box<dyn Future<Output = Result<Option<(Bytes, Chunks)>, Cut>> + 
 /// The body ends before its end; why stands in the log.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer was cut")]
-pub(super) struct Cut;
+pub(crate) struct Cut;
 
 impl Stream {
     /// Pulls on the blocking pool, as one of the requests that `running` counts; until it has ended, `phase` says that a

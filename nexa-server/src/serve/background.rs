@@ -1,39 +1,64 @@
 //! What runs beside the requests, until the server stops.
 
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
 
-use super::{Shell, now, rng};
+use super::shell::Shell;
+use super::{now, rng};
 use crate::job;
 
-/// The tasks; they end with [`Background::stop`].
-pub(super) struct Background(Vec<JoinHandle<()>>);
+/// A thread with a runtime of its own, so that it needs none of its caller's.
+pub(super) struct Background {
+    thread: JoinHandle<()>,
+    stop: Arc<Notify>,
+}
 
 impl Background {
-    pub(super) fn start(shell: &Arc<Shell>) -> Self {
-        Self(vec![
-            tokio::spawn(again_and_again(shell, never, |shell| {
-                job::tick(shell.app.services(), now());
-            })),
-            tokio::spawn(again_and_again(shell, never, |shell| {
-                job::errands::go_on(shell.app.services(), now());
-            })),
-            tokio::spawn(again_and_again(shell, mail_is_due, send_mails)),
-            tokio::spawn(again_and_again(shell, payments_are_due, follow_payments)),
-        ])
+    pub(super) fn start(shell: &Arc<Shell>) -> io::Result<Self> {
+        const NAME: &str = "nexa-background";
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .thread_name(NAME)
+            .build()?;
+        let (shell, stop) = (Arc::clone(shell), Arc::new(Notify::new()));
+        let stopped = Arc::clone(&stop);
+        let thread = thread::Builder::new()
+            .name(NAME.to_owned())
+            .spawn(move || run(runtime, &shell, &stopped))?;
+        Ok(Self { thread, stop })
     }
 
-    /// Begins nothing more; what is under way ends by itself.
-    pub(super) fn stop(self, shell: &Shell) {
-        shell.is_stopping.store(true, Ordering::Relaxed);
-        for task in self.0 {
-            task.abort();
+    /// Begins nothing more, writes what is pending, and waits a moment for what is under way.
+    pub(super) fn stop(self) {
+        self.stop.notify_one();
+        if self.thread.join().is_err() {
+            tracing::error!("the work in the background has panicked");
         }
     }
+}
+
+fn run(runtime: Runtime, shell: &Arc<Shell>, stopped: &Notify) {
+    /// For a mail server that does not answer, or a rewriting of the file: neither loses anything.
+    const PATIENCE: Duration = Duration::from_secs(5);
+    runtime.block_on(async {
+        tokio::spawn(again_and_again(shell, never, |shell| {
+            job::tick(shell.app.services(), now());
+        }));
+        tokio::spawn(again_and_again(shell, never, |shell| {
+            job::errands::go_on(shell.app.services(), now());
+        }));
+        tokio::spawn(again_and_again(shell, mail_is_due, send_mails));
+        tokio::spawn(again_and_again(shell, payments_are_due, follow_payments));
+        stopped.notified().await;
+    });
+    job::last_tick(shell.app.services(), now());
+    runtime.shutdown_timeout(PATIENCE);
 }
 
 /// Runs `work` on the blocking pool every few seconds, and whenever it is woken. Work that panics is reported by the runtime;
@@ -75,7 +100,7 @@ async fn payments_are_due(shell: Arc<Shell>) {
 
 fn follow_payments(shell: &Shell) {
     let mut rng = rng();
-    while !shell.is_stopping.load(Ordering::Relaxed) {
+    while !shell.is_closed() {
         match job::payments::do_next(shell.app.services(), now(), &mut rng) {
             Ok(true) => {}
             Ok(false) => return,
@@ -86,7 +111,7 @@ fn follow_payments(shell: &Shell) {
 
 fn send_mails(shell: &Shell) {
     let mut rng = rng();
-    while !shell.is_stopping.load(Ordering::Relaxed) {
+    while !shell.is_closed() {
         match job::mail::send_next(shell.app.services(), now(), &mut rng) {
             Ok(true) => {}
             Ok(false) => return,

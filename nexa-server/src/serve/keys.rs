@@ -6,12 +6,12 @@ use std::path::Path;
 use nexa_core::SigningKey;
 use zeroize::Zeroizing;
 
-use super::{ServeError, rng};
+use super::{OpenError, rng};
 use crate::store::key_file::KeyFile;
 
 /// The audit key: where it is missing, a new one is made. Folders of earlier versions have none, and what a lost one has
 /// signed stays valid under its public half.
-pub(super) fn audit_key(data: &Path) -> Result<SigningKey, ServeError> {
+pub(super) fn audit_key(data: &Path) -> Result<SigningKey, OpenError> {
     match key(KeyFile::Audit, data)? {
         Some(key) => Ok(key),
         None => new_key(KeyFile::Audit, data),
@@ -24,7 +24,7 @@ pub(super) fn first_key(
     file: KeyFile,
     data: &Path,
     is_known: bool,
-) -> Result<Option<SigningKey>, ServeError> {
+) -> Result<Option<SigningKey>, OpenError> {
     match key(file, data)? {
         None if !is_known => new_key(file, data).map(Some),
         key => Ok(key),
@@ -32,7 +32,7 @@ pub(super) fn first_key(
 }
 
 /// The key in the environment, else in the data folder, if there is one.
-pub(crate) fn key(file: KeyFile, data: &Path) -> Result<Option<SigningKey>, ServeError> {
+pub(crate) fn key(file: KeyFile, data: &Path) -> Result<Option<SigningKey>, OpenError> {
     if let Some(key) = of_environment(file)? {
         return Ok(Some(key));
     }
@@ -45,7 +45,7 @@ pub(crate) fn key(file: KeyFile, data: &Path) -> Result<Option<SigningKey>, Serv
 }
 
 /// The key in `NEXA_SIGNING_KEY`, `NEXA_AUDIT_KEY`, `NEXA_STATUS_KEY` or `NEXA_ROOT_KEY` (PKCS#8 PEM), if it is set.
-pub(crate) fn of_environment(file: KeyFile) -> Result<Option<SigningKey>, ServeError> {
+pub(crate) fn of_environment(file: KeyFile) -> Result<Option<SigningKey>, OpenError> {
     let name = match file {
         KeyFile::Signing => "NEXA_SIGNING_KEY",
         KeyFile::Audit => "NEXA_AUDIT_KEY",
@@ -61,7 +61,7 @@ pub(crate) fn of_environment(file: KeyFile) -> Result<Option<SigningKey>, ServeE
     }
 }
 
-fn new_key(file: KeyFile, data: &Path) -> Result<SigningKey, ServeError> {
+fn new_key(file: KeyFile, data: &Path) -> Result<SigningKey, OpenError> {
     let key = SigningKey::generate(&mut rng());
     let pem = key.to_pkcs8_pem().map_err(|error| refused(file, &error))?;
     file.keep(data, &pem)
@@ -69,11 +69,11 @@ fn new_key(file: KeyFile, data: &Path) -> Result<SigningKey, ServeError> {
     Ok(key)
 }
 
-fn refused(file: KeyFile, problem: &dyn std::fmt::Display) -> ServeError {
+fn refused(file: KeyFile, problem: &dyn std::fmt::Display) -> OpenError {
     match file {
-        KeyFile::Signing => ServeError::SigningKey(problem.to_string()),
-        KeyFile::Audit => ServeError::AuditKey(problem.to_string()),
-        KeyFile::Status => ServeError::StatusKey(problem.to_string()),
-        KeyFile::Root => ServeError::RootKey(problem.to_string()),
+        KeyFile::Signing => OpenError::SigningKey(problem.to_string()),
+        KeyFile::Audit => OpenError::AuditKey(problem.to_string()),
+        KeyFile::Status => OpenError::StatusKey(problem.to_string()),
+        KeyFile::Root => OpenError::RootKey(problem.to_string()),
     }
 }

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use self::streams::Pulls;
 use super::router::{Found, Router};
-use super::{BodyProblem, Limits, Outcome, Plan, Run, Serve, listen};
+use super::{BodyProblem, Limits, Outcome, Plan, Run, Serve, Shared, listen};
 
 const BODY_LIMIT: usize = 1_000;
 const HUGE: usize = 64 << 20;
@@ -175,7 +175,8 @@ impl Server {
             pulls: Arc::clone(&pulls),
         });
         let (stop, stopped) = oneshot::channel();
-        let done = runtime.spawn(listen(listener, sample, limits, async {
+        let shared = Arc::new(Shared::new(sample, limits).unwrap());
+        let done = runtime.spawn(listen(listener, shared, async {
             drop(stopped.await)
         }));
         Self {
