@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use hyper::Response;
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
+use hyper::{Request, Response};
 use ipnet::IpNet;
 use rand_core::CryptoRng;
 use tokio::sync::Notify;
 
+use crate::api::authorize::{self, Passed};
 use crate::api::dialect::Dialect;
 use crate::api::error::Fault;
 use crate::api::rate_limit;
@@ -150,6 +151,41 @@ impl App {
         Outcome::from(response)
     }
 
+    /// What forward authorization says of a request that is here itself: the key that it passes with, none where anybody
+    /// may pass, or the answer that refuses it. `None` as for [`App::handle`].
+    pub(crate) fn authorize(
+        &self,
+        call: Call<'_>,
+        head: &Parts,
+    ) -> Option<Result<Option<Passed>, Response<Bytes>>> {
+        let mut cx = self.cx(call, head, Lane::Memory);
+        match authorize::in_process(&mut cx) {
+            Ok(passed) => Some(Ok(passed)),
+            Err(Error::NotInMemory) => None,
+            Err(error) => Some(Err(api::error::render(
+                error.into(),
+                Dialect::Gateway,
+                head,
+            ))),
+        }
+    }
+
+    /// Does what a route would do for a caller that is past its gate: the program itself.
+    pub(crate) fn perform<T>(
+        &self,
+        call: Call<'_>,
+        principal: Principal,
+        work: impl FnOnce(&mut Cx<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let (head, ()) = Request::new(()).into_parts();
+        let mut cx = self.cx(call, &head, Lane::Store);
+        cx.origin = Origin {
+            principal,
+            address: None,
+        };
+        work(&mut cx)
+    }
+
     /// Renders what kept a request from being handled, as its route renders errors.
     pub(crate) fn refuse(&self, head: Option<&Parts>, problem: BodyProblem) -> Response<Bytes> {
         let route = head.and_then(|head| self.route(head));
@@ -175,33 +211,37 @@ impl App {
         body: &Bytes,
         params: &Params<'_>,
     ) -> Option<Response<Content>> {
-        let client = address::client(call.peer, &head.headers, &self.trusted_proxies);
+        let peer = call.peer;
+        let mut cx = self.cx(call, head, route.lane);
+        let mut response = match self.answer(&mut cx, peer, route, &Input { head, body, params }) {
+            Ok(response) => response,
+            Err(Fault::Rule(Error::NotInMemory)) => return None,
+            Err(fault) => api::error::render(fault, route.dialect, head).map(Content::Whole),
+        };
+        if let Some(state) = cx.rate {
+            rate_limit::show(response.headers_mut(), state);
+        }
+        Some(response)
+    }
+
+    /// A call that nobody has let pass yet.
+    fn cx<'a, 'c: 'a>(&'a self, call: Call<'c>, head: &'a Parts, lane: Lane) -> Cx<'a> {
         self.warn_of_undeclared_proxy(call.now, call.peer, head);
-        let mut cx = Cx {
+        Cx {
             now: call.now,
             rng: call.rng,
             head,
             origin: Origin {
                 principal: Principal::Anyone,
-                address: client,
+                address: address::client(call.peer, &head.headers, &self.trusted_proxies),
             },
             services: &self.services,
-            lane: route.lane,
+            lane,
             may_block: call.may_block,
             rate: None,
             permit: None,
             attempt: None,
-        };
-        let mut response =
-            match self.answer(&mut cx, call.peer, route, &Input { head, body, params }) {
-                Ok(response) => response,
-                Err(Fault::Rule(Error::NotInMemory)) => return None,
-                Err(fault) => api::error::render(fault, route.dialect, head).map(Content::Whole),
-            };
-        if let Some(state) = cx.rate {
-            rate_limit::show(response.headers_mut(), state);
         }
-        Some(response)
     }
 
     fn answer(

@@ -50,4 +50,8 @@ mod time;
 pub use bare_store::BareStore;
 pub use cli::run as run_command_line;
 pub use config::{Config, ConfigError, ObjectStoreSettings, Overrides, SAMPLE};
-pub use serve::{ServeError, Server};
+pub use serve::{
+    Ask, Body, CallError, CheckError, IssuedKey, IssuedLicense, KeyEnvironments, KeyFacts,
+    ListedKey, MemberFacts, MemberRole, NewKey, NewLicense, Nexa, OpenError, RateLeft, Refusal,
+    RefusedRequest, RegisteredAgent, ServeError, Server, Tenant,
+};

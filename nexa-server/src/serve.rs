@@ -1,10 +1,15 @@
 //! The shell around the app: data folder, clock, randomness, sockets, signals.
 
 mod background;
+mod call_error;
+mod check;
+mod facts;
 pub(crate) mod keys;
+mod mount;
 mod nexa;
 mod open;
 mod shell;
+mod tenant;
 
 use std::future::Future;
 use std::io;
@@ -20,9 +25,16 @@ use tokio::net::TcpListener;
 use crate::config::Config;
 use crate::http::listen;
 use crate::time::UnixMillis;
+pub use call_error::CallError;
+pub use check::{Ask, CheckError, KeyEnvironments, RefusedRequest};
+pub use facts::{KeyFacts, MemberFacts, MemberRole, RateLeft, Refusal};
+pub use mount::Body;
 pub use nexa::Nexa;
 pub use open::OpenError;
 pub(crate) use open::{causes, new_operator_key, open_store};
+pub use tenant::{
+    IssuedKey, IssuedLicense, ListedKey, NewKey, NewLicense, RegisteredAgent, Tenant,
+};
 
 /// Why a server did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -132,10 +144,7 @@ impl Server {
 /// The wall clock.
 #[expect(clippy::disallowed_methods, reason = "the shell is where time enters")]
 pub(crate) fn now() -> UnixMillis {
-    let since_epoch = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    UnixMillis::from_ms(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    shell::unix_millis(SystemTime::now())
 }
 
 /// The operating system's random source. Without it nothing can be issued, so its failure is fatal.

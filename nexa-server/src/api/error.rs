@@ -61,6 +61,12 @@ pub(crate) fn render(fault: Fault, dialect: Dialect, head: &Parts) -> Response<B
     respond(shown, dialect, Some(head))
 }
 
+/// What a caller in process may learn of an error: its code and its sentence, as a client would.
+pub(crate) fn told(error: Error) -> (&'static str, String) {
+    let Shown { code, sentence, .. } = refused(error, Dialect::Agentyk);
+    (code, sentence)
+}
+
 /// No route has that path.
 pub(crate) fn no_route(head: &Parts) -> Response<Bytes> {
     respond(

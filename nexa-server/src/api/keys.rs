@@ -9,7 +9,7 @@ use crate::http::reply::{Ok200, Success};
 use crate::store::api_keys::ApiKey;
 
 /// Makes a key for the caller; its value is shown once.
-pub(super) fn create(cx: &mut Cx<'_>, fields: KeyFields<'_>) -> Result<(ApiKey, PlainKey), Error> {
+pub(crate) fn create(cx: &mut Cx<'_>, fields: KeyFields<'_>) -> Result<(ApiKey, PlainKey), Error> {
     let owner = cx.origin.principal.member()?;
     let NewKey { plain, row } =
         NewKey::new(cx.now, cx.rng, owner, &cx.services.key_policy, fields)?;
@@ -20,7 +20,7 @@ pub(super) fn create(cx: &mut Cx<'_>, fields: KeyFields<'_>) -> Result<(ApiKey, 
 }
 
 /// Gives a key another value, in the format it has.
-pub(super) fn rotate(
+pub(crate) fn rotate(
     cx: &mut Cx<'_>,
     whose: Whose,
     id: String,
@@ -41,7 +41,7 @@ pub(super) fn rotate(
 }
 
 /// Deletes a key.
-pub(super) fn delete(cx: &Cx<'_>, whose: Whose, id: String) -> Result<Ok200<Success>, Error> {
+pub(crate) fn delete(cx: &Cx<'_>, whose: Whose, id: String) -> Result<Ok200<Success>, Error> {
     cx.weaken(move |tx, now, origin| keys::delete(tx, now, origin, whose, &id))?;
     Ok(Ok200(Success))
 }

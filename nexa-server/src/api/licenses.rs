@@ -1,7 +1,7 @@
 //! `/api/licenses/*`: licences for devices.
 
 pub(super) mod devices;
-pub(super) mod issue;
+pub(crate) mod issue;
 pub(crate) mod status;
 
 use std::sync::Arc;
@@ -82,12 +82,15 @@ pub(crate) fn revoke(
     cx: &mut Cx<'_>,
     (Path(path), OptionalBody(body)): (Path<LicensePath>, OptionalBody<Revoke>),
 ) -> Result<Ok200<Success>, Error> {
-    let reason = body.and_then(|body| body.reason);
+    revoke_one(cx, path.jti, body.and_then(|body| body.reason)).map(|()| Ok200(Success))
+}
+
+/// Revokes a licence of the caller's tenant.
+pub(crate) fn revoke_one(cx: &Cx<'_>, jti: String, reason: Option<String>) -> Result<(), Error> {
     let signer = Arc::clone(&cx.services.status);
     cx.write(move |tx, now, origin| {
-        licenses::revoke(tx, now, origin, &signer, &path.jti, reason.as_deref())
-    })?;
-    Ok(Ok200(Success))
+        licenses::revoke(tx, now, origin, &signer, &jti, reason.as_deref())
+    })
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -92,7 +92,7 @@ pub(crate) fn revoke(
         if let Some(OpenToken { member, .. }) = open_token(cx, &token)? {
             match member.via {
                 Via::Session { id, .. } => end_session(cx, id, &member.user_id)?,
-                Via::Secret { .. } | Via::Issuer { .. } | Via::Key { .. } => {
+                Via::Secret { .. } | Via::Issuer { .. } | Via::Key { .. } | Via::Program => {
                     return Err(Error::TokenTypeUnsupported);
                 }
             }
@@ -186,7 +186,7 @@ fn token_state(cx: &Cx<'_>, token: &str) -> Result<Option<TokenState>, Error> {
         scope: Some(scopes.to_strings().join(" ")),
         client_id: match open.member.via {
             Via::Secret { key_id, .. } => Some(key_id),
-            Via::Session { .. } | Via::Issuer { .. } | Via::Key { .. } => None,
+            Via::Session { .. } | Via::Issuer { .. } | Via::Key { .. } | Via::Program => None,
         },
         sub: Some(open.member.user_id),
         token_type: Some("Bearer"),

@@ -116,6 +116,19 @@ pub(crate) struct Services {
     pub(crate) openapi: Bytes,
 }
 
+impl Services {
+    pub(crate) fn authority(&self, may_block: bool) -> Authority<'_> {
+        Authority {
+            store: &self.store,
+            cache: &self.cache,
+            policy: &self.key_policy,
+            ring: &self.ring,
+            limiter: &self.limiter,
+            may_block,
+        }
+    }
+}
+
 /// One call, past the gate.
 pub(crate) struct Cx<'a> {
     pub(crate) now: UnixMillis,
@@ -151,14 +164,7 @@ impl<'a> Cx<'a> {
     }
 
     pub(crate) fn authority(&self) -> Authority<'a> {
-        Authority {
-            store: &self.services.store,
-            cache: &self.services.cache,
-            policy: &self.services.key_policy,
-            ring: &self.services.ring,
-            limiter: &self.services.limiter,
-            may_block: self.may_block,
-        }
+        self.services.authority(self.may_block)
     }
 
     pub(crate) fn read<T>(&self, f: impl FnOnce(&Tx<'_>) -> Result<T, Error>) -> Result<T, Error> {

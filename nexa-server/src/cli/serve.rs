@@ -144,7 +144,9 @@ async fn serve(config: Config) -> Result<Exit, Failure> {
     let mut signals =
         Signals::new().map_err(|error| Failure::failed(format!("signals: {error}")))?;
     let mut server = Server::open(config).await.map_err(|error| match error {
-        ServeError::Open(error) if !matches!(error, OpenError::Folder(_) | OpenError::Thread(_)) => {
+        ServeError::Open(error)
+            if !matches!(error, OpenError::Folder(_) | OpenError::Thread(_)) =>
+        {
             Failure::usage(error)
         }
         error => Failure::failed(error),

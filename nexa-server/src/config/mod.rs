@@ -143,6 +143,15 @@ impl Config {
         }
     }
 
+    /// As [`Config::load`], out of text in the format of the file ([`SAMPLE`] shows all of it): for a program that keeps its
+    /// settings elsewhere.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for an unknown setting or a value that breaks its rule.
+    pub fn from_toml(text: &str, overrides: Overrides) -> Result<Self, ConfigError> {
+        Self::parse("the configuration", text, overrides)
+    }
+
     fn parse(origin: &str, text: &str, overrides: Overrides) -> Result<Self, ConfigError> {
         let refuse = |problem: String| ConfigError {
             origin: origin.to_owned(),

@@ -156,6 +156,14 @@ impl NewAgent {
             key,
         })
     }
+
+    pub(crate) fn tenant_id(&self) -> &str {
+        &self.tenant.id
+    }
+
+    pub(crate) fn user_id(&self) -> &str {
+        &self.user.id
+    }
 }
 
 /// Adds the agent: tenant, user, key, secret and trial balance, with a notice of its end, or nothing.

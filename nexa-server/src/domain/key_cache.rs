@@ -45,6 +45,8 @@ pub(crate) struct CheckedKey {
     pub(crate) remaining: Option<u64>,
     /// Empty for any address.
     pub(crate) allowed_ips: Box<[IpNet]>,
+    /// A JSON object, encoded.
+    pub(crate) metadata: Option<Box<str>>,
     pub(crate) usage: Arc<Usage>,
     /// What a caller has worked out from this key and wants again; see [`CheckedKey::derived`].
     pub(crate) derived: OnceLock<Box<dyn Any + Send + Sync>>,
@@ -319,6 +321,7 @@ mod tests {
             is_numbered: false,
             remaining: None,
             allowed_ips: Box::new([]),
+            metadata: None,
             usage: cache.usage(id, || Usage::new(id, None, StoredWindow::default())),
             derived: OnceLock::new(),
         })

@@ -74,6 +74,8 @@ pub(crate) enum Via {
         /// Of the owner's sessions, when the token was issued.
         version: i64,
     },
+    /// None: the program that holds the data folder open acts for one of the tenant's owners.
+    Program,
 }
 
 /// How far a key may manage keys: never further than it goes itself.
@@ -135,7 +137,7 @@ impl Via {
     /// The key that the credential is, or hangs on.
     pub(crate) fn key_id(&self) -> Option<&str> {
         match self {
-            Self::Session { .. } | Self::Issuer { .. } => None,
+            Self::Session { .. } | Self::Issuer { .. } | Self::Program => None,
             Self::Key { id, .. } => Some(id),
             Self::Secret { key_id, .. } => Some(key_id),
         }
@@ -145,7 +147,7 @@ impl Via {
     /// their user may. A key would outlive the trust in an issuer.
     pub(crate) const fn key_power(&self) -> KeyPower {
         match self {
-            Self::Session { .. } | Self::Secret { .. } => KeyPower::Whole,
+            Self::Session { .. } | Self::Secret { .. } | Self::Program => KeyPower::Whole,
             Self::Key { power, .. } => *power,
             Self::Issuer { .. } => KeyPower::Limited,
         }
@@ -165,9 +167,11 @@ impl Member {
     pub(crate) fn require_person(&self) -> Result<(), Error> {
         match self.via {
             Via::Session { .. } => Ok(()),
-            Via::Key { .. } | Via::Secret { .. } | Via::Issuer { .. } => Err(Error::Forbidden {
-                rule: "This needs a session, not an API key",
-            }),
+            Via::Key { .. } | Via::Secret { .. } | Via::Issuer { .. } | Via::Program => {
+                Err(Error::Forbidden {
+                    rule: "This needs a session, not an API key",
+                })
+            }
         }
     }
 

@@ -332,7 +332,7 @@ pub(crate) fn end_others(tx: &Tx<'_>, now: UnixMillis, origin: &Origin) -> Resul
     let member = in_person(origin)?;
     let spared = match &member.via {
         Via::Session { id, .. } => Some(id.as_str()),
-        Via::Key { .. } | Via::Secret { .. } | Via::Issuer { .. } => None,
+        Via::Key { .. } | Via::Secret { .. } | Via::Issuer { .. } | Via::Program => None,
     };
     let ended = sessions::delete_of_user(tx, &member.user_id, spared)?;
     let (tenant_id, user_id) = (member.tenant_id.as_str(), member.user_id.as_str());

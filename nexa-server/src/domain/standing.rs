@@ -63,6 +63,7 @@ pub(super) fn role(
         Via::Issuer { version, .. } => {
             user.session_version == *version && user.role == Role::Owner.as_str()
         }
+        Via::Program => user.role == Role::Owner.as_str(),
         Via::Secret {
             key_id,
             value,
@@ -89,9 +90,11 @@ pub(super) fn role(
 
 fn refused(via: &Via, reason: &str) -> Error {
     match via {
-        Via::Session { .. } | Via::Secret { .. } | Via::Issuer { .. } => Error::TokenInvalid {
-            reason: reason.to_owned(),
-        },
+        Via::Session { .. } | Via::Secret { .. } | Via::Issuer { .. } | Via::Program => {
+            Error::TokenInvalid {
+                reason: reason.to_owned(),
+            }
+        }
         Via::Key { .. } => Error::KeyInvalid,
     }
 }

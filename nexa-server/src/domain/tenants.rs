@@ -3,6 +3,7 @@
 use super::email::EmailAddress;
 use super::error::Error;
 use super::paging::{Page, Paged};
+use super::principal::{Member, Role, Via};
 use super::subscriptions::{self, Own};
 use super::tariff::Tariff;
 use crate::store::Tx;
@@ -51,6 +52,20 @@ pub(crate) fn require(tx: &Tx<'_>, id: &str) -> Result<(), Error> {
         Some(_) => Ok(()),
         None => Err(Error::NotFound { noun: "Tenant" }),
     }
+}
+
+/// The program that holds the data folder, acting for the longest-standing owner of a tenant.
+///
+/// # Errors
+/// `NotFound` for a tenant without an active owner: it is disabled, erased or unknown.
+pub(crate) fn represented(tx: &Tx<'_>, id: &str) -> Result<Member, Error> {
+    let owner = users::oldest_active_owner(tx, id)?.ok_or(Error::NotFound { noun: "Tenant" })?;
+    Ok(Member {
+        tenant_id: owner.tenant_id,
+        user_id: owner.id,
+        role: Role::Owner,
+        via: Via::Program,
+    })
 }
 
 /// One tenant.

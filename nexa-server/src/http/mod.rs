@@ -11,6 +11,7 @@ mod handles;
 mod io;
 mod json;
 pub(crate) mod json_stream;
+mod limits;
 mod listen;
 pub(crate) mod media_type;
 pub(crate) mod openapi;
@@ -27,7 +28,8 @@ mod tree;
 mod tests;
 
 pub(crate) use json::{canonical as canonical_json, read as read_json};
-pub(crate) use listen::{Limits, Shared, listen};
+pub(crate) use limits::Limits;
+pub(crate) use listen::{Shared, listen, unpanicked};
 pub(crate) use pairs::form_decode;
 pub(crate) use pick::pick;
 pub(crate) use serve::{BodyProblem, Outcome, Plan, Run, Serve};

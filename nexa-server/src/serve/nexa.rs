@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use nexa_core::PlainKey;
 
-use super::ServeError;
 use super::background::Background;
+use super::call_error::CallError;
 use super::open::{self, OpenError, Opened};
 use super::shell::Shell;
 use crate::config::Config;
@@ -109,18 +109,25 @@ impl Nexa {
     }
 
     /// Ends the work in the background and writes what is pending; calls by other clones are refused from now on
-    /// ([`CallError::Closed`](super::CallError::Closed), and 503 for requests), those under way still end. What runs in the
+    /// ([`CallError::Closed`], and 503 for requests), those under way still end. What runs in the
     /// background, a mail under way say, is waited for, 5 seconds at most. This blocks: in async code run it on a thread that may.
     ///
     /// The folder is free again when the last clone, and the last call under way, is gone. Dropping the last clone closes too.
     ///
     /// # Errors
-    /// [`ServeError::StoreFailed`] when the store has failed while it was open; what was acknowledged is safe.
-    pub fn close(self) -> Result<(), ServeError> {
+    /// [`CallError::Store`] when the store has failed while it was open; what was acknowledged is safe.
+    pub fn close(self) -> Result<(), CallError> {
         self.inner.close();
         match self.shell().app.services().store.failed() {
-            true => Err(ServeError::StoreFailed),
+            true => Err(CallError::Store("see the log".to_owned())),
             false => Ok(()),
+        }
+    }
+
+    pub(super) fn open_shell(&self) -> Result<&Arc<Shell>, CallError> {
+        match self.shell().is_closed() {
+            false => Ok(self.shell()),
+            true => Err(CallError::Closed),
         }
     }
 

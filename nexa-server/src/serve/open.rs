@@ -107,8 +107,8 @@ pub(super) fn open(config: &Config, public_url: String) -> Result<Opened, OpenEr
     warn_of_other_audit_key(&store, &audit_key).map_err(setting)?;
     warn_of_apps(&store, &config.apps, &public_url).map_err(setting)?;
     let payments = config.payments.as_ref().map(MollieSettings::client);
-    let app = App::new(config, store, ring, audit_key, mailer, letters, payments)
-        .map_err(setting)?;
+    let app =
+        App::new(config, store, ring, audit_key, mailer, letters, payments).map_err(setting)?;
     // Last: a key that is made and never shown would be lost.
     let first_operator_key = match is_first_start {
         true => Some(new_operator_key(&app.services().store).map_err(setting)?),
@@ -119,7 +119,6 @@ pub(super) fn open(config: &Config, public_url: String) -> Result<Opened, OpenEr
         first_operator_key,
     })
 }
-
 
 /// Opens the store of a data folder and chains what an earlier version has recorded; the error carries every cause.
 pub(crate) fn open_store(data: &Path) -> Result<Store, OpenError> {
@@ -177,4 +176,3 @@ pub(crate) fn new_operator_key(store: &Store) -> Result<PlainKey, Error> {
     store.write(move |tx| operators::create(tx, now, &origin, &row, &digest))?;
     Ok(plain)
 }
-

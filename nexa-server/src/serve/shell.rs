@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use hyper::Response;
 use hyper::body::Bytes;
@@ -10,6 +11,7 @@ use hyper::http::request::Parts;
 use super::{now, rng};
 use crate::app::{App, Call};
 use crate::http::{BodyProblem, Outcome, Plan, Serve};
+use crate::time::UnixMillis;
 
 pub(super) struct Shell {
     pub(super) app: App,
@@ -33,6 +35,23 @@ impl Shell {
     pub(super) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Acquire)
     }
+}
+
+/// A moment of the server's clock as the standard library has it.
+pub(super) fn system_time(at: UnixMillis) -> SystemTime {
+    let since_epoch = Duration::from_millis(at.ms().unsigned_abs());
+    match at.ms() >= 0 {
+        true => SystemTime::UNIX_EPOCH + since_epoch,
+        false => SystemTime::UNIX_EPOCH - since_epoch,
+    }
+}
+
+/// The way back; what lies before 1970 is 1970.
+pub(super) fn unix_millis(at: SystemTime) -> UnixMillis {
+    let since_epoch = at
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    UnixMillis::from_ms(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }
 
 impl Serve for Shell {
@@ -61,4 +80,3 @@ impl Serve for Shell {
         self.app.refuse(head, problem)
     }
 }
-

@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "serve",
         &[
-            "api", "app", "config", "domain", "http", "job", "outbound", "store", "time",
+            "api", "app", "config", "domain", "http", "job", "outbound", "store", "sync", "time",
         ],
     ),
     (

@@ -35,7 +35,7 @@ pub(crate) fn list(
     let found = cx.read(|tx| sessions::list(tx, cx.now, member, &page))?;
     let own = match &member.via {
         Via::Session { id, .. } => Some(id),
-        Via::Key { .. } | Via::Secret { .. } | Via::Issuer { .. } => None,
+        Via::Key { .. } | Via::Secret { .. } | Via::Issuer { .. } | Via::Program => None,
     };
     Ok(PageOf::of(cx, found, |session| ListedSession {
         current: own == Some(&session.id),

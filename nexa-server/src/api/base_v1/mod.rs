@@ -1,5 +1,5 @@
 //! `/v1/*`: the routes of the documents whose base is the host itself.
 
-pub(super) mod account;
+pub(crate) mod account;
 pub(super) mod api_keys;
 pub(super) mod key_id;

@@ -57,13 +57,22 @@ pub(crate) fn issue(
         platform: Some(&body.device.platform),
         name: body.device.name.as_deref(),
     };
-    let wanted = NewLicense::new(cx.now, cx.rng, &device, body.ttl_days)?;
+    issued(cx, body.app_id, &device, body.ttl_days).map(shown)
+}
+
+/// Issues a licence for the caller.
+pub(crate) fn issued(
+    cx: &mut Cx<'_>,
+    app_id: String,
+    device: &DeviceFields<'_>,
+    ttl_days: Option<u32>,
+) -> Result<licenses::Issued, Error> {
+    let wanted = NewLicense::new(cx.now, cx.rng, device, ttl_days)?;
     let (shop, attempt) = (shop(cx), cx.attempt.clone());
-    let issued = cx.write(move |tx, now, origin| {
+    cx.write(move |tx, now, origin| {
         let attempt = attempt.as_ref();
-        licenses::issue(tx, now, origin, &shop, attempt, &body.app_id, wanted)
-    })?;
-    Ok(shown(issued))
+        licenses::issue(tx, now, origin, &shop, attempt, &app_id, wanted)
+    })
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -113,6 +113,7 @@ pub(crate) fn record(
             Via::Key { id, .. } => ("key", Some(id.as_str())),
             Via::Secret { key_id, .. } => ("secret", Some(key_id.as_str())),
             Via::Issuer { identity, .. } => ("issuer", Some(identity.as_str())),
+            Via::Program => ("machine", None),
         },
     };
     let user_id = match &origin.principal {

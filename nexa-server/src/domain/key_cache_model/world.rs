@@ -179,6 +179,7 @@ fn key(digest: [u8; 32], usage: Arc<Usage>) -> CheckedKey {
         is_numbered: false,
         remaining: None,
         allowed_ips: Box::new([]),
+        metadata: None,
         usage,
         derived: OnceLock::new(),
     }

@@ -221,6 +221,7 @@ fn checked(cache: &KeyCache, policy: &KeyPolicy, found: Candidate) -> Result<Che
         is_numbered: key.remaining.is_some(),
         remaining: key.remaining,
         allowed_ips: stored_blocks(key.allowed_ips.as_deref())?,
+        metadata: key.metadata.map(String::into_boxed_str),
         derived: OnceLock::new(),
         id: key.id,
         tenant_id: key.tenant_id,

@@ -32,6 +32,7 @@ pub(crate) struct NewLicense {
 
 /// A licence that is recorded; nobody may see the token before its COMMIT is durable.
 pub(crate) struct Issued {
+    pub(crate) jti: String,
     pub(crate) token: String,
     pub(crate) expires_at: UnixMillis,
     /// The status of the first answer, where this is that answer once more.
@@ -96,6 +97,7 @@ pub(super) fn once(
 ) -> Result<Issued, Error> {
     let (tenant_id, _) = origin.principal.in_tenant()?;
     let issued = |signed: IssuedLicense, replayed| Issued {
+        jti: signed.jti,
         token: signed.token,
         expires_at: signed.expires_at.into(),
         replayed,

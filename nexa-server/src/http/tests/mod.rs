@@ -176,9 +176,7 @@ impl Server {
         });
         let (stop, stopped) = oneshot::channel();
         let shared = Arc::new(Shared::new(sample, limits).unwrap());
-        let done = runtime.spawn(listen(listener, shared, async {
-            drop(stopped.await)
-        }));
+        let done = runtime.spawn(listen(listener, shared, async { drop(stopped.await) }));
         Self {
             address,
             doors,

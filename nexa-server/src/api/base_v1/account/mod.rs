@@ -70,18 +70,7 @@ pub(crate) fn register(
         description: body.description.as_deref(),
         referral_code: body.referral_code.as_deref(),
     };
-    let services = cx.services;
-    let new = NewAgent::new(
-        cx.now,
-        cx.rng,
-        &services.agents,
-        &services.key_policy,
-        &fields,
-    )?;
-    let tariff = Arc::clone(&services.tariff);
-    let new = cx.write(move |tx, now, origin| {
-        agents::register(tx, now, origin, &tariff, &new).map(|()| new)
-    })?;
+    let new = registered(cx, &fields)?;
     Ok(Secret(Created(RegisteredAgent {
         api_key: new.api_key.expose().to_owned(),
         api_secret: new.api_secret.expose().to_owned(),
@@ -91,6 +80,15 @@ pub(crate) fn register(
             agent: referral.agent,
         }),
     })))
+}
+
+/// Registers an agent.
+pub(crate) fn registered(cx: &mut Cx<'_>, fields: &AgentFields<'_>) -> Result<NewAgent, Error> {
+    let services = cx.services;
+    let (policy, key_policy) = (&services.agents, &services.key_policy);
+    let new = NewAgent::new(cx.now, cx.rng, policy, key_policy, fields)?;
+    let tariff = Arc::clone(&services.tariff);
+    cx.write(move |tx, now, origin| agents::register(tx, now, origin, &tariff, &new).map(|()| new))
 }
 
 #[derive(Serialize, JsonSchema)]

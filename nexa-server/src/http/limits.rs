@@ -1,0 +1,63 @@
+//! What a listener allows: connections, times, sizes, pools.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+/// What the listener allows.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    /// Open connections, if the system allows as many files. One more makes room for itself where
+    /// a peer owes a request (see `Room`), else it waits.
+    pub(crate) connections: usize,
+    /// From the first byte of a head (or the accept) to the end of the head.
+    pub(crate) header_timeout: Duration,
+    /// From the end of the head to the end of the body.
+    pub(crate) body_timeout: Duration,
+    /// Between an answer and the first byte of the next request.
+    pub(crate) idle_timeout: Duration,
+    /// Without the peer taking a single byte of an answer.
+    pub(crate) write_stall_timeout: Duration,
+    /// Request line and header fields, in bytes; at least 8,192.
+    pub(crate) head_bytes: usize,
+    /// For requests in flight when the server stops.
+    pub(crate) drain_timeout: Duration,
+    /// Requests on the blocking pool at once; the runtime must have as many blocking threads.
+    pub(crate) blocking_max: usize,
+    /// Requests that wait for the blocking pool; more are refused.
+    pub(crate) waiting_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            write_stall_timeout: Duration::from_secs(30),
+            head_bytes: 16 << 10,
+            drain_timeout: Duration::from_secs(20),
+            blocking_max: 256,
+            waiting_max: 1_024,
+        }
+    }
+}
+
+impl Limits {
+    pub(super) fn check(&self) -> io::Result<()> {
+        // What hyper demands of a read buffer, and tokio of a semaphore.
+        let fits = self.head_bytes >= 8_192
+            && (1..=Semaphore::MAX_PERMITS.min(u32::MAX as usize)).contains(&self.connections)
+            && self.blocking_max >= 1
+            && self.blocking_max.saturating_add(self.waiting_max) <= Semaphore::MAX_PERMITS;
+        match fits {
+            true => Ok(()),
+            false => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{self:?}"),
+            )),
+        }
+    }
+}
