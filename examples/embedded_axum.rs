@@ -18,6 +18,8 @@ use axum::{Extension, Router};
 use nexa_server::{Config, KeyFacts, NewKey, Nexa, Overrides};
 use tokio::net::TcpListener;
 
+type AnyError = Box<dyn Error + Send + Sync>;
+
 /// The service's own routes; everything else is Nexa's.
 fn app(nexa: &Nexa) -> Router {
     // The scope rules of the configuration decide, and they know /api/v1/trading-signals: it needs the scope `signals`.
@@ -65,7 +67,7 @@ async fn signals(Extension(facts): Extension<Option<KeyFacts>>) -> String {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), AnyError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let config = Config::load(
@@ -88,7 +90,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Opens the folder, and makes a customer with a key.
-fn opened(config: Config) -> Result<(Nexa, String), Box<dyn Error + Send + Sync>> {
+fn opened(config: Config) -> Result<(Nexa, String), AnyError> {
     let nexa = Nexa::open(config)?;
     let customer = nexa.register_agent("Build robot")?.tenant_id;
     let made = (nexa.tenant(customer)).create_key(NewKey::new("ci").scopes(["signals"]))?;
@@ -107,7 +109,7 @@ mod tests {
     use ureq::http::StatusCode;
 
     /// The status and the body.
-    fn ask(url: &str, headers: &[(&str, &str)]) -> Result<(StatusCode, String), Box<dyn Error>> {
+    fn ask(url: &str, headers: &[(&str, &str)]) -> Result<(StatusCode, String), AnyError> {
         let config = ureq::Agent::config_builder().http_status_as_error(false);
         let mut request = ureq::Agent::new_with_config(config.build()).get(url);
         for (name, value) in headers {
@@ -118,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn its_own_routes_want_keys_and_all_else_is_nexas() -> Result<(), Box<dyn Error>> {
+    async fn its_own_routes_want_keys_and_all_else_is_nexas() -> Result<(), AnyError> {
         let folder = tempfile::tempdir()?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -148,9 +150,9 @@ mod tests {
                 ask(&format!("{url}/nowhere"), &[])?,
             ]
             .into();
-            Ok::<_, Box<dyn Error + Send + Sync>>(said)
+            Ok::<_, AnyError>(said)
         });
-        let said = asked.await?.map_err(|error| error.to_string())?;
+        let said = asked.await??;
         drop(stop);
         served.await??;
         let statuses: Vec<u16> = said.iter().map(|(status, _)| status.as_u16()).collect();

@@ -16,6 +16,8 @@ use nexa_server::{Ask, Config, NewKey, NewLicense, Nexa, Overrides};
 use nexa_verify::{Decision, DeviceExpectation, RevocationFeed, Scratch, UnixSeconds, Verifier};
 
 const ISSUER: &str = "https://keys.example.com";
+/// The one app of the sample configuration.
+const APP: &str = "agentyk-engine";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
@@ -49,7 +51,7 @@ fn walk(data: PathBuf) -> Result<(), Box<dyn Error>> {
     tenant.revoke_key(&made.id)?;
     println!("{}", refused(nexa.check_key(made.key.expose(), &ask))?);
 
-    let licence = tenant.issue_license(&NewLicense::new("my-app", "my-laptop", "linux"))?;
+    let licence = tenant.issue_license(&NewLicense::new(APP, "my-laptop", "linux"))?;
     println!(
         "licence {}: {}",
         licence.jti,
@@ -81,7 +83,7 @@ fn allowed(nexa: &Nexa, token: &str) -> Result<&'static str, Box<dyn Error>> {
     let components = [("fingerprint", "my-laptop")];
     let device = DeviceExpectation::Components(&components);
     let feed = RevocationFeed::read(&revoked)?;
-    let verifier = Verifier::new(&keys, ISSUER, "my-app", device)?.with_revocations(&feed);
+    let verifier = Verifier::new(&keys, ISSUER, APP, device)?.with_revocations(&feed);
     let mut scratch = Scratch::new();
     let report = verifier.check(now()?, token.as_bytes(), &mut scratch);
     Ok(match report.decision() {
@@ -130,7 +132,7 @@ mod tests {
         };
         let nexa = Nexa::open(Config::load(None, overrides)?)?;
         let tenant = nexa.tenant(nexa.register_agent("Build robot")?.tenant_id);
-        let licence = tenant.issue_license(&NewLicense::new("my-app", "my-laptop", "linux"))?;
+        let licence = tenant.issue_license(&NewLicense::new(APP, "my-laptop", "linux"))?;
         assert_eq!(allowed(&nexa, &licence.token)?, "allowed");
         tenant.revoke_license(&licence.jti, None)?;
         assert_eq!(allowed(&nexa, &licence.token)?, "denied");

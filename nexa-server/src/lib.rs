@@ -7,7 +7,16 @@
 //! - **One server**: accounts, keys, licences and forward authorization for a gateway, over one SQLite
 //!   file. What was answered with success survives a power cut.
 //!
-//! This crate is the server and the binary `nexa`. The rules of keys and tokens stand in `nexa-core`.
+//! This crate is the server and the binary `nexa`, with two front doors. The rules of keys and tokens stand in `nexa-core`.
+//!
+//! # In your own process
+//! [`Nexa`] opens a data folder without a socket: [`Nexa::check_key`] judges a key, [`Tenant`] makes and revokes keys and
+//! licences, [`Nexa::call`] is the whole HTTP API as a function, and [`Nexa::handle`] mounts it in a hyper or axum server,
+//! beside routes that [`Nexa::authorize`] guards by the scope rules. `examples/embedded_keys.rs` and
+//! `examples/embedded_axum.rs` show both.
+//!
+//! # With a port of its own
+//! [`Server`] is a [`Nexa`] and a listener: what `nexa serve` runs.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,6 +29,11 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # What is public
+//! Types of `hyper` 1 (and so of `http` 1 and `bytes` 1), of `nexa-core` and of `tracing` (a level) stand in signatures; nothing
+//! else does. Enums and structs with public fields may grow (`#[non_exhaustive]`), except [`Overrides`], which is to be filled with
+//! `..Overrides::default()`.
 
 mod api;
 mod app;

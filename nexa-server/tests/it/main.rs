@@ -14,6 +14,7 @@ mod cli_credits;
 mod cli_tenants;
 mod documents;
 mod harness;
+mod in_process;
 mod issuer;
 mod mail;
 #[allow(dead_code, reason = "unit tests share it, and use the rest")]
