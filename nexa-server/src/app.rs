@@ -164,7 +164,7 @@ impl App {
             Err(Error::NotInMemory) => None,
             Err(error) => Some(Err(api::error::render(
                 error.into(),
-                Dialect::Gateway,
+                Dialect::Nexgent,
                 head,
             ))),
         }

@@ -199,8 +199,8 @@ impl Nexa {
     /// `trusted_proxies`. It needs a tokio runtime, for keys that memory does not know.
     ///
     /// # Errors
-    /// An answer to send: 401, 403, 429 and so on with the documented body, 403 where no rule covers the path, 400 for a path
-    /// that a router may read in another way or for two credentials.
+    /// An answer to send, with the documented body: 401, 403 (also where no rule covers the path, or a router may read it in
+    /// another way), 429, 400 for two credentials, 503.
     ///
     /// # Security
     /// Ask before the request is routed, with the path that the router sees.
