@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 use subtle::ConstantTimeEq;
 
 /// SHA-256 of a whole key, prefix included.
@@ -34,6 +34,37 @@ impl KeyDigest {
     #[inline]
     pub fn of(presented: &[u8]) -> Self {
         Self(Sha256::digest(presented).into())
+    }
+
+    /// The digest of a key of which only the SHA-512 is known, as of one that another program has issued: SHA-256 over
+    /// a mark and those 64 bytes. It is compared with [`KeyDigest::of_by_sha512`].
+    ///
+    /// ```
+    /// use nexa_core::KeyDigest;
+    ///
+    /// let theirs = b"\xdd\xaf\x35\xa1\x93\x61\x7a\xba\xcc\x41\x73\x49\xae\x20\x41\x31\x12\xe6\xfa\x4e\x89\xa9\x7e\xa2\
+    ///     \x0a\x9e\xee\xe6\x4b\x55\xd3\x9a\x21\x92\x99\x2a\x27\x4f\xc1\xa8\x36\xba\x3c\x23\xa3\xfe\xeb\xbd\x45\x4d\
+    ///     \x44\x23\x64\x3c\xe8\x0e\x2a\x9a\xc9\x4f\xa5\x4c\xa4\x9f";
+    /// assert_eq!(KeyDigest::from_sha512(theirs), KeyDigest::of_by_sha512(b"abc"));
+    /// assert_ne!(KeyDigest::from_sha512(theirs), KeyDigest::of(b"abc"));
+    /// ```
+    #[must_use]
+    pub fn from_sha512(hash: &[u8; 64]) -> Self {
+        /// 0xFF is in no text, so that whoever has only the hash cannot present what has this digest.
+        const MARK: &[u8] = b"nexa key by sha-512\xff";
+        Self(
+            Sha256::new()
+                .chain_update(MARK)
+                .chain_update(hash)
+                .finalize()
+                .into(),
+        )
+    }
+
+    /// The digest of a key as it was presented, as [`KeyDigest::from_sha512`] makes it of the key's SHA-512.
+    #[must_use]
+    pub fn of_by_sha512(presented: &[u8]) -> Self {
+        Self::from_sha512(&Sha512::digest(presented).into())
     }
 
     /// Whether `presented` is the key this digest was made of. Allocates nothing.

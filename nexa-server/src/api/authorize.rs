@@ -147,7 +147,7 @@ fn decide(
         Some(Credential::Key(key)) => key,
     };
     let authority = cx.authority();
-    let key = authority.key(cx.now, &presented)?;
+    let key = authority.key(cx.now, presented)?;
     // Only a caller with a valid key learns what the rules say.
     let (rule, environments) = match demand.transpose()? {
         Some(Demand::Key {

@@ -11,7 +11,7 @@ use super::key_questions::{self, WantedEnvironment};
 use super::route::Cx;
 use crate::domain::Error;
 use crate::domain::access_tokens::{self, OpenToken};
-use crate::domain::keys::{self, Ask, Environments};
+use crate::domain::keys::{self, Ask, Environments, Presented};
 use crate::domain::principal::{Member, Via};
 use crate::domain::sessions;
 use crate::gate::credential;
@@ -106,7 +106,7 @@ pub(crate) fn revoke(
         }
         return Ok(Uncached(Empty));
     }
-    let presented = KeyDigest::of(token.as_bytes());
+    let presented: Vec<KeyDigest> = Presented::new(&token).digests().collect();
     match cx.weaken(move |tx, now, origin| keys::revoke_presented(tx, now, origin, &presented)) {
         Ok(()) | Err(Error::NotFound { .. }) => Ok(Uncached(Empty)),
         Err(error) => Err(error),
@@ -139,12 +139,12 @@ fn key_state(
     environments: Environments,
 ) -> Result<Option<TokenState>, Error> {
     let services = cx.services;
-    let digest = KeyDigest::of(presented.as_bytes());
-    let mut found = cx.authority().find(&digest)?;
+    let presented = Presented::new(presented);
+    let mut found = cx.authority().find(presented)?;
     // The uses that are left stand in the store alone.
     if found.as_ref().is_some_and(|key| key.is_numbered) {
         let (store, cache) = (&services.store, &services.cache);
-        found = keys::find_presented(store, cache, &services.key_policy, &digest)?;
+        found = keys::find_presented(store, cache, &services.key_policy, presented)?;
     }
     let ask = Ask {
         address,

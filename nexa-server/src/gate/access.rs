@@ -8,7 +8,9 @@ use super::credential::{self, Credential};
 use super::license_token;
 use super::limit::Limiter;
 use crate::domain::key_cache::{CheckedKey, KeyCache};
-use crate::domain::keys::{self, Admission, Ask, Environments, KeyPolicy, KeyRefusal};
+use crate::domain::keys::{
+    self, Admission, Ask, Environments, KeyPolicy, KeyRefusal, Presented,
+};
 use crate::domain::principal::{Member, Principal, Via};
 use crate::domain::server_keys::KeyRing;
 use crate::domain::{Error, access_tokens, operators};
@@ -105,11 +107,11 @@ pub(crate) fn caller(
                 false => Err(OPERATOR_ONLY),
             }
         }
-        Credential::Key(presented) => match authority.operator(&presented)? {
+        Credential::Key(presented) => match authority.operator(presented.digest())? {
             Some(key_id) if takes_operators => Ok(Caller::of(Principal::Operator { key_id })),
             Some(_) => Err(MEMBER_ONLY),
             None => {
-                let key = authority.key(now, &presented)?;
+                let key = authority.key(now, presented)?;
                 match takes_members {
                     true => authority.owner(now, access, key, address),
                     false => Err(OPERATOR_ONLY),
@@ -170,8 +172,11 @@ impl Authority<'_> {
     ///
     /// # Errors
     /// `NotInMemory` when the store would have to be asked and may not be.
-    pub(crate) fn find(&self, presented: &KeyDigest) -> Result<Option<Arc<CheckedKey>>, Error> {
-        match self.cache.find(presented) {
+    pub(crate) fn find(&self, presented: Presented<'_>) -> Result<Option<Arc<CheckedKey>>, Error> {
+        let mut remembered = presented
+            .digests()
+            .filter_map(|digest| self.cache.find(&digest));
+        match remembered.next() {
             Some(key) => Ok(Some(key)),
             None if self.may_block => {
                 keys::find_presented(self.store, self.cache, self.policy, presented)
@@ -187,7 +192,7 @@ impl Authority<'_> {
     pub(crate) fn key(
         &self,
         now: UnixMillis,
-        presented: &KeyDigest,
+        presented: Presented<'_>,
     ) -> Result<Arc<CheckedKey>, Error> {
         let key = self.find(presented)?.ok_or(Error::KeyInvalid)?;
         key.stands(now)?;

@@ -4,7 +4,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
-use nexa_core::KeyDigest;
 use zeroize::Zeroizing;
 
 use crate::domain::Error;
@@ -14,7 +13,8 @@ use crate::http::{form_decode, pick};
 pub(crate) struct Client {
     /// As it was sent: a key, or the id of one.
     pub(crate) id: Zeroizing<String>,
-    pub(crate) secret: KeyDigest,
+    /// As it was sent.
+    pub(crate) secret: Zeroizing<String>,
 }
 
 /// Takes the client from HTTP Basic or from the members of the body.
@@ -39,10 +39,7 @@ pub(crate) fn presented(
             "must be the one in Authorization",
         )),
         (Some(client), _, None) => Ok(Some(client)),
-        (None, Some(id), Some(secret)) => Ok(Some(Client {
-            id,
-            secret: KeyDigest::of(secret.as_bytes()),
-        })),
+        (None, Some(id), Some(secret)) => Ok(Some(Client { id, secret })),
         // A client that says who it is and proves nothing.
         (None, Some(_), None) => Err(Error::ClientInvalid),
         (None, None, Some(_)) => Err(Error::invalid("client_id", "required")),
@@ -69,7 +66,7 @@ pub(super) fn basic(headers: &HeaderMap) -> Result<Option<Client>, Error> {
         .map(|part| form_decode(part).map(|decoded| Zeroizing::new(decoded.into_owned())));
     Ok(Some(Client {
         id: id.ok_or(Error::ClientInvalid)?,
-        secret: KeyDigest::of(secret.ok_or(Error::ClientInvalid)?.as_bytes()),
+        secret: secret.ok_or(Error::ClientInvalid)?,
     }))
 }
 
@@ -96,7 +93,7 @@ mod tests {
         presented(&headers, id.map(str::to_owned), secret.map(str::to_owned))
             .map(|client| {
                 client.map(|client| {
-                    assert_eq!(client.secret, KeyDigest::of(b"a secret"));
+                    assert_eq!(*client.secret, "a secret");
                     client.id.to_string()
                 })
             })

@@ -2,16 +2,16 @@
 
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
-use nexa_core::KeyDigest;
 use zeroize::Zeroizing;
 
 use crate::domain::Error;
+use crate::domain::keys::Presented;
 use crate::http::pick;
 
 /// What the caller presented. Nothing about it has been checked.
-pub(crate) enum Credential {
-    /// Of an API key or an operator key: nothing below the gate needs the key itself.
-    Key(KeyDigest),
+pub(crate) enum Credential<'h> {
+    /// An API key or an operator key.
+    Key(Presented<'h>),
     /// What looks like a JWS: an access token or a licence token.
     Token(Zeroizing<String>),
 }
@@ -22,7 +22,7 @@ pub(crate) enum Credential {
 ///
 /// # Errors
 /// `TwoCredentials` when a carrier stands twice or two carriers disagree; `KeyInvalid` for what cannot be a credential.
-pub(crate) fn presented(headers: &HeaderMap) -> Result<Option<Credential>, Error> {
+pub(crate) fn presented(headers: &HeaderMap) -> Result<Option<Credential<'_>>, Error> {
     let [header_key, authorization] =
         pick(headers, ["x-api-key", "authorization"]).map_err(|_| Error::TwoCredentials)?;
     let header_key = header_key.map(visible).transpose()?;
@@ -47,7 +47,7 @@ pub(crate) fn presented(headers: &HeaderMap) -> Result<Option<Credential>, Error
     if secret.len() > KEY_MAX || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::KeyInvalid);
     }
-    Ok(Some(Credential::Key(KeyDigest::of(secret.as_bytes()))))
+    Ok(Some(Credential::Key(Presented::new(secret))))
 }
 
 /// Bytes outside visible ASCII cannot be a credential.
@@ -77,6 +77,8 @@ pub(crate) fn is_token_shaped(secret: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use nexa_core::KeyDigest;
+
     use super::*;
 
     fn read(pairs: &[(&'static str, &str)]) -> Result<Option<String>, Error> {
@@ -85,8 +87,8 @@ mod tests {
             headers.append(*name, HeaderValue::from_str(value).unwrap());
         }
         Ok(presented(&headers)?.map(|credential| match credential {
-            Credential::Key(digest) => {
-                assert_eq!(digest, KeyDigest::of(b"nex_abc"));
+            Credential::Key(key) => {
+                assert_eq!(*key.digest(), KeyDigest::of(b"nex_abc"));
                 "key nex_abc".to_owned()
             }
             Credential::Token(token) => format!("token {}", token.as_str()),

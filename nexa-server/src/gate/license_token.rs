@@ -33,10 +33,10 @@ pub(super) fn caller(
             }
             Err(error) => Err(error),
         },
-        Credential::Key(presented) => match authority.operator(&presented)? {
+        Credential::Key(presented) => match authority.operator(presented.digest())? {
             Some(_) => Err(LICENSE_ONLY),
             None => authority
-                .key(now, &presented)
+                .key(now, presented)
                 .and_then(|_| Err(LICENSE_ONLY)),
         },
     }

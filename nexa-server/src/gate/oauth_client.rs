@@ -9,7 +9,7 @@ use super::client::Client;
 use super::limit::Limit;
 use crate::domain::agent_tokens::AgentClient;
 use crate::domain::audit::Origin;
-use crate::domain::keys::{self, Ask, Environments};
+use crate::domain::keys::{self, Ask, Environments, Presented};
 use crate::domain::principal::{KeyPower, Principal};
 use crate::domain::{Error, agent_tokens};
 use crate::time::UnixMillis;
@@ -32,14 +32,15 @@ impl Authority<'_> {
             Error::KeyInvalid => Error::ClientInvalid,
             error => error,
         };
-        if let Some(key_id) = self.operator(&client.secret)? {
+        let secret = Presented::new(&client.secret);
+        if let Some(key_id) = self.operator(secret.digest())? {
             return match (key_id == *client.id, takes_operators) {
                 (false, _) => Err(Error::ClientInvalid),
                 (true, false) => Err(MEMBER_ONLY),
                 (true, true) => Ok(Caller::of(Principal::Operator { key_id })),
             };
         }
-        if let Some(key) = self.find(&client.secret)? {
+        if let Some(key) = self.find(secret)? {
             return match key.id == *client.id {
                 true => self.owner(now, access, key, address).map_err(refused),
                 false => Err(Error::ClientInvalid),
@@ -75,22 +76,22 @@ impl Authority<'_> {
         origin: &Origin,
         client: &Client,
     ) -> Result<AgentClient, Error> {
-        let id = KeyDigest::of(client.id.as_bytes());
+        let id = Presented::new(&client.id);
         let ask = Ask {
             address: origin.address,
             environments: Environments::Live,
             requirements: &[],
         };
-        let found = self.find(&id)?;
+        let found = self.find(id)?;
         let Some(key) = found.filter(|key| keys::judge(now, key, &ask).is_ok()) else {
-            self.count_refusal(now, origin, &id)?;
+            self.count_refusal(now, origin, id.digest())?;
             return Err(Error::ClientInvalid);
         };
         let matched = self
             .store
-            .read(|tx| agent_tokens::client(tx, &key, &client.secret));
+            .read(|tx| agent_tokens::client(tx, &key, Presented::new(&client.secret).digest()));
         if let Err(Error::ClientInvalid) = matched {
-            self.count_refusal(now, origin, &id)?;
+            self.count_refusal(now, origin, id.digest())?;
             let origin = origin.clone();
             self.store
                 .write(move |tx| agent_tokens::record_refusal(tx, now, &origin, &key))?;

@@ -12,7 +12,7 @@ use super::listing::{self, KeyFilter, Whose};
 use super::terms::{KeyChanges, KeyPolicy};
 use super::{NOUN, matching, record};
 use crate::store::Tx;
-use crate::store::api_keys::{self, ApiKey};
+use crate::store::api_keys::{self, ApiKey, Candidate};
 use crate::store::users;
 use crate::time::UnixMillis;
 
@@ -143,9 +143,9 @@ pub(crate) fn revoke_presented(
     tx: &Tx<'_>,
     now: UnixMillis,
     origin: &Origin,
-    presented: &KeyDigest,
+    presented: &[KeyDigest],
 ) -> Result<((), Weakened), Error> {
-    let found = matching(tx, presented)?.ok_or(Error::NotFound { noun: NOUN })?;
+    let found = matching_any(tx, presented)?.ok_or(Error::NotFound { noun: NOUN })?;
     if found.value_expires_at.is_none() {
         return delete(tx, now, origin, Whose::Managed, &found.key.id);
     }
@@ -159,6 +159,16 @@ pub(crate) fn revoke_presented(
     api_keys::delete_value(tx, &found.digest)?;
     record(tx, now, origin, Act::KeyValueEnded, &key)?;
     Ok(((), Weakened::Values(vec![found.digest])))
+}
+
+/// The stored key that is known by one of the digests of what was presented.
+fn matching_any(tx: &Tx<'_>, digests: &[KeyDigest]) -> Result<Option<Candidate>, Error> {
+    for digest in digests {
+        if let Some(found) = matching(tx, digest)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// Deletes a key; answers the digests of its values.

@@ -9,6 +9,7 @@ use super::super::error::Error;
 use super::super::key_cache::{CheckedKey, KeyCache};
 use super::super::key_usage::{RateLimit, RateState, Usage};
 use super::super::principal::{KeyPower, Role};
+use super::presented::Presented;
 use super::terms::{Environment, Environments, KeyPolicy, stored_blocks};
 use crate::store::api_keys::{self, ApiKey, Candidate};
 use crate::store::{Store, Tx};
@@ -58,22 +59,28 @@ pub(crate) fn find_presented(
     store: &Store,
     cache: &KeyCache,
     policy: &KeyPolicy,
-    presented: &KeyDigest,
+    presented: Presented<'_>,
 ) -> Result<Option<Arc<CheckedKey>>, Error> {
-    cache.read_through(presented, || {
-        let found = store.read(|tx| matching(tx, presented))?;
-        found
-            .map(|found| checked(cache, policy, found).map(Arc::new))
-            .transpose()
-    })
+    for digest in presented.digests() {
+        let found = cache.read_through(&digest, || {
+            let found = store.read(|tx| matching(tx, &digest))?;
+            found
+                .map(|found| checked(cache, policy, found).map(Arc::new))
+                .transpose()
+        })?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
-/// The stored key whose value was presented, compared in constant time.
-pub(crate) fn matching(tx: &Tx<'_>, presented: &KeyDigest) -> Result<Option<Candidate>, Error> {
-    let candidates = api_keys::candidates(tx, &presented.to_bytes())?;
+/// The stored key whose value has that digest, compared in constant time.
+pub(crate) fn matching(tx: &Tx<'_>, digest: &KeyDigest) -> Result<Option<Candidate>, Error> {
+    let candidates = api_keys::candidates(tx, &digest.to_bytes())?;
     Ok(candidates
         .into_iter()
-        .find(|candidate| KeyDigest::from_bytes(candidate.digest).matches(presented)))
+        .find(|candidate| KeyDigest::from_bytes(candidate.digest).matches(digest)))
 }
 
 /// Whether a key may do what is asked, by everything that does not change with its use.

@@ -3,6 +3,7 @@
 mod change;
 mod check;
 mod listing;
+mod presented;
 mod terms;
 
 pub(crate) use change::{
@@ -14,6 +15,7 @@ pub(crate) use check::{
     stands_for_its_owner,
 };
 pub(crate) use listing::{KeyFilter, Whose, find, list};
+pub(crate) use presented::Presented;
 pub(crate) use terms::{Environment, Environments, Expiry, KeyChanges, KeyPolicy, KeyTerms};
 
 use nexa_core::{KeyDigest, KeyFormat, PlainKey, uuid_v7};

@@ -16,7 +16,7 @@ use super::super::super::route::Cx;
 use crate::domain::Error;
 use crate::domain::key_cache::CheckedKey;
 use crate::domain::key_usage::RateState;
-use crate::domain::keys::{self, Admission, Ask, Environments, KeyRefusal};
+use crate::domain::keys::{self, Admission, Ask, Environments, KeyRefusal, Presented};
 use crate::http::extract::Body;
 use crate::http::reply::{Ok200, Secret};
 use crate::time::UnixMillis;
@@ -88,8 +88,8 @@ struct RateShape {
 }
 
 /// A question that has been read, and the key that it is about.
-struct Asked {
-    presented: KeyDigest,
+struct Asked<'q> {
+    presented: Presented<'q>,
     requirement: Requirement,
     cost: u64,
     address: Option<IpAddr>,
@@ -104,7 +104,7 @@ pub(crate) fn verify(
 ) -> Result<Secret<Ok200<OneOrMany<Verdict>>>, Error> {
     let answer = match questions {
         OneOrMany::One(question) => {
-            let mut verdicts = answer(cx, [Asked::read(question)].into_iter())?;
+            let mut verdicts = answer(cx, [Asked::read(&question)].into_iter())?;
             OneOrMany::One(
                 verdicts
                     .pop()
@@ -115,7 +115,7 @@ pub(crate) fn verify(
             return Err(Error::invalid("body", format!("at most {KEYS_MAX} keys")));
         }
         OneOrMany::Many(questions) => {
-            let asked = questions.into_iter().enumerate().map(|(place, question)| {
+            let asked = questions.iter().enumerate().map(|(place, question)| {
                 Asked::read(question).map_err(|error| error.in_item(place))
             });
             OneOrMany::Many(answer(cx, asked)?)
@@ -124,16 +124,16 @@ pub(crate) fn verify(
     Ok(Secret(Ok200(answer)))
 }
 
-fn answer(
+fn answer<'q>(
     cx: &Cx<'_>,
-    asked: impl Iterator<Item = Result<Asked, Error>>,
+    asked: impl Iterator<Item = Result<Asked<'q>, Error>>,
 ) -> Result<Vec<Verdict>, Error> {
     let authority = cx.authority();
     let asked = asked
         .map(|asked| {
             let mut asked = asked?;
             asked.key = authority
-                .find(&asked.presented)?
+                .find(asked.presented)?
                 .filter(|key| cx.origin.principal.knows_of(&key.tenant_id, &key.user_id));
             // The uses that are left stand in the store alone. Nothing may be counted before it is sure that
             // this call will not run again there.
@@ -146,7 +146,7 @@ fn answer(
                     &services.store,
                     &services.cache,
                     &services.key_policy,
-                    &asked.presented,
+                    asked.presented,
                 )?;
             }
             Ok(asked)
@@ -183,7 +183,7 @@ fn answer(
 /// Takes the numbered uses of all keys that have passed so far, in one write.
 fn spend(
     cx: &Cx<'_>,
-    asked: &[Asked],
+    asked: &[Asked<'_>],
     counted: &mut [Result<Admission, KeyRefusal>],
 ) -> Result<(), Error> {
     let (mut places, mut costs) = (Vec::new(), Vec::new());
@@ -217,15 +217,15 @@ fn spend(
     Ok(())
 }
 
-impl Asked {
-    fn read(question: Question) -> Result<Self, Error> {
+impl<'q> Asked<'q> {
+    fn read(question: &'q Question) -> Result<Self, Error> {
         let scopes = question.scopes.iter().flatten().map(|scope| {
             Scope::parse(scope)
                 .map(Requirement::Scope)
                 .map_err(|error| Error::invalid("scopes", error.to_string()))
         });
         Ok(Self {
-            presented: KeyDigest::of(question.key.as_bytes()),
+            presented: Presented::new(&question.key),
             requirement: Requirement::All(scopes.collect::<Result<_, _>>()?),
             cost: question.cost.unwrap_or(1).into(),
             address: key_questions::address(question.address.as_deref())?,
