@@ -106,6 +106,7 @@ impl App {
                 slow: Permits::new(2, 64),
                 outbound: Permits::new(8, 64),
                 webhook: Permits::new(2, 32),
+                bulk: Permits::new(2, 16),
                 erasing: Pace::default(),
                 mail_due: Notify::new(),
                 payments_due: Notify::new(),
@@ -301,14 +302,16 @@ impl App {
 
     /// Where a request is to run, and how long its body may be.
     pub(crate) fn plan(&self, head: &Parts) -> Plan {
-        let run = match self.route(head).map_or(Lane::Memory, |route| route.lane) {
-            Lane::Memory => Run::Inline,
-            Lane::Store | Lane::Slow | Lane::Outbound | Lane::Webhook => Run::Blocking,
+        /// A thousand lines of an import, unless they are unusually long.
+        const BULK_BYTES: usize = 1 << 20;
+        let (run, body_limit) = match self.route(head).map_or(Lane::Memory, |route| route.lane) {
+            Lane::Memory => (Run::Inline, self.body_bytes),
+            Lane::Store | Lane::Slow | Lane::Outbound | Lane::Webhook => {
+                (Run::Blocking, self.body_bytes)
+            }
+            Lane::Bulk => (Run::Blocking, self.body_bytes.max(BULK_BYTES)),
         };
-        Plan {
-            run,
-            body_limit: self.body_bytes,
-        }
+        Plan { run, body_limit }
     }
 
     fn route(&self, head: &Parts) -> Option<&Route> {

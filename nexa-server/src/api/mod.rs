@@ -236,6 +236,11 @@ pub(crate) fn routes() -> Vec<Route> {
         Route { method: delete(), path: "/api/operator/keys/{id}", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "Delete an operator key", handler: handler(operator::keys::delete) },
 
+        Route { method: post(), path: "/api/operator/api-keys/import", access: Operator, limits: &[], lane: Lane::Bulk, replays: None, dialect: Dialect::Agentyk,
+            summary: "Import keys that another program has issued, by their hashes", handler: handler(operator::api_keys::import::import) },
+        Route { method: get(), path: "/api/operator/api-keys/export", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
+            summary: "Export keys by their hashes", handler: handler(operator::api_keys::export::export) },
+
         Route { method: get(), path: "/api/operator/apps", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "List apps and their terms", handler: handler(operator::apps::list) },
         Route { method: get(), path: "/api/operator/apps/{id}", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,

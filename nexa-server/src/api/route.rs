@@ -72,6 +72,9 @@ pub(crate) enum Lane {
     /// As `Outbound`, for what anybody can have asked of the payment provider: strangers and a provider that is slow keep none
     /// of those waiting who want to pay.
     Webhook,
+    /// As `Slow`, for many things at once: longer bodies, longer transactions, and permits of its own, so that nobody waits
+    /// long for the writer.
+    Bulk,
 }
 
 /// What every call shares.
@@ -100,6 +103,7 @@ pub(crate) struct Services {
     pub(crate) slow: Permits,
     pub(crate) outbound: Permits,
     pub(crate) webhook: Permits,
+    pub(crate) bulk: Permits,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) letters: Letters,
     /// `None`: no money is taken.
@@ -261,6 +265,7 @@ where
                 Lane::Slow => Some(cx.services.slow.enter()?),
                 Lane::Outbound => Some(cx.services.outbound.enter()?),
                 Lane::Webhook => Some(cx.services.webhook.enter()?),
+                Lane::Bulk => Some(cx.services.bulk.enter()?),
                 Lane::Memory | Lane::Store => None,
             };
             let answer = f(cx, decoded);

@@ -12,6 +12,7 @@ mod io;
 mod json;
 pub(crate) mod json_stream;
 mod limits;
+pub(crate) mod lines;
 mod listen;
 pub(crate) mod media_type;
 pub(crate) mod openapi;

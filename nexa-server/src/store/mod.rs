@@ -126,6 +126,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         version: 13,
+        version: 13,
         sql: include_str!("sql/0013_events.sql"),
+    },
+    Migration {
+        version: 14,
+        sql: include_str!("sql/0014_imported_keys.sql"),
     },
 ];

@@ -1,5 +1,6 @@
 //! `/api/operator/*`: for whoever runs this server.
 
+pub(super) mod api_keys;
 pub(super) mod apps;
 pub(super) mod audit;
 pub(super) mod keys;

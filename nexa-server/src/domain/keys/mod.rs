@@ -2,6 +2,7 @@
 
 mod change;
 mod check;
+mod import;
 mod listing;
 mod presented;
 mod terms;
@@ -13,6 +14,9 @@ pub(crate) use change::{
 pub(crate) use check::{
     Admission, Ask, KeyRefusal, find_presented, is_limited, judge, matching, power, spend, stands,
     stands_for_its_owner,
+};
+pub(crate) use import::{
+    ForeignFields, ForeignKey, HashForm, ImportMode, Imported, exported, import, record_export,
 };
 pub(crate) use listing::{KeyFilter, Whose, find, list};
 pub(crate) use presented::Presented;

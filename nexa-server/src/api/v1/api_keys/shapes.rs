@@ -116,7 +116,7 @@ pub(crate) struct ListedKey {
 /// What a key carries beyond name and scopes: there only where it was set.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Carried {
+pub(crate) struct Carried {
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<UnixMillis>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,7 +218,7 @@ impl From<ApiKey> for KeyDetails {
 }
 
 impl Carried {
-    fn of(key: &ApiKey) -> Self {
+    pub(crate) fn of(key: &ApiKey) -> Self {
         Self {
             expires_at: key.expires_at,
             rate_limit: key
@@ -259,10 +259,11 @@ impl From<EnvironmentName> for Environment {
 }
 
 /// A JSON object as it is stored.
-pub(super) fn encoded(object: &Map<String, Value>) -> String {
+pub(crate) fn encoded(object: &Map<String, Value>) -> String {
     serde_json::to_string(object).expect("a map with text keys can be written")
 }
 
-fn words(text: &str) -> Vec<String> {
+/// The words of a list that is stored as one text.
+pub(crate) fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }

@@ -1,5 +1,12 @@
 //! Rows of API keys and of their digests.
 
+mod values;
+
+pub(crate) use values::{
+    delete_expired_values, delete_value, digests, has_expired_values, is_current_value,
+    replace_value, tenant_of_value,
+};
+
 use super::digest::DigestColumns;
 use super::{Row, StoreError, Tx};
 use crate::time::UnixMillis;
@@ -64,6 +71,15 @@ pub(crate) struct Selection<'a> {
     pub(crate) before: Option<&'a str>,
 }
 
+/// A key with what it is found by, and its owner's address if that is known to be theirs.
+pub(crate) struct ExportedKey {
+    pub(crate) key: ApiKey,
+    pub(crate) digest: [u8; 32],
+    /// What the digest was made of, if it is not the SHA-256 of the key.
+    pub(crate) sha512: Option<[u8; 64]>,
+    pub(crate) owner_email: Option<String>,
+}
+
 /// What is known of a key's use.
 #[derive(Clone, Debug)]
 pub(crate) struct Use {
@@ -96,8 +112,30 @@ macro_rules! selected {
     };
 }
 
+/// What [`export`] reads beside the columns of a key, after the one of id `?1`.
+macro_rules! exported {
+    () => {
+        ", api_key_digests.head, api_key_digests.tail, api_key_digests.sha512,
+           CASE WHEN users.email_verified_at_ms IS NOT NULL THEN users.email_given END
+         FROM api_keys
+         JOIN api_key_digests ON api_key_digests.key_id = api_keys.id AND api_key_digests.expires_at_ms IS NULL
+         JOIN users ON users.id = api_keys.user_id
+         WHERE api_keys.id > ?1 "
+    };
+}
+
 /// Adds a key with the digest of its value.
 pub(crate) fn insert(tx: &Tx<'_>, key: &ApiKey, digest: &[u8; 32]) -> Result<(), StoreError> {
+    insert_foreign(tx, key, digest, None)
+}
+
+/// As [`insert`], of a key that another program has issued; with its SHA-512, where that is what the digest is made of.
+pub(crate) fn insert_foreign(
+    tx: &Tx<'_>,
+    key: &ApiKey,
+    digest: &[u8; 32],
+    sha512: Option<&[u8; 64]>,
+) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO api_keys (id, tenant_id, user_id, name, prefix, scopes, expires_at_ms, created_at_ms, state,
              environment, rate_limit, rate_window_s, remaining, allowed_ips, metadata)
@@ -120,7 +158,7 @@ pub(crate) fn insert(tx: &Tx<'_>, key: &ApiKey, digest: &[u8; 32]) -> Result<(),
             key.metadata.as_deref().into(),
         ],
     )?;
-    insert_digest(tx, &key.id, digest)
+    values::insert(tx, &key.id, digest, sha512)
 }
 
 /// Writes what may change in a key: everything but ids, environment, values and what is counted.
@@ -172,6 +210,37 @@ pub(crate) fn candidates(tx: &Tx<'_>, digest: &[u8; 32]) -> Result<Vec<Candidate
     )
 }
 
+/// Keys after the one of that id with the values that no others have replaced, in the order of their ids: of a tenant, or of
+/// all.
+pub(crate) fn export(
+    tx: &Tx<'_>,
+    tenant_id: Option<&str>,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<ExportedKey>, StoreError> {
+    let read = |row: &Row<'_>| {
+        Ok(ExportedKey {
+            key: read(row)?,
+            digest: DigestColumns::read(row, COLUMNS, COLUMNS + 1)?,
+            sha512: row.optional_array(COLUMNS + 2)?,
+            owner_email: row.optional_text(COLUMNS + 3)?,
+        })
+    };
+    let (after, limit) = (after.unwrap_or_default().into(), limit.into());
+    match tenant_id {
+        None => tx.all(
+            concat!("SELECT ", columns!(), exported!(), "ORDER BY api_keys.id LIMIT ?2"),
+            &[after, limit],
+            read,
+        ),
+        Some(tenant_id) => tx.all(
+            concat!("SELECT ", columns!(), exported!(), "AND api_keys.tenant_id = ?3 ORDER BY api_keys.id LIMIT ?2"),
+            &[after, limit, tenant_id.into()],
+            read,
+        ),
+    }
+}
+
 pub(crate) fn find(tx: &Tx<'_>, tenant_id: &str, id: &str) -> Result<Option<ApiKey>, StoreError> {
     tx.optional(
         concat!(
@@ -190,7 +259,7 @@ pub(crate) fn list(
     selection: &Selection<'_>,
     limit: u32,
 ) -> Result<Vec<ApiKey>, StoreError> {
-    let values = selection.values(None, limit);
+    let values = selection.bound(None, limit);
     tx.all(concat!("SELECT ", columns!(), selected!()), &values, read)
 }
 
@@ -201,85 +270,10 @@ pub(crate) fn ids(
     spared: Option<&str>,
     limit: u32,
 ) -> Result<Vec<String>, StoreError> {
-    let values = selection.values(spared, limit);
+    let values = selection.bound(spared, limit);
     tx.all(concat!("SELECT id", selected!()), &values, |row| {
         row.text(0)
     })
-}
-
-/// The digests under which a key is found.
-pub(crate) fn digests(tx: &Tx<'_>, id: &str) -> Result<Vec<[u8; 32]>, StoreError> {
-    tx.all(
-        "SELECT head, tail FROM api_key_digests WHERE key_id = ?1",
-        &[id.into()],
-        |row| DigestColumns::read(row, 0, 1),
-    )
-}
-
-/// Whether the value of that key whose digest begins with `head` is the one that no other has replaced.
-pub(crate) fn is_current_value(tx: &Tx<'_>, id: &str, head: u64) -> Result<bool, StoreError> {
-    let found = tx.optional(
-        "SELECT 1 FROM api_key_digests WHERE key_id = ?1 AND head = ?2 AND expires_at_ms IS NULL",
-        &[id.into(), head.cast_signed().into()],
-        |_| Ok(()),
-    )?;
-    Ok(found.is_some())
-}
-
-/// Gives a key another value. The present one goes on passing until `old_until`, or is gone; any older one is.
-pub(crate) fn replace_value(
-    tx: &Tx<'_>,
-    id: &str,
-    prefix: &str,
-    digest: &[u8; 32],
-    old_until: Option<UnixMillis>,
-) -> Result<(), StoreError> {
-    tx.execute(
-        "DELETE FROM api_key_digests WHERE key_id = ?1 AND (?2 IS NULL OR expires_at_ms IS NOT NULL)",
-        &[id.into(), old_until.map(UnixMillis::ms).into()],
-    )?;
-    tx.execute(
-        "UPDATE api_key_digests SET expires_at_ms = ?2 WHERE key_id = ?1",
-        &[id.into(), old_until.map(UnixMillis::ms).into()],
-    )?;
-    tx.execute(
-        "UPDATE api_keys SET prefix = ?2 WHERE id = ?1",
-        &[id.into(), prefix.into()],
-    )?;
-    insert_digest(tx, id, digest)
-}
-
-/// Whether a replaced value's time is over.
-pub(crate) fn has_expired_values(tx: &Tx<'_>, now: UnixMillis) -> Result<bool, StoreError> {
-    let found = tx.optional(
-        "SELECT 1 FROM api_key_digests WHERE expires_at_ms <= ?1 LIMIT 1",
-        &[now.ms().into()],
-        |_| Ok(()),
-    )?;
-    Ok(found.is_some())
-}
-
-/// Removes replaced values whose time is over, at most `limit`; answers how many.
-pub(crate) fn delete_expired_values(
-    tx: &Tx<'_>,
-    now: UnixMillis,
-    limit: u32,
-) -> Result<usize, StoreError> {
-    tx.execute(
-        "DELETE FROM api_key_digests WHERE (head, tail) IN
-             (SELECT head, tail FROM api_key_digests WHERE expires_at_ms <= ?1 LIMIT ?2)",
-        &[now.ms().into(), limit.into()],
-    )
-}
-
-/// Removes one value of a key.
-pub(crate) fn delete_value(tx: &Tx<'_>, digest: &[u8; 32]) -> Result<(), StoreError> {
-    let columns = DigestColumns::of(digest);
-    tx.execute(
-        "DELETE FROM api_key_digests WHERE head = ?1 AND tail = ?2",
-        &[columns.head.into(), columns.tail.as_slice().into()],
-    )?;
-    Ok(())
 }
 
 /// Removes a key and its digests.
@@ -335,7 +329,7 @@ pub(crate) fn record_use(tx: &Tx<'_>, collected: &Use) -> Result<(), StoreError>
 }
 
 impl<'a> Selection<'a> {
-    fn values(&self, spared: Option<&'a str>, limit: u32) -> [super::tx::Value<'a>; 9] {
+    fn bound(&self, spared: Option<&'a str>, limit: u32) -> [super::tx::Value<'a>; 9] {
         [
             self.tenant_id.into(),
             self.user_id.into(),
@@ -348,19 +342,6 @@ impl<'a> Selection<'a> {
             limit.into(),
         ]
     }
-}
-
-fn insert_digest(tx: &Tx<'_>, id: &str, digest: &[u8; 32]) -> Result<(), StoreError> {
-    let columns = DigestColumns::of(digest);
-    tx.execute(
-        "INSERT INTO api_key_digests (head, tail, key_id) VALUES (?1, ?2, ?3)",
-        &[
-            columns.head.into(),
-            columns.tail.as_slice().into(),
-            id.into(),
-        ],
-    )?;
-    Ok(())
 }
 
 const fn state(is_enabled: bool) -> &'static str {
@@ -423,7 +404,12 @@ mod tests {
                 ] {
                     tx.execute(sql, &[])?;
                 }
-                insert_digest(tx, "k", &digest)
+                let columns = DigestColumns::of(&digest);
+                tx.execute(
+                    "INSERT INTO api_key_digests (head, tail, key_id) VALUES (?1, ?2, 'k')",
+                    &[columns.head.into(), columns.tail.as_slice().into()],
+                )?;
+                Ok(())
             })
             .unwrap();
         drop(first);
