@@ -67,9 +67,19 @@ pub(super) fn read_signing_key(path: &Path) -> Result<SigningKey, Failure> {
 /// Of a line longer than `max` bytes, the first `max + 1` are passed on: enough to see that it is too long.
 pub(super) fn each_line(
     max: usize,
+    each: impl FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    each_line_of(io::stdin().lock(), "standard input", max, each)
+}
+
+/// As [`each_line`], of an input that has that name in errors.
+pub(super) fn each_line_of(
+    mut input: impl BufRead,
+    name: &str,
+    max: usize,
     mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut input = io::stdin().lock();
+    let unreadable = |error: io::Error| Failure::Usage(format!("{name}: {error}"));
     let mut line = Vec::with_capacity(max + 2);
     loop {
         line.clear();
@@ -102,8 +112,4 @@ pub(super) fn each_token(
     } else {
         each(token.as_bytes())
     }
-}
-
-fn unreadable(error: io::Error) -> Failure {
-    Failure::Usage(format!("standard input: {error}"))
 }

@@ -1,4 +1,4 @@
-//! `nexa key new|hash|check`.
+//! `nexa key new|hash|check|import|export`.
 
 use clap::{Args, Subcommand};
 use nexa_core::{KeyDigest, KeyFormat, KeyShape, PlainKey};
@@ -6,6 +6,8 @@ use serde_json::json;
 
 use super::exit::{Exit, Failure};
 use super::input::each_line;
+use super::key_export::KeyExport;
+use super::key_import::KeyImport;
 use super::output::print_line;
 use crate::serve::rng;
 
@@ -43,6 +45,11 @@ enum KeyCommand {
         #[arg(long, value_name = "HEX")]
         sha256: Option<String>,
     },
+    /// Give a running server keys that another program has issued, of which only hashes are known: JSON Lines, or one hash a
+    /// line. Exit code 1 when some lines were refused; all others are imported. It can be run again: what is there stays.
+    Import(KeyImport),
+    /// Print all keys of a running server by their hashes, as JSON Lines that import reads.
+    Export(KeyExport),
 }
 
 impl Key {
@@ -51,6 +58,8 @@ impl Key {
             KeyCommand::New { prefix, json } => new(prefix, json),
             KeyCommand::Hash => hash(),
             KeyCommand::Check { prefix, sha256 } => check(prefix, sha256.as_deref()),
+            KeyCommand::Import(import) => import.run(),
+            KeyCommand::Export(export) => export.run(),
         }
     }
 }

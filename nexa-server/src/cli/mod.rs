@@ -10,6 +10,8 @@ mod exit;
 mod input;
 mod jwks;
 mod key;
+mod key_export;
+mod key_import;
 mod keyset;
 mod license;
 mod license_issue;
@@ -42,7 +44,7 @@ struct Cli {
 enum Command {
     /// Run the server.
     Serve(serve::Serve),
-    /// Make, hash and check API keys, without a server.
+    /// Make, hash and check API keys, without a server; import and export the hashes of a running one.
     Key(key::Key),
     /// Ask for, issue, verify and inspect licences.
     License(license::License),

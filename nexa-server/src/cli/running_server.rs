@@ -1,13 +1,15 @@
 //! What subcommands ask a running server.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use nexa_core::{PlainKey, check_issuer};
 use serde_json::Value;
+use ureq::Body;
 use ureq::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use ureq::http::{HeaderValue, Method, Request, StatusCode, Uri, request};
+use ureq::http::{HeaderValue, Method, Request, Response, StatusCode, Uri, request};
 
 use super::exit::Failure;
 use super::input::{DOCUMENT_MAX, read_text};
@@ -37,8 +39,34 @@ impl RunningServer {
         body: Option<&Value>,
         read: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<T, Failure> {
-        self.operate(method, path, body, read)?
-            .ok_or_else(|| Failure::usage("name the running server: --server URL"))
+        self.operate(method, path, body, read)?.ok_or_else(unnamed)
+    }
+
+    /// As [`tell`](Self::tell), with lines of JSON as the body.
+    pub(super) fn post_lines<T>(
+        &self,
+        path: &str,
+        lines: Vec<u8>,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Result<T, Failure> {
+        let (url, request) = self.operation(Method::POST, path)?.ok_or_else(unnamed)?;
+        let request = request.header(CONTENT_TYPE, "application/x-ndjson");
+        let answer = send(&url, request, lines)?;
+        let body = answer.json();
+        read(&body).ok_or_else(|| answer.refused(&body))
+    }
+
+    /// Copies an answer of any length to `output`, as it comes.
+    pub(super) fn download(&self, path: &str, output: &mut impl Write) -> Result<(), Failure> {
+        let (url, request) = self.operation(Method::GET, path)?.ok_or_else(unnamed)?;
+        let mut response = respond(&url, request, Vec::new())?;
+        if response.status() != StatusCode::OK {
+            let answer = Answer::read(&url, response)?;
+            return Err(answer.refused(&answer.json()));
+        }
+        let failed = |error| Failure::Failed(format!("{url}: {error}"));
+        io::copy(&mut response.body_mut().as_reader(), output).map_err(failed)?;
+        output.flush().map_err(failed)
     }
 
     /// Sends a request without a body and hands the JSON of its answer to `read`; `None` without --server. What `read`
@@ -59,6 +87,22 @@ impl RunningServer {
         body: Option<&Value>,
         read: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<Option<T>, Failure> {
+        let Some((url, request)) = self.operation(method, path)? else {
+            return Ok(None);
+        };
+        let request = request.header(CONTENT_TYPE, "application/json");
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let answer = send(&url, request, body.into_bytes())?;
+        let body = answer.json();
+        read(&body).map(Some).ok_or_else(|| answer.refused(&body))
+    }
+
+    /// A request with the operator key, and where it goes; `None` without --server.
+    fn operation(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<Option<(String, request::Builder)>, Failure> {
         let Some(url) = self.url(path)? else {
             return Ok(None);
         };
@@ -69,12 +113,7 @@ impl RunningServer {
         };
         let key = operator_key_header(key.trim())?;
         let request = Request::builder().method(method).uri(&url);
-        let request = request
-            .header("X-API-Key", key)
-            .header(CONTENT_TYPE, "application/json");
-        let answer = send(&url, request, body.map(Value::to_string))?;
-        let body = answer.json();
-        read(&body).map(Some).ok_or_else(|| answer.refused(&body))
+        Ok(Some((url, request.header("X-API-Key", key))))
     }
 
     /// Reads a public document of that media type, without the operator key and past caches; `None` without --server.
@@ -85,7 +124,7 @@ impl RunningServer {
         let ask = || {
             let request = Request::builder().uri(&url);
             let request = request.header(ACCEPT, media_type);
-            send(&url, request.header(CACHE_CONTROL, "no-cache"), None)
+            send(&url, request.header(CACHE_CONTROL, "no-cache"), Vec::new())
         };
         let mut answer = ask()?;
         // There may be more documents than the server answers in a minute.
@@ -116,6 +155,27 @@ struct Answer {
 }
 
 impl Answer {
+    fn read(url: &str, mut response: Response<Body>) -> Result<Self, Failure> {
+        let limit = u64::try_from(DOCUMENT_MAX).unwrap_or(u64::MAX);
+        let body = response.body_mut().with_config().limit(limit);
+        let body = body
+            .read_to_vec()
+            .map_err(|error| Failure::Failed(format!("{url}: {error}")))?;
+        let header = |name| {
+            response
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        Ok(Self {
+            url: url.to_owned(),
+            status: response.status(),
+            media_type: header(CONTENT_TYPE).map(str::to_owned),
+            retry_after_s: header(RETRY_AFTER).and_then(|seconds| seconds.parse().ok()),
+            body,
+        })
+    }
+
     /// How long to wait before asking again, where the server says that it would answer then.
     fn wait(&self) -> Option<Duration> {
         const WAIT_MAX_S: u64 = 300;
@@ -138,35 +198,24 @@ impl Answer {
     }
 }
 
-fn send(url: &str, request: request::Builder, body: Option<String>) -> Result<Answer, Failure> {
-    let failed = |error: ureq::Error| Failure::Failed(format!("{url}: {error}"));
+fn unnamed() -> Failure {
+    Failure::usage("name the running server: --server URL")
+}
+
+fn send(url: &str, request: request::Builder, body: Vec<u8>) -> Result<Answer, Failure> {
+    Answer::read(url, respond(url, request, body)?)
+}
+
+fn respond(url: &str, request: request::Builder, body: Vec<u8>) -> Result<Response<Body>, Failure> {
     let agent = ureq::Agent::new_with_config(
         ureq::Agent::config_builder()
             .http_status_as_error(false)
             .build(),
     );
-    let request = request
-        .body(body.unwrap_or_default())
-        .map_err(ureq::Error::from);
-    let mut response = request
+    let request = request.body(body).map_err(ureq::Error::from);
+    request
         .and_then(|request| agent.run(request))
-        .map_err(failed)?;
-    let limit = u64::try_from(DOCUMENT_MAX).unwrap_or(u64::MAX);
-    let body = response.body_mut().with_config().limit(limit);
-    let body = body.read_to_vec().map_err(failed)?;
-    let header = |name| {
-        response
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
-    Ok(Answer {
-        url: url.to_owned(),
-        status: response.status(),
-        media_type: header(CONTENT_TYPE).map(str::to_owned),
-        retry_after_s: header(RETRY_AFTER).and_then(|seconds| seconds.parse().ok()),
-        body,
-    })
+        .map_err(|error| Failure::Failed(format!("{url}: {error}")))
 }
 
 /// A URL that a request can be sent to.

@@ -1,7 +1,7 @@
 //! Brings in keys that another program has issued, of which only a hash is known, and hands out the hashes of all.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use base64::Engine;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -149,7 +149,12 @@ pub(crate) fn import(
         let digest = key.hash.digest();
         let became = match admitted(tx, policy, &mut owners, &digest, &key) {
             Ok(Some(owned)) if mode == ImportMode::Write => {
-                let row = ApiKey { tenant_id: owned.tenant_id, user_id: owned.user_id, scopes: owned.scopes, ..key.row };
+                let row = ApiKey {
+                    tenant_id: owned.tenant_id,
+                    user_id: owned.user_id,
+                    scopes: owned.scopes,
+                    ..key.row
+                };
                 api_keys::insert_foreign(tx, &row, &digest.to_bytes(), key.hash.sha512())?;
                 tenants.insert(row.tenant_id);
                 Ok(Imported::Added)
@@ -228,9 +233,8 @@ pub(crate) fn exported(
         if has_ended {
             return None;
         }
-        let page = store.read(|tx| {
-            api_keys::export(tx, tenant_id.as_deref(), last.as_deref(), PAGE)
-        });
+        let page =
+            store.read(|tx| api_keys::export(tx, tenant_id.as_deref(), last.as_deref(), PAGE));
         match page.as_ref().map(|page| page.last()) {
             Ok(Some(exported)) => last = Some(exported.key.id.clone()),
             Ok(None) | Err(_) => has_ended = true,
@@ -244,10 +248,22 @@ impl HashForm {
     /// `Invalid` for `hash`.
     fn read(self, text: &str) -> Result<ForeignHash, Error> {
         let (hash, rule) = match self {
-            Self::Sha256Hex => (hex(text).map(ForeignHash::Sha256), "must be 64 hexadecimal digits"),
-            Self::Sha256Base64 => (base64(text).map(ForeignHash::Sha256), "must be 32 bytes in base64"),
-            Self::Sha512Hex => (hex(text).map(ForeignHash::Sha512), "must be 128 hexadecimal digits"),
-            Self::Sha512Base64 => (base64(text).map(ForeignHash::Sha512), "must be 64 bytes in base64"),
+            Self::Sha256Hex => (
+                hex(text).map(ForeignHash::Sha256),
+                "must be 64 hexadecimal digits",
+            ),
+            Self::Sha256Base64 => (
+                base64(text).map(ForeignHash::Sha256),
+                "must be 32 bytes in base64",
+            ),
+            Self::Sha512Hex => (
+                hex(text).map(ForeignHash::Sha512),
+                "must be 128 hexadecimal digits",
+            ),
+            Self::Sha512Base64 => (
+                base64(text).map(ForeignHash::Sha512),
+                "must be 64 bytes in base64",
+            ),
         };
         hash.ok_or_else(|| Error::invalid("hash", rule))
     }
@@ -288,8 +304,9 @@ impl OwnerName {
         let found = match self {
             Self::Id(id) => users::find(tx, id)?,
             // Anybody can register with an address that is not theirs, and must not get the keys of whose it is.
-            Self::Address(normal) => users::find_by_email(tx, normal)?
-                .filter(|user| user.email_verified_at.is_some()),
+            Self::Address(normal) => {
+                users::find_by_email(tx, normal)?.filter(|user| user.email_verified_at.is_some())
+            }
         };
         Ok(found.filter(|user| user.is_active))
     }
@@ -326,7 +343,11 @@ fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     if digits.len() != 2 * N {
         return None;
     }
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
     let mut bytes = [0; N];
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
         let [high, low] = pair else { return None };
@@ -337,8 +358,8 @@ fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// Of either alphabet (RFC 4648 §4 and §5), with padding or without.
 fn base64<const N: usize>(text: &str) -> Option<[u8; N]> {
-    const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    const LENIENT: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     const EITHER: [GeneralPurpose; 2] = [
         GeneralPurpose::new(&STANDARD, LENIENT),
         GeneralPurpose::new(&URL_SAFE, LENIENT),
@@ -358,15 +379,42 @@ mod tests {
         assert_eq!(read(HashForm::Sha256Hex, &"aB".repeat(32)), Ok(hash(0xab)));
         let plus = format!("{}8=", "+".repeat(42));
         let dash = format!("{}8", "-".repeat(42));
-        assert_eq!(read(HashForm::Sha256Base64, &plus), read(HashForm::Sha256Base64, &dash));
+        assert_eq!(
+            read(HashForm::Sha256Base64, &plus),
+            read(HashForm::Sha256Base64, &dash)
+        );
         assert!(read(HashForm::Sha256Base64, &plus).is_ok());
         for (form, text, rule) in [
-            (HashForm::Sha256Hex, "ab".repeat(64), "hash: must be 64 hexadecimal digits"),
-            (HashForm::Sha256Hex, format!("{}g", "a".repeat(63)), "hash: must be 64 hexadecimal digits"),
-            (HashForm::Sha256Hex, format!("{}é", "a".repeat(62)), "hash: must be 64 hexadecimal digits"),
-            (HashForm::Sha256Base64, "ab".repeat(32), "hash: must be 32 bytes in base64"),
-            (HashForm::Sha512Hex, "ab".repeat(32), "hash: must be 128 hexadecimal digits"),
-            (HashForm::Sha512Base64, plus, "hash: must be 64 bytes in base64"),
+            (
+                HashForm::Sha256Hex,
+                "ab".repeat(64),
+                "hash: must be 64 hexadecimal digits",
+            ),
+            (
+                HashForm::Sha256Hex,
+                format!("{}g", "a".repeat(63)),
+                "hash: must be 64 hexadecimal digits",
+            ),
+            (
+                HashForm::Sha256Hex,
+                format!("{}é", "a".repeat(62)),
+                "hash: must be 64 hexadecimal digits",
+            ),
+            (
+                HashForm::Sha256Base64,
+                "ab".repeat(32),
+                "hash: must be 32 bytes in base64",
+            ),
+            (
+                HashForm::Sha512Hex,
+                "ab".repeat(32),
+                "hash: must be 128 hexadecimal digits",
+            ),
+            (
+                HashForm::Sha512Base64,
+                plus,
+                "hash: must be 64 bytes in base64",
+            ),
         ] {
             assert_eq!(read(form, &text), Err(rule.to_owned()), "{text}");
         }

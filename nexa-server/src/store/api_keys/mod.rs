@@ -229,12 +229,22 @@ pub(crate) fn export(
     let (after, limit) = (after.unwrap_or_default().into(), limit.into());
     match tenant_id {
         None => tx.all(
-            concat!("SELECT ", columns!(), exported!(), "ORDER BY api_keys.id LIMIT ?2"),
+            concat!(
+                "SELECT ",
+                columns!(),
+                exported!(),
+                "ORDER BY api_keys.id LIMIT ?2"
+            ),
             &[after, limit],
             read,
         ),
         Some(tenant_id) => tx.all(
-            concat!("SELECT ", columns!(), exported!(), "AND api_keys.tenant_id = ?3 ORDER BY api_keys.id LIMIT ?2"),
+            concat!(
+                "SELECT ",
+                columns!(),
+                exported!(),
+                "AND api_keys.tenant_id = ?3 ORDER BY api_keys.id LIMIT ?2"
+            ),
             &[after, limit, tenant_id.into()],
             read,
         ),

@@ -70,8 +70,7 @@ pub(crate) fn export(
         keys::record_export(tx, now, origin, tenant_id.as_deref())
     })?;
     let pages = keys::exported(&cx.services.store, query.tenant);
-    let shown = pages.map(|page| {
-        page.map(|rows| rows.into_iter().map(ExportedKey::from).collect())
-    });
+    let shown =
+        pages.map(|page| page.map(|rows| rows.into_iter().map(ExportedKey::from).collect()));
     Ok(Secret(LineStream::new(shown)))
 }

@@ -120,9 +120,9 @@ pub(crate) fn import(
     }
     let policy = cx.services.key_policy.clone();
     let became = match query.dry_run {
-        Some(true) => cx.read(|tx| {
-            keys::import(tx, cx.now, &cx.origin, &policy, keys, ImportMode::Try)
-        })?,
+        Some(true) => {
+            cx.read(|tx| keys::import(tx, cx.now, &cx.origin, &policy, keys, ImportMode::Try))?
+        }
         Some(false) | None => cx.write(move |tx, now, origin| {
             keys::import(tx, now, origin, &policy, keys, ImportMode::Write)
         })?,
@@ -131,7 +131,10 @@ pub(crate) fn import(
         match became {
             Ok(Imported::Added) => report.imported += 1,
             Ok(Imported::Known) => report.known += 1,
-            Err(error) => report.refused.push(RefusedLine { line, error: sentence(error)? }),
+            Err(error) => report.refused.push(RefusedLine {
+                line,
+                error: sentence(error)?,
+            }),
         }
     }
     report.refused.sort_by_key(|refused| refused.line);
@@ -139,7 +142,11 @@ pub(crate) fn import(
 }
 
 impl ImportedKey {
-    fn checked(self, cx: &mut Cx<'_>, algorithm: Option<HashAlgorithm>) -> Result<ForeignKey, Error> {
+    fn checked(
+        self,
+        cx: &mut Cx<'_>,
+        algorithm: Option<HashAlgorithm>,
+    ) -> Result<ForeignKey, Error> {
         let form = self.algorithm.or(algorithm).ok_or_else(|| {
             Error::invalid("algorithm", "required: in the line or for all of them")
         })?;

@@ -15,10 +15,8 @@ use crate::domain::keys::{self, Expiry, KeyChanges, KeyFields, KeyFilter, KeyTer
 use crate::http::extract::{Body, OptionalBody, Path, Query};
 use crate::http::reply::{Created, Ok200, Secret, Success};
 use crate::time::UnixMillis;
+pub(crate) use shapes::{Carried, EnvironmentName, KeyDetails, RateLimitShape, encoded, words};
 use shapes::{CreatedKey, KeyChange, KeyCreation, ListedKey};
-pub(crate) use shapes::{
-    Carried, EnvironmentName, KeyDetails, RateLimitShape, encoded, words,
-};
 
 pub(crate) fn create(
     cx: &mut Cx<'_>,
