@@ -11,6 +11,7 @@ mod api;
 mod audit;
 mod cli;
 mod cli_credits;
+mod cli_key_import;
 mod cli_tenants;
 mod documents;
 mod harness;
