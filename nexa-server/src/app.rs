@@ -107,6 +107,8 @@ impl App {
                 outbound: Permits::new(8, 64),
                 webhook: Permits::new(2, 32),
                 bulk: Permits::new(2, 16),
+                leak: Permits::new(1, 8),
+                leak_report_keys: config.leak_report_keys.clone(),
                 erasing: Pace::default(),
                 mail_due: Notify::new(),
                 payments_due: Notify::new(),
@@ -304,12 +306,19 @@ impl App {
     pub(crate) fn plan(&self, head: &Parts) -> Plan {
         /// A thousand lines of an import, unless they are unusually long.
         const BULK_BYTES: usize = 1 << 20;
+        /// Ten thousand matches.
+        const LEAK_BYTES: usize = 4 << 20;
         let (run, body_limit) = match self.route(head).map_or(Lane::Memory, |route| route.lane) {
             Lane::Memory => (Run::Inline, self.body_bytes),
             Lane::Store | Lane::Slow | Lane::Outbound | Lane::Webhook => {
                 (Run::Blocking, self.body_bytes)
             }
             Lane::Bulk => (Run::Blocking, self.body_bytes.max(BULK_BYTES)),
+            // Nobody could sign a report where there are no keys.
+            Lane::Leak if self.services.leak_report_keys.is_empty() => {
+                (Run::Blocking, self.body_bytes)
+            }
+            Lane::Leak => (Run::Blocking, self.body_bytes.max(LEAK_BYTES)),
         };
         Plan { run, body_limit }
     }

@@ -16,6 +16,7 @@ mod healthz;
 mod issuer_keys;
 mod key_questions;
 pub(crate) mod keys;
+mod leaks;
 pub(crate) mod licenses;
 mod oauth;
 mod oauth_error;
@@ -162,6 +163,9 @@ pub(crate) fn routes() -> Vec<Route> {
             summary: "Whether a key or an access token is active, and what it may do", handler: handler(oauth::introspect) },
         Route { method: post(), path: "/api/oauth/revoke", access: OauthMember, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Oauth,
             summary: "Delete the API key, or end the session, whose token is sent", handler: handler(oauth::revoke) },
+
+        Route { method: post(), path: "/api/leaks/github", access: Public, limits: &[Limit::LeakReportPerAddress], lane: Lane::Leak, replays: None, dialect: Dialect::Agentyk,
+            summary: "Report tokens that were found in public, as GitHub's secret scanning does", handler: handler(leaks::github::report) },
 
         Route { method: None, path: "/api/authorize", access: CallersKey, limits: &[], lane: Lane::Memory, replays: None, dialect: Dialect::Gateway,
             summary: "Decide on a request that a gateway describes in headers", handler: handler(authorize::by_headers) },

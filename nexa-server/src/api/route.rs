@@ -22,6 +22,7 @@ use crate::domain::idempotency::Attempt;
 use crate::domain::key_cache::{KeyCache, Weakened};
 use crate::domain::key_usage::RateState;
 use crate::domain::keys::KeyPolicy;
+use crate::domain::leaks::ReportKey;
 use crate::domain::models::Model;
 use crate::domain::principal::{LicenseHolder, Member};
 use crate::domain::rules::ScopeRules;
@@ -75,6 +76,8 @@ pub(crate) enum Lane {
     /// As `Slow`, for many things at once: longer bodies, longer transactions, and permits of its own, so that nobody waits
     /// long for the writer.
     Bulk,
+    /// As `Bulk`, for what strangers send: they keep no import waiting.
+    Leak,
 }
 
 /// What every call shares.
@@ -104,6 +107,9 @@ pub(crate) struct Services {
     pub(crate) outbound: Permits,
     pub(crate) webhook: Permits,
     pub(crate) bulk: Permits,
+    pub(crate) leak: Permits,
+    /// Of those who may report leaks.
+    pub(crate) leak_report_keys: Vec<ReportKey>,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) letters: Letters,
     /// `None`: no money is taken.
@@ -266,6 +272,7 @@ where
                 Lane::Outbound => Some(cx.services.outbound.enter()?),
                 Lane::Webhook => Some(cx.services.webhook.enter()?),
                 Lane::Bulk => Some(cx.services.bulk.enter()?),
+                Lane::Leak => Some(cx.services.leak.enter()?),
                 Lane::Memory | Lane::Store => None,
             };
             let answer = f(cx, decoded);

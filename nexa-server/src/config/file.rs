@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::agents::{FileAgents, FileCredits};
 use super::apps::FileApp;
+use super::leaks::FileLeaks;
 use super::mail::FileMail;
 use super::models::FileModel;
 use super::mollie::FileMollie;
@@ -63,6 +64,8 @@ pub(super) struct File {
     pub(super) rules: Vec<FileRule>,
     #[serde(default)]
     pub(super) trusted_issuers: Vec<FileTrustedIssuer>,
+    #[serde(default)]
+    pub(super) leaks: FileLeaks,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,6 +83,7 @@ pub(super) struct FileLimits {
     status_per_address_a_minute: NonZeroU32,
     payment_per_tenant_an_hour: NonZeroU32,
     webhook_per_address_a_minute: NonZeroU32,
+    leak_report_per_address_a_minute: NonZeroU32,
     pub(super) connections: usize,
     pub(super) body_bytes: usize,
     pub(super) cached_keys: usize,
@@ -103,6 +107,7 @@ impl Default for FileLimits {
             status_per_address_a_minute: const { calls(600) },
             payment_per_tenant_an_hour: const { calls(60) },
             webhook_per_address_a_minute: const { calls(600) },
+            leak_report_per_address_a_minute: const { calls(60) },
             connections: Limits::default().connections,
             body_bytes: 64 * 1024,
             cached_keys: 100_000,
@@ -141,6 +146,7 @@ impl FileLimits {
             status_per_address_a_minute: self.status_per_address_a_minute,
             payment_per_tenant_an_hour: self.payment_per_tenant_an_hour,
             webhook_per_address_a_minute: self.webhook_per_address_a_minute,
+            leak_report_per_address_a_minute: self.leak_report_per_address_a_minute,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod agents;
 mod apps;
 mod file;
+mod leaks;
 mod mail;
 mod models;
 mod mollie;
@@ -20,6 +21,7 @@ use ipnet::IpNet;
 use crate::domain::agents::AgentPolicy;
 use crate::domain::apps::App;
 use crate::domain::keys::KeyPolicy;
+use crate::domain::leaks::ReportKey;
 use crate::domain::models::Model;
 use crate::domain::rules::{Rule, ScopeRules};
 use crate::domain::tariff::Tariff;
@@ -71,6 +73,7 @@ pub struct Config {
     pub(crate) rules: Vec<Rule>,
     /// Each with the place of its keys.
     pub(crate) trusted_issuers: Vec<(TrustedIssuer, Source)>,
+    pub(crate) leak_report_keys: Vec<ReportKey>,
 }
 
 /// Settings that flags and the environment put before the file's.
@@ -217,6 +220,7 @@ impl Config {
             mail: file.mail.checked(mail_url, &links_begin).map_err(refuse)?,
             rules: Vec::new(),
             trusted_issuers: Vec::new(),
+            leak_report_keys: file.leaks.checked().map_err(refuse)?,
         };
         let rules = file
             .rules

@@ -14,6 +14,7 @@ use super::tariff::Tariff;
 use super::{fields, web_url};
 use crate::store::agents::{self, Agent};
 use crate::store::api_keys::ApiKey;
+use crate::store::leaked_values;
 use crate::store::tenants::{self, Tenant};
 use crate::store::users::{self, User};
 use crate::store::{StoreError, Tx};
@@ -276,6 +277,26 @@ pub(crate) fn rotate_secret(
     keys::require_current(member)?;
     agents::replace_secret(tx, &agent.tenant_id, &digest.to_bytes())?;
     record(tx, now, origin, Act::AgentSecretRotated, &agent.tenant_id)
+}
+
+/// Ends a secret that was found where others can read it, and with it every token of it. Whoever manages the agent asks for
+/// another one with its key.
+pub(crate) fn end_leaked_secret(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    tenant_id: &str,
+    digest: &KeyDigest,
+) -> Result<(), Error> {
+    /// Of no secret that anybody could find.
+    const NOBODYS: [u8; 32] = [0; 32];
+    let digest = digest.to_bytes();
+    if agents::tenant_of_secret(tx, &digest)?.as_deref() != Some(tenant_id) {
+        return Ok(());
+    }
+    leaked_values::insert(tx, now, &digest)?;
+    agents::replace_secret(tx, tenant_id, &NOBODYS)?;
+    record(tx, now, origin, Act::AgentSecretLeaked, tenant_id)
 }
 
 /// The member's agent, if it manages it.

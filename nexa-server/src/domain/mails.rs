@@ -7,7 +7,7 @@ use nexa_core::KeyDigest;
 use super::audit::{self, Act, Origin};
 use super::error::Error;
 use super::mailed_tokens::{self, Purpose};
-use super::notices::{self, Told};
+use super::notices::{self, Notice, Told};
 use super::principal::{Principal, Role};
 use super::team;
 use crate::store::mails::{self, Mail};
@@ -122,7 +122,7 @@ pub(crate) fn begin(
         return Ok(Begun::Nothing);
     }
     if let (Some(notice_id), Some(user_id)) = (&mail.notice_id, &mail.user_id) {
-        return to_owner(tx, now, user_id, notice_id);
+        return to_told(tx, now, user_id, notice_id);
     }
     let kind = MailKind::parse(&mail.kind)?;
     let letter = match (&mail.user_id, &mail.invite_id) {
@@ -174,14 +174,21 @@ fn to_user(
     }))
 }
 
-/// Whoever has left the owners since, or has no way in any more, is told nothing.
-fn to_owner(tx: &Tx<'_>, now: UnixMillis, user_id: &str, notice_id: &str) -> Result<Begun, Error> {
-    let owner =
-        reachable(tx, user_id)?.filter(|(user, _)| user.role.as_str() == Role::Owner.as_str());
-    let (Some((_, to)), Some(told)) = (owner, notices::still_told(tx, now, notice_id)?) else {
+/// Whoever has left the owners since, or has no way in any more, is told nothing; what is about somebody's own key is told
+/// to them, whatever their role.
+fn to_told(tx: &Tx<'_>, now: UnixMillis, user_id: &str, notice_id: &str) -> Result<Begun, Error> {
+    let (Some((user, to)), Some(told)) = (
+        reachable(tx, user_id)?,
+        notices::still_told(tx, now, notice_id)?,
+    ) else {
         return Ok(Begun::Nothing);
     };
-    Ok(Begun::Notice { to, told })
+    let is_own =
+        matches!(&told.notice, Notice::KeyLeaked { user_id: Some(id), .. } if *id == user.id);
+    match is_own || user.role == Role::Owner.as_str() {
+        true => Ok(Begun::Notice { to, told }),
+        false => Ok(Begun::Nothing),
+    }
 }
 
 /// An active user with an address.

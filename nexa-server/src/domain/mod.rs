@@ -22,6 +22,7 @@ pub(crate) mod key_cache;
 mod key_cache_model;
 pub(crate) mod key_usage;
 pub(crate) mod keys;
+pub(crate) mod leaks;
 pub(crate) mod license_tokens;
 pub(crate) mod licenses;
 pub(crate) mod mailed_tokens;

@@ -4,6 +4,7 @@ use nexa_core::uuid_v7_from;
 
 use super::error::Error;
 use super::events::{self, Event};
+use crate::store::api_keys::ApiKey;
 use crate::store::notices::{self, NoticeRow};
 use crate::store::{Store, Tx, credits, mails, tenants, users};
 use crate::time::UnixMillis;
@@ -27,6 +28,16 @@ pub(crate) enum Notice {
     TrialEnding {
         app_id: Option<String>,
         ends_at: UnixMillis,
+    },
+    /// A key was found where others can read it, at that URL if it is known, and is dead.
+    KeyLeaked {
+        /// Whose key it was, if that user is to be told; otherwise the owners are.
+        user_id: Option<String>,
+        key_name: String,
+        key_prefix: String,
+        url: Option<String>,
+        /// Only a value that a rotation had replaced has ended, and the key lives.
+        is_replaced: bool,
     },
 }
 
@@ -75,6 +86,33 @@ pub(crate) fn tell_at(
         }
         _ => Ok(()),
     }
+}
+
+/// Tells of a key that was found where others can read it: whose key it was, if its address is known to be read, or else the
+/// owners.
+pub(super) fn tell_of_leak(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    key: &ApiKey,
+    url: Option<&str>,
+    is_replaced: bool,
+) -> Result<(), Error> {
+    let user = users::find(tx, &key.user_id)?.filter(|user| {
+        user.is_active && user.email_verified_at.is_some() && user.email_given.is_some()
+    });
+    let notice = Notice::KeyLeaked {
+        user_id: user.map(|user| user.id),
+        key_name: key.name.clone(),
+        key_prefix: key.prefix.clone(),
+        url: url.map(str::to_owned),
+        is_replaced,
+    };
+    // A key may have had several values that were replaced.
+    let subject = match is_replaced {
+        true => format!("{} {}", key.id, now.ms()),
+        false => key.id.clone(),
+    };
+    tell(tx, now, &key.tenant_id, &subject, &notice)
 }
 
 /// Tells of the end of a trial before it comes. The subject is the app, or the period of the credits. An end that has moved
@@ -155,6 +193,10 @@ fn carry(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<usize, Error> {
         return Ok(0);
     }
     notices::set_carried(tx, now, id)?;
+    if let Some(user_id) = &row.user_id {
+        mails::insert_notice(tx, now, &new_id(tx, now)?, id, user_id)?;
+        return Ok(1);
+    }
     const OWNERS: u32 = 100;
     let mut mails = 0;
     let mut last: Option<String> = None;
@@ -190,7 +232,8 @@ fn has_reason(tx: &Tx<'_>, now: UnixMillis, row: &NoticeRow) -> Result<bool, Err
     match row.notice()? {
         Notice::CreditsLow { .. }
         | Notice::PaymentFailed { .. }
-        | Notice::SubscriptionEnded { .. } => Ok(true),
+        | Notice::SubscriptionEnded { .. }
+        | Notice::KeyLeaked { .. } => Ok(true),
         Notice::TrialEnding { ends_at, .. } if ends_at <= now => Ok(false),
         // Whoever has a plan has no trial of any app.
         Notice::TrialEnding {
@@ -213,6 +256,7 @@ const CREDITS_LOW: &str = "credits_low";
 const PAYMENT_FAILED: &str = "payment_failed";
 const SUBSCRIPTION_ENDED: &str = "subscription_ended";
 const TRIAL_ENDING: &str = "trial_ending";
+const KEY_LEAKED: &str = "key_leaked";
 
 impl NoticeRow {
     fn new(
@@ -234,6 +278,11 @@ impl NoticeRow {
             plan: None,
             app_id: None,
             ends_at: None,
+            user_id: None,
+            key_name: None,
+            key_prefix: None,
+            found_at_url: None,
+            is_replaced: false,
             told_at: now,
             due_at,
             carried_at: None,
@@ -260,6 +309,20 @@ impl NoticeRow {
                 row.ends_at = Some(*ends_at);
                 TRIAL_ENDING
             }
+            Notice::KeyLeaked {
+                user_id,
+                key_name,
+                key_prefix,
+                url,
+                is_replaced,
+            } => {
+                row.user_id.clone_from(user_id);
+                row.key_name = Some(key_name.clone());
+                row.key_prefix = Some(key_prefix.clone());
+                row.found_at_url.clone_from(url);
+                row.is_replaced = *is_replaced;
+                KEY_LEAKED
+            }
         };
         row.kind = kind.to_owned();
         row
@@ -284,6 +347,13 @@ impl NoticeRow {
             TRIAL_ENDING => Notice::TrialEnding {
                 app_id: self.app_id.clone(),
                 ends_at: self.ends_at.ok_or_else(|| self.fault())?,
+            },
+            KEY_LEAKED => Notice::KeyLeaked {
+                user_id: self.user_id.clone(),
+                key_name: self.key_name.clone().ok_or_else(|| self.fault())?,
+                key_prefix: self.key_prefix.clone().ok_or_else(|| self.fault())?,
+                url: self.found_at_url.clone(),
+                is_replaced: self.is_replaced,
             },
             _ => return Err(self.fault()),
         })

@@ -7,6 +7,7 @@ use super::audit::{self, Act, Origin};
 use super::error::Error;
 use super::key_cache::Weakened;
 use crate::store::Tx;
+use crate::store::leaked_values;
 use crate::store::operator_keys::{self, OperatorKey};
 use crate::time::UnixMillis;
 
@@ -76,6 +77,24 @@ pub(crate) fn delete(
     }
     audit::record(tx, now, origin, Act::OperatorKeyDeleted, None, Some(id))?;
     Ok(((), Weakened::Operator))
+}
+
+/// Ends a key that was found where others can read it, unless it is the only one: without any, nobody could run this
+/// server. Answers whether it has ended; the trail notes it either way.
+pub(crate) fn end_leaked(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    id: &str,
+    digest: &KeyDigest,
+) -> Result<(bool, Weakened), Error> {
+    let is_only = operator_keys::list(tx)?.len() <= 1;
+    let has_ended = !is_only && operator_keys::delete(tx, id)?;
+    if has_ended {
+        leaked_values::insert(tx, now, &digest.to_bytes())?;
+    }
+    audit::record(tx, now, origin, Act::OperatorKeyLeaked, None, Some(id))?;
+    Ok((has_ended, Weakened::Operator))
 }
 
 /// The id of the operator key with that digest, if there is one.

@@ -38,6 +38,8 @@ pub(crate) enum Limit {
     PaymentPerTenant,
     /// What the payment provider, or anybody, says has happened.
     WebhookPerAddress,
+    /// What scanners, or anybody, say they have found.
+    LeakReportPerAddress,
 }
 
 /// How many calls each limit allows in its period; the whole allowance may come as one burst.
@@ -55,6 +57,7 @@ pub(crate) struct Allowances {
     pub(crate) status_per_address_a_minute: NonZeroU32,
     pub(crate) payment_per_tenant_an_hour: NonZeroU32,
     pub(crate) webhook_per_address_a_minute: NonZeroU32,
+    pub(crate) leak_report_per_address_a_minute: NonZeroU32,
 }
 
 /// Counts calls. It cannot be flooded: a table has at most [`BUCKETS`] entries, because keys are
@@ -71,7 +74,7 @@ type Table = RateLimiter<u32, DashMapStateStore<u32>, CallClock, NoOpMiddleware<
 const BUCKETS: u64 = 1 << 20;
 
 impl Limit {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::LoginPerAddress,
         Self::LoginPerAccount,
         Self::RegisterPerAddress,
@@ -85,6 +88,7 @@ impl Limit {
         Self::StatusPerAddress,
         Self::PaymentPerTenant,
         Self::WebhookPerAddress,
+        Self::LeakReportPerAddress,
     ];
 
     const fn quota(self, allowances: &Allowances) -> Quota {
@@ -107,6 +111,9 @@ impl Limit {
             Self::StatusPerAddress => Quota::per_minute(allowances.status_per_address_a_minute),
             Self::PaymentPerTenant => Quota::per_hour(allowances.payment_per_tenant_an_hour),
             Self::WebhookPerAddress => Quota::per_minute(allowances.webhook_per_address_a_minute),
+            Self::LeakReportPerAddress => {
+                Quota::per_minute(allowances.leak_report_per_address_a_minute)
+            }
         }
     }
 }
@@ -194,6 +201,7 @@ mod tests {
             status_per_address_a_minute: calls,
             payment_per_tenant_an_hour: calls,
             webhook_per_address_a_minute: calls,
+            leak_report_per_address_a_minute: calls,
         })
     }
 
@@ -212,6 +220,7 @@ mod tests {
                     | Limit::DownloadPerAddress
                     | Limit::StatusPerAddress
                     | Limit::WebhookPerAddress
+                    | Limit::LeakReportPerAddress
             );
             let expected = if is_by_the_minute { 30 } else { 1800 };
             let refused = limiter.check(START, limit, &"a");

@@ -18,6 +18,7 @@ pub(crate) mod media_type;
 pub(crate) mod openapi;
 mod pairs;
 mod pick;
+pub(crate) mod raw_body;
 pub(crate) mod reply;
 mod room;
 pub(crate) mod router;

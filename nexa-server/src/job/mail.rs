@@ -94,6 +94,19 @@ fn tell(
             app: app_id.as_deref(),
             ends_at: *ends_at,
         },
+        Notice::KeyLeaked {
+            user_id: _,
+            key_name,
+            key_prefix,
+            url,
+            is_replaced,
+        } => Letter::KeyLeaked {
+            at,
+            name: key_name,
+            prefix: key_prefix,
+            url: url.as_deref(),
+            is_replaced: *is_replaced,
+        },
     };
     let message = services.letters.write(id, to, &occasion)?;
     services.mailer.send(now, &message)

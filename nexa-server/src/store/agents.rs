@@ -55,6 +55,19 @@ pub(crate) fn find(tx: &Tx<'_>, tenant_id: &str) -> Result<Option<Agent>, StoreE
     )
 }
 
+/// The agent that has that secret.
+pub(crate) fn tenant_of_secret(
+    tx: &Tx<'_>,
+    secret_digest: &[u8; 32],
+) -> Result<Option<String>, StoreError> {
+    let found = tx.all(
+        "SELECT tenant_id FROM agents WHERE secret_digest = ?1 LIMIT 1",
+        &[secret_digest.into()],
+        |row| row.text(0),
+    )?;
+    Ok(found.into_iter().next())
+}
+
 /// Writes what an agent may change of itself.
 pub(crate) fn update(tx: &Tx<'_>, agent: &Agent) -> Result<(), StoreError> {
     tx.execute(

@@ -38,6 +38,7 @@ pub(crate) mod idempotency;
 pub(crate) mod invites;
 pub(crate) mod key_file;
 pub(crate) mod key_sets;
+pub(crate) mod leaked_values;
 pub(crate) mod licenses;
 mod lock;
 pub(crate) mod mailed_tokens;
@@ -126,11 +127,10 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         version: 13,
-        version: 13,
         sql: include_str!("sql/0013_events.sql"),
     },
     Migration {
         version: 14,
-        sql: include_str!("sql/0014_imported_keys.sql"),
+        sql: include_str!("sql/0014_imported_and_leaked_keys.sql"),
     },
 ];

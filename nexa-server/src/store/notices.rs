@@ -15,6 +15,12 @@ pub(crate) struct NoticeRow {
     pub(crate) plan: Option<String>,
     pub(crate) app_id: Option<String>,
     pub(crate) ends_at: Option<UnixMillis>,
+    /// Who is told of a leaked key, if not the owners.
+    pub(crate) user_id: Option<String>,
+    pub(crate) key_name: Option<String>,
+    pub(crate) key_prefix: Option<String>,
+    pub(crate) found_at_url: Option<String>,
+    pub(crate) is_replaced: bool,
     pub(crate) told_at: UnixMillis,
     pub(crate) due_at: UnixMillis,
     pub(crate) carried_at: Option<UnixMillis>,
@@ -23,15 +29,16 @@ pub(crate) struct NoticeRow {
 macro_rules! columns {
     () => {
         "id, tenant_id, kind, subject, left_mc, amount_cents, paid_for, plan, app_id, ends_at_ms, told_at_ms, due_at_ms,
-    carried_at_ms"
+    carried_at_ms, user_id, key_name, key_prefix, found_at_url, is_replaced"
     };
 }
 
 /// Adds a notice that is still to be carried; false when the tenant has that one already or is being erased.
 pub(crate) fn insert(tx: &Tx<'_>, notice: &NoticeRow) -> Result<bool, StoreError> {
     let added = tx.execute(
-        "INSERT INTO notices (id, tenant_id, kind, subject, left_mc, amount_cents, paid_for, plan, app_id, ends_at_ms, told_at_ms, due_at_ms)
-         SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 FROM tenants
+        "INSERT INTO notices (id, tenant_id, kind, subject, left_mc, amount_cents, paid_for, plan, app_id, ends_at_ms, told_at_ms, due_at_ms,
+             user_id, key_name, key_prefix, found_at_url, is_replaced)
+         SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17 FROM tenants
          WHERE id = ?2 AND erasing_since_ms IS NULL AND erased_at_ms IS NULL
          ON CONFLICT (tenant_id, kind, subject) DO NOTHING",
         &[
@@ -47,6 +54,11 @@ pub(crate) fn insert(tx: &Tx<'_>, notice: &NoticeRow) -> Result<bool, StoreError
             notice.ends_at.map(UnixMillis::ms).into(),
             notice.told_at.ms().into(),
             notice.due_at.ms().into(),
+            notice.user_id.as_deref().into(),
+            notice.key_name.as_deref().into(),
+            notice.key_prefix.as_deref().into(),
+            notice.found_at_url.as_deref().into(),
+            notice.is_replaced.into(),
         ],
     )?;
     Ok(added > 0)
@@ -153,5 +165,10 @@ fn read(row: &Row<'_>) -> Result<NoticeRow, StoreError> {
         told_at: UnixMillis::from_ms(row.int(10)?),
         due_at: UnixMillis::from_ms(row.int(11)?),
         carried_at: row.optional_int(12)?.map(UnixMillis::from_ms),
+        user_id: row.optional_text(13)?,
+        key_name: row.optional_text(14)?,
+        key_prefix: row.optional_text(15)?,
+        found_at_url: row.optional_text(16)?,
+        is_replaced: row.int(17)? != 0,
     })
 }

@@ -115,9 +115,9 @@ struct ExportedDevice {
 #[serde(rename_all = "camelCase")]
 struct ExportedNotice {
     id: String,
-    /// `credits_low`, `payment_failed`, `subscription_ended` or `trial_ending`.
+    /// `credits_low`, `payment_failed`, `subscription_ended`, `trial_ending` or `key_leaked`.
     kind: String,
-    /// Which report, payment, subscription, app or period it is about.
+    /// Which report, payment, subscription, app, period or key it is about.
     subject: String,
     /// Of credits that are low, in millicents.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,6 +137,16 @@ struct ExportedNotice {
     /// Of a trial.
     #[serde(skip_serializing_if = "Option::is_none")]
     ends_at: Option<UnixMillis>,
+    /// Of a key that leaked: who is told of it, unless the owners are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_prefix: Option<String>,
+    /// Where that was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found_at_url: Option<String>,
     /// When there was something to tell.
     told_at: UnixMillis,
     /// When it is to be carried.
@@ -252,6 +262,10 @@ impl From<NoticeRow> for ExportedNotice {
             plan: notice.plan,
             app_id: notice.app_id,
             ends_at: notice.ends_at,
+            user_id: notice.user_id,
+            key_name: notice.key_name,
+            key_prefix: notice.key_prefix,
+            found_at_url: notice.found_at_url,
             told_at: notice.told_at,
             due_at: notice.due_at,
             carried_at: notice.carried_at,

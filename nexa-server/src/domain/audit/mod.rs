@@ -24,6 +24,7 @@ pub(crate) enum Act {
     AgentRegistered,
     AgentUpdated,
     AgentSecretRotated,
+    AgentSecretLeaked,
     AgentSecretRefused,
     AgentTokenIssued,
     IdentityExchanged,
@@ -43,9 +44,12 @@ pub(crate) enum Act {
     LicenseRevoked,
     OperatorKeyCreated,
     OperatorKeyDeleted,
+    OperatorKeyLeaked,
     AccountRegisteredAgain,
     KeysDeleted,
     KeysImported,
+    /// Somebody has found it where others can read it; it is dead.
+    KeyLeaked,
     KeysExported,
     LicensesRevoked,
     SessionReused,
@@ -187,6 +191,7 @@ impl Act {
     const fn may_weaken(self) -> bool {
         match self {
             Self::AgentSecretRotated
+            | Self::AgentSecretLeaked
             | Self::SessionEnded
             | Self::SessionReused
             | Self::SessionsEnded
@@ -197,6 +202,7 @@ impl Act {
             | Self::KeyValueEnded
             | Self::KeyDeleted
             | Self::KeysDeleted
+            | Self::KeyLeaked
             | Self::AccountRegisteredAgain
             | Self::PasswordChanged
             | Self::PasswordReset
@@ -220,10 +226,13 @@ impl Act {
             | Self::TenantEnabled
             | Self::UserEnabled
             | Self::KeyCreated
+            | Self::KeysImported
+            | Self::KeysExported
             | Self::LicenseIssued
             | Self::LicenseRevoked
             | Self::OperatorKeyCreated
             | Self::OperatorKeyDeleted
+            | Self::OperatorKeyLeaked
             | Self::LicensesRevoked
             | Self::PasswordRefused
             | Self::PasswordResetRequested
@@ -258,6 +267,7 @@ impl Act {
             Self::AgentRegistered => "agent.registered",
             Self::AgentUpdated => "agent.updated",
             Self::AgentSecretRotated => "agent.secret_rotated",
+            Self::AgentSecretLeaked => "agent.secret_leaked",
             Self::AgentSecretRefused => "agent.secret_refused",
             Self::AgentTokenIssued => "agent.token_issued",
             Self::IdentityExchanged => "identity.exchanged",
@@ -277,8 +287,10 @@ impl Act {
             Self::LicenseRevoked => "license.revoked",
             Self::OperatorKeyCreated => "operator_key.created",
             Self::OperatorKeyDeleted => "operator_key.deleted",
+            Self::OperatorKeyLeaked => "operator_key.leaked",
             Self::AccountRegisteredAgain => "account.registered_again",
             Self::KeysDeleted => "keys.deleted",
+            Self::KeyLeaked => "key.leaked",
             Self::KeysImported => "keys.imported",
             Self::KeysExported => "keys.exported",
             Self::LicensesRevoked => "licenses.revoked",

@@ -7,13 +7,14 @@ use super::super::audit::{self, Act, Origin};
 use super::super::error::Error;
 use super::super::events::{self, Event, KeyEnd};
 use super::super::key_cache::Weakened;
+use super::super::notices;
 use super::super::principal::{KeyPower, Member, Role, Via};
 use super::listing::{self, KeyFilter, Whose};
 use super::terms::{KeyChanges, KeyPolicy};
 use super::{NOUN, matching, record};
 use crate::store::Tx;
 use crate::store::api_keys::{self, ApiKey, Candidate};
-use crate::store::users;
+use crate::store::{leaked_values, users};
 use crate::time::UnixMillis;
 
 /// In seconds: 30 days.
@@ -186,6 +187,44 @@ fn remove(
     end(tx, now, &key, KeyEnd::Deleted)?;
     record(tx, now, origin, Act::KeyDeleted, &key)?;
     Ok(values)
+}
+
+/// Ends what was found where others can read it: a key with the value that it has, or only a value that a rotation has
+/// replaced, since the one that replaced it is not known to anybody by that. Answers the digests of what has ended; none when
+/// it had ended before.
+pub(crate) fn end_leaked(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    origin: &Origin,
+    digest: &KeyDigest,
+    url: Option<&str>,
+) -> Result<Vec<[u8; 32]>, Error> {
+    let Some(Candidate {
+        key,
+        digest,
+        value_expires_at,
+        ..
+    }) = matching(tx, digest)?
+    else {
+        return Ok(Vec::new());
+    };
+    let is_replaced = value_expires_at.is_some();
+    let ended = match is_replaced {
+        true => {
+            api_keys::delete_value(tx, &digest)?;
+            vec![digest]
+        }
+        false => {
+            let values = api_keys::digests(tx, &key.id)?;
+            let url = url.map(str::to_owned);
+            end(tx, now, &key, KeyEnd::Leaked { url })?;
+            values
+        }
+    };
+    leaked_values::insert(tx, now, &digest)?;
+    record(tx, now, origin, Act::KeyLeaked, &key)?;
+    notices::tell_of_leak(tx, now, &key, url, is_replaced)?;
+    Ok(ended)
 }
 
 /// Removes a key and tells of it: the one way of it, whatever the cause.

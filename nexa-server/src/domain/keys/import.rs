@@ -16,6 +16,7 @@ use super::super::principal::Role;
 use super::super::{fields, operators};
 use super::terms::{KeyPolicy, KeyTerms};
 use crate::store::api_keys::{self, ApiKey, ExportedKey, StoredWindow};
+use crate::store::leaked_values;
 use crate::store::users::{self, User};
 use crate::store::{Store, StoreError, Tx};
 use crate::time::UnixMillis;
@@ -198,6 +199,9 @@ fn admitted(
     // An operator key is looked for first: as a tenant's it could never be used, and would shut the operator out.
     if operators::find(tx, digest)?.is_some() {
         return Err(Error::invalid("hash", "is that of an operator key"));
+    }
+    if leaked_values::contains(tx, &digest.to_bytes())? {
+        return Err(Error::invalid("hash", "is that of a key that has leaked"));
     }
     match api_keys::tenant_of_value(tx, &digest.to_bytes())? {
         None => Ok(Some(Owned {

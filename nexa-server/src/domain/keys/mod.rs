@@ -8,8 +8,8 @@ mod presented;
 mod terms;
 
 pub(crate) use change::{
-    NewValue, delete, delete_of_user, delete_part, delete_part_of_user, require_current,
-    revoke_presented, rotate, update,
+    NewValue, delete, delete_of_user, delete_part, delete_part_of_user, end_leaked,
+    require_current, revoke_presented, rotate, update,
 };
 pub(crate) use check::{
     Admission, Ask, KeyRefusal, find_presented, is_limited, judge, matching, power, spend, stands,

@@ -57,6 +57,15 @@ pub(crate) enum Letter<'a> {
         app: Option<&'a str>,
         ends_at: UnixMillis,
     },
+    /// A key of the addressee, or of somebody in an owner's tenant, was found where others can read it, and is dead; or only
+    /// a value that another had replaced.
+    KeyLeaked {
+        at: UnixMillis,
+        name: &'a str,
+        prefix: &'a str,
+        url: Option<&'a str>,
+        is_replaced: bool,
+    },
 }
 
 /// Writes letters, from templates that have been shown to work.
@@ -208,6 +217,20 @@ impl Letters {
                 ("app", without_links(app.unwrap_or_default()).into()),
                 ("ends", ends_at.to_minute().into()),
             ]),
+            Letter::KeyLeaked {
+                at,
+                name,
+                prefix,
+                url,
+                is_replaced,
+            } => values.extend([
+                ("at", at.to_minute().into()),
+                ("name", without_links(name).into()),
+                ("prefix", without_links(prefix).into()),
+                // A scanner has vouched for it, and whoever reads this has to go there.
+                ("found_at", one_line(url.unwrap_or_default()).into()),
+                ("replaced", is_replaced.into()),
+            ]),
         }
         values
     }
@@ -225,6 +248,7 @@ impl Letter<'_> {
             Self::PaymentFailed { .. } => "payment_failed",
             Self::SubscriptionEnded { .. } => "subscription_ended",
             Self::TrialEnding { .. } => "trial_ending",
+            Self::KeyLeaked { .. } => "key_leaked",
         };
         format!("{kind}.{ending}")
     }
@@ -239,7 +263,8 @@ impl Letter<'_> {
             | Self::CreditsLow { .. }
             | Self::PaymentFailed { .. }
             | Self::SubscriptionEnded { .. }
-            | Self::TrialEnding { .. } => None,
+            | Self::TrialEnding { .. }
+            | Self::KeyLeaked { .. } => None,
         }
     }
 }
@@ -286,6 +311,8 @@ const SAMPLES: &[Letter<'static>] = &[
         app: None,
         ends_at: SAMPLE_AT,
     },
+    key_leaked(Some("https://example.com/a/b.txt"), false),
+    key_leaked(None, true),
 ];
 
 const SAMPLE_AT: UnixMillis = UnixMillis::from_ms(1_800_000_000_000);
@@ -295,6 +322,16 @@ const fn credits_low(left_mc: i64) -> Letter<'static> {
         at: SAMPLE_AT,
         left_mc,
         currency: "EUR",
+    }
+}
+
+const fn key_leaked(url: Option<&'static str>, is_replaced: bool) -> Letter<'static> {
+    Letter::KeyLeaked {
+        at: SAMPLE_AT,
+        name: "production",
+        prefix: "nex_a1b2",
+        url,
+        is_replaced,
     }
 }
 

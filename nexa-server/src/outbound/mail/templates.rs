@@ -14,7 +14,7 @@ macro_rules! files {
     };
 }
 
-const OURS: [(&str, &str); 27] = files![
+const OURS: [(&str, &str); 30] = files![
     "verify_email.subject.txt" "verify_email.txt" "verify_email.html"
     "reset_password.subject.txt" "reset_password.txt" "reset_password.html"
     "invite.subject.txt" "invite.txt" "invite.html"
@@ -24,6 +24,7 @@ const OURS: [(&str, &str); 27] = files![
     "payment_failed.subject.txt" "payment_failed.txt" "payment_failed.html"
     "subscription_ended.subject.txt" "subscription_ended.txt" "subscription_ended.html"
     "trial_ending.subject.txt" "trial_ending.txt" "trial_ending.html"
+    "key_leaked.subject.txt" "key_leaked.txt" "key_leaked.html"
 ];
 
 /// Templates that all parse. What they name is checked by [`Templates::check`].

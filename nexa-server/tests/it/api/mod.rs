@@ -10,6 +10,7 @@ mod base_v1_api_keys;
 mod credits;
 mod downloads;
 mod edge;
+mod leaks;
 mod licenses;
 mod licenses_devices;
 mod licenses_idempotency;

@@ -1,0 +1,3 @@
+//! `/api/leaks/*`: what scanners have found in public.
+
+pub(crate) mod github;
