@@ -18,6 +18,7 @@
 //! cargo bench -p nexa-benches --bench clock        # a million schedules of clocks, honest ones and others
 //! cargo bench -p nexa-benches --bench enumeration  # whether times tell known e-mail addresses from unknown ones
 //! cargo bench -p nexa-benches --bench storm        # other routes while everybody logs in
+//! cargo bench -p nexa-benches --bench import       # a million foreign hashes against bare inserts
 //! cargo bench -p nexa-benches --bench usage        # durable usage reports; exact sums; what SIGKILL leaves
 //! ```
 
