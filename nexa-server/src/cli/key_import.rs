@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -15,7 +15,6 @@ use super::exit::{Exit, Failure};
 use super::input::each_line_of;
 use super::output::{print_json, print_line, remark};
 use super::running_server::RunningServer;
-use crate::sync::{Mutex, lock};
 
 /// Lines in one request, which is one transaction of the server.
 const LINES: usize = 1_000;
@@ -299,4 +298,9 @@ impl Algorithm {
             Self::Sha512Base64 => "sha512-base64",
         }
     }
+}
+
+/// What is counted stays whole, whoever panics.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
