@@ -36,8 +36,8 @@ impl KeyDigest {
         Self(Sha256::digest(presented).into())
     }
 
-    /// The digest of a key of which only the SHA-512 is known, as of one that another program has issued: SHA-256 over
-    /// a mark and those 64 bytes. It is compared with [`KeyDigest::of_by_sha512`].
+    /// The digest of a key of which only the SHA-512 is known, as of one that another program has issued: the first
+    /// half of SHA-512 over a mark and those 64 bytes. It is compared with [`KeyDigest::of_by_sha512`].
     ///
     /// ```
     /// use nexa_core::KeyDigest;
@@ -48,17 +48,23 @@ impl KeyDigest {
     /// assert_eq!(KeyDigest::from_sha512(theirs), KeyDigest::of_by_sha512(b"abc"));
     /// assert_ne!(KeyDigest::from_sha512(theirs), KeyDigest::of(b"abc"));
     /// ```
+    ///
+    /// # Security
+    /// No presented bytes have this digest by [`KeyDigest::of`], not even those that it was made of: whoever has only the hash
+    /// of a key cannot present it.
     #[must_use]
     pub fn from_sha512(hash: &[u8; 64]) -> Self {
-        /// 0xFF is in no text, so that whoever has only the hash cannot present what has this digest.
-        const MARK: &[u8] = b"nexa key by sha-512\xff";
-        Self(
-            Sha256::new()
-                .chain_update(MARK)
-                .chain_update(hash)
-                .finalize()
-                .into(),
-        )
+        const MARK: &[u8] = b"nexa key by sha-512";
+        let whole: [u8; 64] = Sha512::new()
+            .chain_update(MARK)
+            .chain_update(hash)
+            .finalize()
+            .into();
+        let mut digest = [0; 32];
+        for (byte, hashed) in digest.iter_mut().zip(whole) {
+            *byte = hashed;
+        }
+        Self(digest)
     }
 
     /// The digest of a key as it was presented, as [`KeyDigest::from_sha512`] makes it of the key's SHA-512.

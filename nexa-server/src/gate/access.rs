@@ -8,9 +8,7 @@ use super::credential::{self, Credential};
 use super::license_token;
 use super::limit::Limiter;
 use crate::domain::key_cache::{CheckedKey, KeyCache};
-use crate::domain::keys::{
-    self, Admission, Ask, Environments, KeyPolicy, KeyRefusal, Presented,
-};
+use crate::domain::keys::{self, Admission, Ask, Environments, KeyPolicy, KeyRefusal, Presented};
 use crate::domain::principal::{Member, Principal, Via};
 use crate::domain::server_keys::KeyRing;
 use crate::domain::{Error, access_tokens, operators};

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use hyper::Response;
 use hyper::http::request::Parts;
-use nexa_core::{KeyDigest, Requirement, Scope};
+use nexa_core::{Requirement, Scope};
 
 use super::call_error::CallError;
 use super::facts::{KeyFacts, MemberFacts, Refusal};
@@ -15,7 +15,7 @@ use super::{now, rng};
 use crate::api::authorize::Passed;
 use crate::app::Call;
 use crate::domain::Error;
-use crate::domain::keys::{self, Environments, KeyRefusal};
+use crate::domain::keys::{self, Environments, KeyRefusal, Presented};
 use crate::http::{BodyProblem, Serve};
 
 /// What is asked of a key: by default that it is a live one, that no scope is missing (none is wanted), and one use of it.
@@ -126,8 +126,7 @@ impl Nexa {
         presented: impl AsRef<[u8]>,
         ask: &Ask,
     ) -> Result<KeyFacts, CheckError> {
-        let presented = KeyDigest::of(presented.as_ref());
-        let checked = self.check(&presented, ask, true)?;
+        let checked = self.check(Presented::new(&presented), ask, true)?;
         checked.map_err(|refusal| CheckError::Refused(refusal.into()))
     }
 
@@ -151,8 +150,7 @@ impl Nexa {
         presented: impl AsRef<[u8]>,
         ask: &Ask,
     ) -> Option<Result<KeyFacts, CheckError>> {
-        let presented = KeyDigest::of(presented.as_ref());
-        match self.check(&presented, ask, false) {
+        match self.check(Presented::new(&presented), ask, false) {
             Ok(answer) => Some(answer.map_err(|refusal| CheckError::Refused(refusal.into()))),
             Err(Failure::NotInMemory) => None,
             Err(failure) => Some(Err(failure.into())),
@@ -161,7 +159,7 @@ impl Nexa {
 
     fn check(
         &self,
-        presented: &KeyDigest,
+        presented: Presented<'_>,
         ask: &Ask,
         may_block: bool,
     ) -> Result<Result<KeyFacts, KeyRefusal>, Failure> {
