@@ -131,6 +131,9 @@ fn decide(
     request: Option<OriginalRequest<'_>>,
     asked: Vec<Scope>,
 ) -> Result<Option<Passed>, Error> {
+    if let Some(name) = made_up(&cx.head.headers) {
+        return Err(unclear(format!("{name} is a name that only Nexa may send")));
+    }
     let rules = &cx.services.rules;
     let demand = request.map(|request| rules.demand(&request));
     let presented = credential::presented(&cx.head.headers);
@@ -170,6 +173,36 @@ fn decide(
     Ok(Some((key, admission)))
 }
 
+/// What a 200 tells the upstream, each time, even when it is empty: one that the caller made up must never pass through
+/// the gateway.
+const IDENTITY: [&str; 6] = [
+    "x-nexa-tenant",
+    "x-nexa-user",
+    "x-nexa-key",
+    "x-nexa-scopes",
+    "x-nexa-environment",
+    "x-nexa-error",
+];
+
+/// A header of the caller's that an upstream could take for one of ours and that no answer replaces.
+///
+/// # Security
+/// Many a gateway can replace only headers whose names it was told: what a later version of Nexa says would be the
+/// caller's to say under an older configuration. CGI and its kin read `X_Nexa_Tenant` as `X-Nexa-Tenant`.
+fn made_up(headers: &HeaderMap) -> Option<&HeaderName> {
+    let is_like_ours = |name: &str| {
+        const PREFIX: &str = "x-nexa-";
+        let mut pairs = name.bytes().zip(PREFIX.bytes());
+        name.len() > PREFIX.len()
+            && pairs.all(|(found, ours)| {
+                found == ours || (ours == b'-' && !found.is_ascii_alphanumeric())
+            })
+    };
+    headers
+        .keys()
+        .find(|name| is_like_ours(name.as_str()) && !IDENTITY.contains(&name.as_str()))
+}
+
 /// The request may pass; the headers say on whose behalf.
 pub(crate) struct Allowed(HeaderMap);
 
@@ -190,20 +223,11 @@ impl Allowed {
     }
 }
 
-/// Every `X-Nexa-*` header, each time, even when it is empty: one that the caller made up must never pass through
-/// the gateway.
 fn identity([tenant, user, key, scopes, environment]: [&str; 5]) -> HeaderMap {
-    let named = [
-        ("x-nexa-tenant", tenant),
-        ("x-nexa-user", user),
-        ("x-nexa-key", key),
-        ("x-nexa-scopes", scopes),
-        ("x-nexa-environment", environment),
-        ("x-nexa-error", ""),
-    ];
     let value = |text| HeaderValue::from_str(text).expect("ids and scopes are visible ASCII");
-    named
+    IDENTITY
         .into_iter()
+        .zip([tenant, user, key, scopes, environment, ""])
         .map(|(name, text)| (HeaderName::from_static(name), value(text)))
         .collect()
 }

@@ -12,7 +12,7 @@ pub(crate) enum Dialect {
     Nexalayer,
     /// RFC 6749 §5.2: codes of its own, in a body of its own.
     Oauth,
-    /// As Nexgent, and the reason travels in `X-Nexa-Error` too, because gateways drop bodies.
+    /// As Nexgent, and the reason travels in `X-Nexa-Error` and the body in `X-Nexa-Problem` too, because nginx drops bodies.
     Gateway,
 }
 

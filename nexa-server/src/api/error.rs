@@ -166,8 +166,8 @@ fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Byt
         error: &sentence,
         code,
     };
-    let body = serde_json::to_vec(&problem).unwrap_or_default();
-    let mut response = Response::new(Bytes::from(body));
+    let body = Bytes::from(serde_json::to_vec(&problem).unwrap_or_default());
+    let mut response = Response::new(body.clone());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     let media_type = if asks_for_problem_json(head) {
@@ -189,10 +189,14 @@ fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Byt
     if let Some(state) = rate {
         rate_limit::show(headers, state);
     }
-    if dialect == Dialect::Gateway
-        && let Ok(value) = HeaderValue::from_str(&plain_sentence(&sentence))
-    {
-        headers.insert(HeaderName::from_static("x-nexa-error"), value);
+    if dialect == Dialect::Gateway {
+        let reason = HeaderValue::from_str(&plain_sentence(&sentence));
+        let body = HeaderValue::from_maybe_shared(body);
+        for (name, value) in [("x-nexa-error", reason), ("x-nexa-problem", body)] {
+            if let Ok(value) = value {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
     }
     response
 }

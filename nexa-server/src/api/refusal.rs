@@ -1,5 +1,7 @@
 //! What a client may learn of a fault: status, code, sentence. The log learns the rest.
 
+use std::borrow::Cow;
+
 use hyper::StatusCode;
 
 use super::blame::Blame;
@@ -246,7 +248,7 @@ pub(super) fn refused(error: Error, dialect: Dialect) -> Shown {
         Error::NoRule { method, path } => Shown::new(
             S::FORBIDDEN,
             "no_rule",
-            format!("No rule covers {method} {path}"),
+            format!("No rule covers {method} {}", beginning(&path)),
         ),
         Error::AmbiguousPath { problem } => Shown::new(
             S::FORBIDDEN,
@@ -277,6 +279,15 @@ pub(super) fn refused(error: Error, dialect: Dialect) -> Shown {
                 "Something went wrong on the server",
             )
         }
+    }
+}
+
+/// As much of a path as fits into a header that every gateway takes (nginx: 4 KiB for all of them).
+fn beginning(path: &str) -> Cow<'_, str> {
+    const SHOWN: usize = 256;
+    match path.split_at_checked(SHOWN) {
+        Some((start, rest)) if !rest.is_empty() => Cow::Owned(format!("{start}...")),
+        _ => Cow::Borrowed(path),
     }
 }
 
