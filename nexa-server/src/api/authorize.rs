@@ -193,7 +193,7 @@ fn made_up(headers: &HeaderMap) -> Option<&HeaderName> {
     let is_like_ours = |name: &str| {
         const PREFIX: &str = "x-nexa-";
         let mut pairs = name.bytes().zip(PREFIX.bytes());
-        name.len() > PREFIX.len()
+        name.len() >= PREFIX.len()
             && pairs.all(|(found, ours)| {
                 found == ours || (ours == b'-' && !found.is_ascii_alphanumeric())
             })

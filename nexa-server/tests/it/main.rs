@@ -14,6 +14,7 @@ mod cli_credits;
 mod cli_key_import;
 mod cli_tenants;
 mod documents;
+mod gateways;
 mod harness;
 mod in_process;
 mod issuer;
