@@ -123,7 +123,7 @@ impl Answer {
             return false;
         };
         match answer.header("content-length") {
-            _ if is_head || matches!(answer.status, 204 | 304) => true,
+            _ if is_head || matches!(answer.status, 101 | 204 | 304) => true,
             Some(length) => answer.text.len() >= length.parse::<usize>().unwrap(),
             None => false,
         }

@@ -46,6 +46,9 @@ fn no_caller_speaks_in_nexas_name() {
             "X-Nexa_Tenant",
             "X.Nexa.Tenant",
             "X~Nexa~Tenant",
+            "X-Nexa-Tenant ",
+            "X-Nexa-Tenant\t",
+            " X-Nexa-Tenant",
         ] {
             let forged = |call: Call| call.header(name, "forged");
             assert_unforged(world, &forged(Call::get(SIGNALS).key(&key)));
@@ -71,7 +74,7 @@ fn no_caller_speaks_in_nexas_name() {
 fn assert_unforged(world: &World, call: &Call) {
     let answer = world.send(call);
     let seen = world.api.seen();
-    if answer.status == 400 {
+    if answer.status >= 400 {
         assert!(seen.is_empty(), "{:?}: {call:?}: {seen:?}", world.kind);
         return;
     }

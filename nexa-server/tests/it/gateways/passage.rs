@@ -113,3 +113,41 @@ fn websockets_of_the_api_pass_with_a_key_and_not_without() {
         );
     });
 }
+
+#[test]
+#[ignore = "needs nginx, Caddy, Traefik and Envoy"]
+fn no_connection_turns_into_one_that_nobody_judges() {
+    behind_each_gateway(|world| {
+        let key = world.key(&["signals"]);
+        for protocol in [
+            "h2c",
+            "H2C",
+            "HTTP/2.0",
+            "websocket, h2c",
+            "h2c, websocket",
+            "TLS/1.0",
+        ] {
+            let call = Call::get(SIGNALS)
+                .key(&key)
+                .header("Connection", "Upgrade, HTTP2-Settings")
+                .header("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA");
+            for call in [
+                call.clone().header("Upgrade", protocol),
+                call.clone()
+                    .header("Upgrade", "websocket")
+                    .header("Upgrade", protocol),
+                call.header("Upgrade", protocol)
+                    .header("Upgrade", "websocket"),
+            ] {
+                let answer = world.send(&call);
+                let seen = world.api.seen();
+                assert!(
+                    seen.iter()
+                        .all(|seen| !seen.all("Upgrade").contains(&protocol)),
+                    "{:?}: {call:?}: {answer:?}: {seen:?}",
+                    world.kind
+                );
+            }
+        }
+    });
+}

@@ -61,8 +61,8 @@ fn what_is_judged_is_what_the_api_gets() {
             "",
             "?",
             "api/v1/trading-signals",
-            "/nexa",
-            "/nexa?x",
+            "/_nexa",
+            "/_nexa?x",
             "@refused",
             "/@refused",
         ] {

@@ -109,7 +109,10 @@ fn read(reader: &mut impl BufRead) -> io::Result<Option<Seen>> {
         loop {
             line.clear();
             reader.read_line(&mut line)?;
-            let length = u64::from_str_radix(line.trim(), 16).unwrap();
+            // What breaks off is no request.
+            let Ok(length) = u64::from_str_radix(line.trim(), 16) else {
+                return Ok(None);
+            };
             if length == 0 {
                 break;
             }
