@@ -246,6 +246,89 @@ fn a_public_rule_passes_without_a_key_and_with_empty_headers() {
 }
 
 #[test]
+fn what_a_caller_says_in_nexas_name_is_replaced_or_refused() {
+    let server = Server::start();
+    let token = server.sign_up("forger@example.com");
+    let (_, key) = server.make_key(&token, &["signals"]);
+    let headers = |name: &'static str| {
+        let forged = [(name, "forged"), ("X-API-Key", key.as_str())];
+        ask(&server, "/api/authorize?scope=signals", &forged)
+    };
+    let passed = headers("X-Unknown");
+    let replaced: Vec<&str> = (passed.headers.iter())
+        .map(|(name, _)| name.as_str())
+        .filter(|name| name.starts_with("x-nexa-"))
+        .collect();
+    assert_eq!(replaced.len(), 6, "{replaced:?}");
+    for name in [
+        "X-Nexa-Tenant",
+        "x-nexa-environment",
+        "X-Nexa-Error",
+        "X-Nexatenant",
+        "Nexa-Tenant",
+        "X-X-Nexa-Tenant",
+    ] {
+        let answer = headers(name);
+        let names: Vec<&str> = (answer.headers.iter())
+            .map(|(name, _)| name.as_str())
+            .filter(|name| name.starts_with("x-nexa-"))
+            .collect();
+        assert_eq!((answer.status, &names), (200, &replaced), "{name}");
+    }
+    for name in [
+        "X-Nexa-Problem",
+        "x-nexa-anything",
+        "X-Nexa-",
+        "X_Nexa_Tenant",
+        "X-Nexa_Tenant",
+        "X_Nexa-Tenant",
+        "X.Nexa.Tenant",
+    ] {
+        let sentence = format!(
+            "The original request is unclear: {} is a name that only Nexa may send",
+            name.to_ascii_lowercase()
+        );
+        assert_eq!(headers(name).refusal(), (400, sentence.as_str()));
+    }
+}
+
+#[test]
+fn a_refusal_fits_whole_into_the_headers_of_a_gateway() {
+    let server = Server::start();
+    let token = server.sign_up("far@example.com");
+    let (_, key) = server.make_key(&token, &["signals"]);
+    for (path, shown) in [
+        ("/near".to_owned(), "/near".to_owned()),
+        (
+            format!("/{}", "\"".repeat(255)),
+            format!("/{}", "\"".repeat(255)),
+        ),
+        (
+            format!("/{}", "\"".repeat(256)),
+            format!("/{}...", "\"".repeat(255)),
+        ),
+        (
+            format!("/{}", "\"".repeat(6_000)),
+            format!("/{}...", "\"".repeat(255)),
+        ),
+    ] {
+        let headers = [
+            ("X-Original-Method", "GET"),
+            ("X-Original-URI", path.as_str()),
+            ("X-API-Key", key.as_str()),
+        ];
+        let answer = ask(&server, "/api/authorize", &headers);
+        let sentence = format!("No rule covers GET {shown}");
+        assert_eq!(answer.refusal(), (403, sentence.as_str()));
+        assert_eq!(answer.header("x-nexa-problem"), Some(answer.text.as_str()));
+        let length: usize = (answer.headers.iter())
+            .map(|(name, value)| name.len() + value.len() + 4)
+            .sum();
+        assert!(length < 3_072, "{length} bytes of headers");
+    }
+}
+
+#[test]
 fn only_keys_of_tenants_pass() {
     let server = Server::start();
     let token = server.sign_up("only@example.com");

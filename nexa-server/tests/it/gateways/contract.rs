@@ -174,6 +174,37 @@ fn gateways_hand_on_limits_and_unclear_requests_as_they_are() {
 
 #[test]
 #[ignore = "needs nginx, Caddy, Traefik and Envoy"]
+fn gateways_say_which_requests_are_too_large_to_be_judged() {
+    behind_each_gateway(|world| {
+        let key = world.key(&["signals"]);
+        let long = "x".repeat(6_000);
+        let with = |[first, second, third]: [&str; 3]| {
+            let call = Call::get(SIGNALS).key(&key).header(first, &long);
+            let call = call.header(second, &long).header(third, &long);
+            (world.send(&call).status, world.api.seen().len())
+        };
+        let (taken, refused) = ((200, 1), (431, 0));
+        // Envoy shows Nexa only the headers that it needs.
+        let others = with(["X-A", "X-B", "X-C"]);
+        let expected = if matches!(world.kind, Kind::Envoy) {
+            taken
+        } else {
+            refused
+        };
+        assert_eq!(others, expected, "{:?}", world.kind);
+        // Cookies are none of Nexa's business; Traefik cannot keep them to itself.
+        let cookies = with(["Cookie"; 3]);
+        let expected = if matches!(world.kind, Kind::Traefik) {
+            refused
+        } else {
+            taken
+        };
+        assert_eq!(cookies, expected, "{:?}", world.kind);
+    });
+}
+
+#[test]
+#[ignore = "needs nginx, Caddy, Traefik and Envoy"]
 fn gateways_refuse_a_key_from_the_moment_its_end_is_answered() {
     behind_each_gateway(|world| {
         for _ in 0..5 {

@@ -125,7 +125,8 @@ fn configuration() -> String {
     let (_, others) = sample
         .split_once("[[rules]]\npath = \"/api/v1/agents\"\n")
         .unwrap();
-    format!("{shown}\n[[rules]]\npath = \"/api/v1/agents\"\n{others}\n{MORE_RULES}")
+    let origins = "cors_origins = [\"https://app.example.com\"]";
+    format!("{origins}\n{shown}\n[[rules]]\npath = \"/api/v1/agents\"\n{others}\n{MORE_RULES}")
 }
 
 /// A question to Nexa itself, past the gateway.

@@ -5,6 +5,8 @@ use std::io::{Read, Write};
 use super::{Call, behind_each_gateway};
 
 const SIGNALS: &str = "/api/v1/trading-signals";
+/// Where the pages come from that may call Nexa, and by its own word the API.
+const PAGE: &str = "https://app.example.com";
 
 #[test]
 #[ignore = "needs nginx, Caddy, Traefik and Envoy"]
@@ -50,7 +52,7 @@ fn public_paths_and_preflights_need_no_key() {
         world.assert_refused(&Call::new("POST", "/status"), (401, "API key required"));
         let preflight = |path: &str| {
             Call::new("OPTIONS", path)
-                .header("Origin", "https://app.example.com")
+                .header("Origin", PAGE)
                 .header("Access-Control-Request-Method", "POST")
                 .header("Access-Control-Request-Headers", "x-api-key")
         };
@@ -58,11 +60,21 @@ fn public_paths_and_preflights_need_no_key() {
         assert_eq!(answer.status, 204, "{:?}", world.kind);
         assert_eq!(
             answer.all("access-control-allow-origin"),
-            ["https://app.example.com"],
+            [PAGE],
             "{:?}: the API's own answer",
             world.kind
         );
         world.assert_refused(&preflight("/api/v1/agents"), (401, "API key required"));
+        for (origin, may_read) in [(PAGE, &[PAGE][..]), ("https://evil.example.com", &[])] {
+            let call = Call::get(SIGNALS).header("Origin", origin);
+            let refused = world.assert_refused(&call, (401, "API key required"));
+            let allowed = refused.all("access-control-allow-origin");
+            assert_eq!(
+                allowed, may_read,
+                "{:?}: pages read refusals too",
+                world.kind
+            );
+        }
     });
 }
 
