@@ -64,11 +64,14 @@ pub(crate) fn in_process(cx: &mut Cx<'_>) -> Result<Option<Passed>, Error> {
 /// A key that passed, and what it has left.
 pub(crate) type Passed = (Arc<CheckedKey>, Admission);
 
-/// The request that all present sources agree on.
+/// The request that all present sources agree on, of a caller who says nothing in Nexa's name.
 fn described<'h>(
     headers: &'h HeaderMap,
     sent: Option<OriginalRequest<'h>>,
 ) -> Result<Option<OriginalRequest<'h>>, Error> {
+    if let Some(name) = made_up(headers) {
+        return Err(unclear(format!("{name} is a name that only Nexa may send")));
+    }
     let [
         original_method,
         original_uri,
@@ -131,9 +134,6 @@ fn decide(
     request: Option<OriginalRequest<'_>>,
     asked: Vec<Scope>,
 ) -> Result<Option<Passed>, Error> {
-    if let Some(name) = made_up(&cx.head.headers) {
-        return Err(unclear(format!("{name} is a name that only Nexa may send")));
-    }
     let rules = &cx.services.rules;
     let demand = request.map(|request| rules.demand(&request));
     let presented = credential::presented(&cx.head.headers);
