@@ -164,6 +164,7 @@ pub(crate) fn whole(outcome: Outcome) -> Option<Response<Bytes>> {
             let chunks: Result<Vec<Bytes>, String> = chunks.collect();
             chunks.unwrap().concat().into()
         })),
+        Outcome::Upgrade(response) => Some(response.map(|_| Bytes::new())),
         Outcome::Miss => None,
     }
 }

@@ -14,7 +14,9 @@ pub(super) struct Blame {
 impl Blame {
     pub(super) fn of(bad: &BadInput) -> Self {
         let part = match bad {
-            BadInput::MediaType { .. } => "header",
+            BadInput::MediaType { .. } | BadInput::Header { .. } | BadInput::Upgrade { .. } => {
+                "header"
+            }
             BadInput::Json { .. } | BadInput::Form { .. } => "body",
             BadInput::Query { .. } => "query",
             BadInput::Path { .. } => "path",

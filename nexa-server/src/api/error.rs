@@ -2,7 +2,8 @@
 
 use hyper::body::Bytes;
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
@@ -18,6 +19,7 @@ use crate::domain::Error;
 use crate::http::BodyProblem;
 use crate::http::extract::BadInput;
 use crate::http::media_type::is_accepted;
+use crate::http::websocket;
 
 /// Why a call got no answer of its own.
 #[derive(Debug)]
@@ -182,6 +184,13 @@ fn respond(shown: Shown, dialect: Dialect, head: Option<&Parts>) -> Response<Byt
             WWW_AUTHENTICATE,
             HeaderValue::from_static("Bearer realm=\"nexa\""),
         );
+    }
+    if status == StatusCode::UPGRADE_REQUIRED {
+        // RFC 9110 §15.5.22, RFC 6455 §4.4.
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        let version = HeaderValue::from_static(websocket::VERSION);
+        headers.insert(SEC_WEBSOCKET_VERSION, version);
     }
     if let Some(seconds) = retry_after_s {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -55,6 +55,8 @@ pub(super) fn bad_input(bad: &BadInput) -> Shown {
         BadInput::MediaType { .. } => "unsupported_media_type",
         BadInput::Json { .. } | BadInput::Form { .. } => "invalid_body",
         BadInput::Query { .. } => "invalid_query",
+        BadInput::Header { .. } => "invalid_header",
+        BadInput::Upgrade { .. } => "upgrade_required",
         BadInput::Path { .. } => "invalid_path",
     };
     Shown::new(bad.status(), code, bad.sentence()).blame(Blame::of(bad))

@@ -99,6 +99,20 @@ pub(crate) enum BadInput {
         /// What is wrong.
         problem: String,
     },
+    /// A header field.
+    Header {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The request asks for no WebSocket, or not in the one way that is served.
+    Upgrade {
+        /// The header field that would.
+        name: &'static str,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// A part of the path.
     Path {
         /// Its name in the route.
@@ -115,6 +129,7 @@ impl BadInput {
             Self::MediaType { .. } => "Content-Type",
             Self::Json { path: name, .. } | Self::Form { name, .. } if name.is_empty() => "body",
             Self::Query { name, .. } if name.is_empty() => "query",
+            Self::Header { name, .. } | Self::Upgrade { name, .. } => name,
             Self::Json { path: name, .. }
             | Self::Form { name, .. }
             | Self::Query { name, .. }
@@ -126,6 +141,7 @@ impl BadInput {
     fn problem(&self) -> &str {
         match self {
             Self::MediaType { .. } => "must be",
+            Self::Header { problem, .. } | Self::Upgrade { problem, .. } => problem,
             Self::Json { problem, .. }
             | Self::Form { problem, .. }
             | Self::Query { problem, .. }
@@ -146,13 +162,16 @@ impl BadInput {
         sentence
     }
 
-    /// The status it answers with: 415 for the media type, else 400.
+    /// The status it answers with: 415 for the media type, 426 where a WebSocket is, else 400.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Json { .. } | Self::Form { .. } | Self::Query { .. } | Self::Path { .. } => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Upgrade { .. } => StatusCode::UPGRADE_REQUIRED,
+            Self::Json { .. }
+            | Self::Form { .. }
+            | Self::Query { .. }
+            | Self::Header { .. }
+            | Self::Path { .. } => StatusCode::BAD_REQUEST,
         }
     }
 }

@@ -1,22 +1,38 @@
 //! File handles: how many this process may open, and what that leaves for connections.
 
-/// `wanted` connections, or as many as the limit of open files allows; then a warning names both.
+/// The `wanted` connections and WebSockets, or as many of each, in proportion, as the limit of open files allows; then a
+/// warning names them.
 ///
 /// Without it, accepting would take the handles that the store and the log need.
-pub(super) fn affordable(wanted: usize) -> usize {
+pub(super) fn affordable(wanted: [usize; 2]) -> [usize; 2] {
     let Some(open_files) = open_files_max() else {
         return wanted;
     };
-    let connections = wanted.min(left_by(open_files));
-    if connections < wanted {
+    let shares = shares(wanted, left_by(open_files));
+    if shares != wanted {
+        let [connections, websockets] = shares;
         tracing::warn!(
-            wanted,
             connections,
+            websockets,
             open_files,
-            "the limit of open files (ulimit -n) allows fewer connections than are configured"
+            "the limit of open files (ulimit -n) allows fewer connections and WebSockets than are configured"
         );
     }
-    connections
+    shares
+}
+
+/// What each gets of `left`: what it wants, or its share by what it wants; never nothing of what is wanted.
+fn shares(wanted: [usize; 2], left: usize) -> [usize; 2] {
+    let [first, second] = wanted;
+    let all = first.saturating_add(second).max(1);
+    if all <= left {
+        return wanted;
+    }
+    let share = |wanted: usize| {
+        let part = (wanted as u128 * left as u128) / all as u128;
+        usize::try_from(part).map_or(wanted, |part| part.clamp(wanted.min(1), wanted))
+    };
+    [share(first), share(second)]
 }
 
 /// What a limit leaves beside the files of the store, the listener, the runtime and the log.
@@ -56,7 +72,18 @@ mod tests {
         assert_eq!(soft_limit(&table("unlimited")), None);
         assert_eq!(soft_limit(""), None);
         assert_eq!([left_by(1024), left_by(65), left_by(3)], [960, 1, 1]);
-        assert_eq!(affordable(1), 1);
+        assert_eq!(affordable([1, 0]), [1, 0]);
+        for (wanted, left, expected) in [
+            ([10, 10], 20, [10, 10]),
+            ([10, 10], 10, [5, 5]),
+            ([10_000, 10_000], 960, [480, 480]),
+            ([30, 10], 20, [15, 5]),
+            ([10_000, 1], 100, [99, 1]),
+            ([10_000, 0], 100, [100, 0]),
+            ([1, 1_000], 10, [1, 9]),
+        ] {
+            assert_eq!(shares(wanted, left), expected, "{wanted:?} of {left}");
+        }
     }
 
     #[cfg(target_os = "linux")]

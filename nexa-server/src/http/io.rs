@@ -56,6 +56,8 @@ pub(super) enum Phase {
     Idle,
     /// Answered with part of the body unread.
     Refused,
+    /// It speaks another protocol, whose side here keeps the time.
+    Upgraded,
 }
 
 /// The phase of a connection, shared by its socket, its service and whoever looks for room.
@@ -80,7 +82,7 @@ impl PhaseCell {
     pub(super) fn is_waiting(&self) -> bool {
         match self.phase() {
             Phase::New | Phase::Head | Phase::Idle => !self.is_sending.load(Ordering::Relaxed),
-            Phase::Busy | Phase::Streaming | Phase::Refused => false,
+            Phase::Busy | Phase::Streaming | Phase::Refused | Phase::Upgraded => false,
         }
     }
 
@@ -92,6 +94,7 @@ impl PhaseCell {
             Phase::Streaming,
             Phase::Idle,
             Phase::Refused,
+            Phase::Upgraded,
         ]
         .into_iter()
         .find(|phase| *phase as u8 == value)
@@ -118,7 +121,7 @@ impl PacedStream {
         match self.phase.phase() {
             Phase::New | Phase::Head => Some(self.head_began + self.pace.head),
             Phase::Idle => Some(self.last_moved + self.pace.idle),
-            Phase::Busy | Phase::Streaming | Phase::Refused => None,
+            Phase::Busy | Phase::Streaming | Phase::Refused | Phase::Upgraded => None,
         }
     }
 
@@ -208,7 +211,8 @@ impl AsyncRead for PacedStream {
                     self.phase.set(Phase::Head);
                     self.head_began = now;
                 }
-                Phase::Head | Phase::Busy | Phase::Streaming | Phase::Refused => {}
+                Phase::Head | Phase::Busy | Phase::Streaming | Phase::Refused | Phase::Upgraded => {
+                }
             }
             return Poll::Ready(result);
         }
@@ -263,7 +267,8 @@ impl AsyncWrite for PacedStream {
             | Phase::Refused
             | Phase::Busy
             | Phase::Streaming
-            | Phase::Idle => Poll::Ready(Ok(())),
+            | Phase::Idle
+            | Phase::Upgraded => Poll::Ready(Ok(())),
         }
     }
 }

@@ -5,12 +5,20 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use super::websocket::Rules;
+
 /// What the listener allows.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     /// Open connections, if the system allows as many files. One more makes room for itself where
     /// a peer owes a request (see `Room`), else it waits.
     pub(crate) connections: usize,
+    /// WebSockets, which have places of their own.
+    pub(crate) websockets: usize,
+    /// Between two pings to a WebSocket.
+    pub(crate) ping_every: Duration,
+    /// From a ping until something has come from the WebSocket's other end.
+    pub(crate) pong_timeout: Duration,
     /// From the first byte of a head (or the accept) to the end of the head.
     pub(crate) header_timeout: Duration,
     /// From the end of the head to the end of the body.
@@ -33,6 +41,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            websockets: 10_000,
+            ping_every: Duration::from_secs(30),
+            pong_timeout: Duration::from_secs(20),
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(75),
@@ -46,10 +57,19 @@ impl Default for Limits {
 }
 
 impl Limits {
+    pub(super) fn websocket_rules(&self) -> Rules {
+        Rules {
+            ping_every: self.ping_every,
+            pong_timeout: self.pong_timeout,
+            write_stall: self.write_stall_timeout,
+        }
+    }
+
     pub(super) fn check(&self) -> io::Result<()> {
         // What hyper demands of a read buffer, and tokio of a semaphore.
         let fits = self.head_bytes >= 8_192
             && (1..=Semaphore::MAX_PERMITS.min(u32::MAX as usize)).contains(&self.connections)
+            && self.websockets <= Semaphore::MAX_PERMITS.min(u32::MAX as usize)
             && self.blocking_max >= 1
             && self.blocking_max.saturating_add(self.waiting_max) <= Semaphore::MAX_PERMITS;
         match fits {

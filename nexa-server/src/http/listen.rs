@@ -17,6 +17,7 @@ use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, Version};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
@@ -30,6 +31,7 @@ use super::reply::Content;
 use super::room::{Place, Room};
 use super::serve::{BodyProblem, Outcome, Run, Serve};
 use super::stream::{Sent, Stream};
+use super::websocket::Conversations;
 
 /// Serves on `listener` until `shutdown` completes and the connections have drained.
 ///
@@ -44,7 +46,9 @@ pub(crate) async fn listen<S: Serve>(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (stop, stop_seen) = watch::channel(());
-    let connections = affordable(shared.limits.connections);
+    let wanted = [shared.limits.connections, shared.limits.websockets];
+    let [connections, websockets] = affordable(wanted);
+    shared.conversations.shrink_to(websockets);
     let room = Room::new(connections);
     let mut shutdown = pin!(shutdown);
     while let Some((place, stream, peer)) =
@@ -55,7 +59,11 @@ pub(crate) async fn listen<S: Serve>(
     }
     drop(listener);
     stop.send_replace(());
-    let drained = room.until_empty(connections);
+    shared.conversations.stop();
+    let drained = async {
+        room.until_empty(connections).await;
+        shared.conversations.until_over().await;
+    };
     let drained = tokio::time::timeout(shared.limits.drain_timeout, drained);
     if drained.await.is_err() {
         tracing::warn!("connections were cut: they did not finish within the drain timeout");
@@ -68,6 +76,7 @@ pub(crate) struct Shared<S> {
     service: Arc<S>,
     http: http1::Builder,
     limits: Limits,
+    conversations: Conversations,
     /// Requests on the blocking pool.
     running: Arc<Semaphore>,
     /// Requests on the blocking pool and those that wait for it.
@@ -81,11 +90,17 @@ impl<S: Serve> Shared<S> {
         limits.check()?;
         Ok(Self {
             service,
+            conversations: Conversations::new(limits.websockets, limits.websocket_rules()),
             running: Arc::new(Semaphore::new(limits.blocking_max)),
             admitted: Arc::new(Semaphore::new(limits.blocking_max + limits.waiting_max)),
             http: builder(&limits),
             limits,
         })
+    }
+
+    /// Ends all WebSockets, each with a word.
+    pub(crate) fn stop_websockets(&self) {
+        self.conversations.stop();
     }
 
     pub(crate) fn service(&self) -> &Arc<S> {
@@ -182,7 +197,8 @@ async fn converse<S: Serve>(
             Ok::<_, Infallible>(response)
         }
     });
-    let mut connection = pin!(shared.http.serve_connection(io, service));
+    let connection = shared.http.serve_connection(io, service);
+    let mut connection = pin!(connection.with_upgrades());
     let told = {
         let (stopped, wanted) = (pin!(stop.changed()), pin!(place.wanted()));
         unless(wanted, unless(stopped, connection.as_mut())).await
@@ -223,11 +239,12 @@ async fn answer<S: Serve>(
 async fn perform<S: Serve, B: Body<Data = Bytes>>(
     shared: &Arc<Shared<S>>,
     peer: SocketAddr,
-    head: Parts,
+    mut head: Parts,
     body: B,
     phase: &Arc<PhaseCell>,
 ) -> Response<Sent> {
     let service = &*shared.service;
+    let upgrade = head.extensions.remove::<OnUpgrade>();
     let refuse = |problem| unheard(shared, &head, problem, phase);
     let (run, body) = if body.is_end_stream() {
         (Run::Inline, Bytes::new())
@@ -241,7 +258,7 @@ async fn perform<S: Serve, B: Body<Data = Bytes>>(
         }
     };
     let has_content = head.method != Method::HEAD;
-    let response = match run {
+    let mut response = match run {
         Run::Inline => match unpanicked(|| service.handle(peer, &head, &body, false)) {
             Some(Outcome::Miss) => block(shared, peer, head, body).await,
             outcome => answered(service, &head, outcome),
@@ -249,13 +266,16 @@ async fn perform<S: Serve, B: Body<Data = Bytes>>(
         Run::Blocking => block(shared, peer, head, body).await,
     };
     phase.set(Phase::Idle);
+    if matches!(response.body(), Content::Upgrade(_)) {
+        response = upgraded(shared, response, upgrade, phase);
+    }
     response.map(|content| match content {
         Content::Whole(bytes) => Sent::Whole(Full::new(bytes)),
         Content::Stream(chunks) if has_content => {
             Sent::Stream(Stream::new(chunks, &shared.running, phase))
         }
         // Nothing is pulled for nobody.
-        Content::Stream(_) => Sent::Whole(Full::default()),
+        Content::Stream(_) | Content::Upgrade(_) => Sent::Whole(Full::default()),
     })
 }
 
@@ -271,11 +291,29 @@ fn unheard<S: Serve>(
     response.map(|bytes| Sent::Whole(Full::new(bytes)))
 }
 
+/// Has the connection go on as an answer promises, where there is a place for that.
+fn upgraded<S: Serve>(
+    shared: &Shared<S>,
+    response: Response<Content>,
+    upgrade: Option<OnUpgrade>,
+    phase: &Arc<PhaseCell>,
+) -> Response<Content> {
+    let (head, content) = response.into_parts();
+    if let (Content::Upgrade(feed), Some(upgrade)) = (content, upgrade)
+        && (shared.conversations).begin(&shared.service, upgrade, feed, phase)
+    {
+        phase.set(Phase::Upgraded);
+        return Response::from_parts(head, Content::Whole(Bytes::new()));
+    }
+    refused(&*shared.service, None, BodyProblem::Overloaded)
+}
+
 /// What is sent for an outcome that has to be an answer; `None` is a panic.
 fn answered<S: Serve>(service: &S, head: &Parts, outcome: Option<Outcome>) -> Response<Content> {
     match outcome {
         Some(Outcome::Reply(response)) => response.map(Content::Whole),
         Some(Outcome::Stream(response)) => response.map(Content::Stream),
+        Some(Outcome::Upgrade(response)) => response.map(Content::Upgrade),
         Some(Outcome::Miss) | None => refused(service, Some(head), BodyProblem::Panicked),
     }
 }

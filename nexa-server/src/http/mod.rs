@@ -25,6 +25,7 @@ pub(crate) mod router;
 mod serve;
 mod stream;
 mod tree;
+pub(crate) mod websocket;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use serde::ser::{SerializeStruct, Serializer};
 
 use super::openapi::Operation;
 use super::stream::Chunks;
+use super::websocket::Feed;
 
 /// What a handler answers with.
 pub(crate) trait Respond {
@@ -28,6 +29,8 @@ pub(crate) enum Content {
     Whole(Bytes),
     /// Made while it is sent.
     Stream(Chunks),
+    /// None: what follows is no HTTP.
+    Upgrade(Feed),
 }
 
 /// 200 with `T` as JSON.

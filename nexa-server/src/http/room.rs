@@ -84,10 +84,7 @@ impl Room {
 
     /// Ready once every one of `places` is free, and for good.
     pub(super) async fn until_empty(&self, places: usize) {
-        let all = u32::try_from(places).unwrap_or(u32::MAX);
-        if let Ok(permits) = self.permits.acquire_many(all).await {
-            permits.forget();
-        }
+        until_all(&self.permits, places).await;
     }
 
     fn make_room(&self) {
@@ -101,6 +98,14 @@ impl Room {
     /// The lists are whole after each statement, so a panic elsewhere does not spoil them.
     fn seats(&self) -> MutexGuard<'_, Seats> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ready once all `permits` are back, and for good.
+pub(super) async fn until_all(permits: &Semaphore, all: usize) {
+    let all = u32::try_from(all).unwrap_or(u32::MAX);
+    if let Ok(permits) = permits.acquire_many(all).await {
+        permits.forget();
     }
 }
 

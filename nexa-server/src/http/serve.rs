@@ -8,6 +8,7 @@ use hyper::http::request::Parts;
 
 use super::reply::Content;
 use super::stream::Chunks;
+use super::websocket::Feed;
 
 /// The app behind the sockets: synchronous, bytes in and bytes out.
 ///
@@ -28,6 +29,9 @@ pub(crate) trait Serve: Send + Sync + 'static {
     /// [`BodyProblem::Panicked`].
     fn handle(&self, peer: SocketAddr, head: &Parts, body: &Bytes, may_block: bool) -> Outcome;
 
+    /// The time, in milliseconds since 1970: at which a [`Feed`] is asked.
+    fn now_ms(&self) -> i64;
+
     /// Renders, in the app's own error body, what kept a request from being handled.
     fn refuse(&self, head: Option<&Parts>, problem: BodyProblem) -> Response<Bytes>;
 }
@@ -39,6 +43,8 @@ pub(crate) enum Outcome {
     Reply(Response<Bytes>),
     /// The answer, with a body that is made while it is sent. It has no `Content-Length`.
     Stream(Response<Chunks>),
+    /// The connection goes on as a WebSocket, once this answer is sent.
+    Upgrade(Response<Feed>),
     /// Not answerable without waiting: run the call again where it may block.
     Miss,
 }
@@ -49,6 +55,7 @@ impl From<Response<Content>> for Outcome {
         match content {
             Content::Whole(bytes) => Self::Reply(Response::from_parts(head, bytes)),
             Content::Stream(chunks) => Self::Stream(Response::from_parts(head, chunks)),
+            Content::Upgrade(feed) => Self::Upgrade(Response::from_parts(head, feed)),
         }
     }
 }

@@ -185,7 +185,7 @@ impl Nexa {
     /// [`CallError::Refused`] with the code `invalid_token`, or `insufficient_scope` for a token that was narrowed to some scopes.
     pub fn check_access_token(&self, token: &str) -> Result<MemberFacts, CallError> {
         let services = self.open_shell()?.app.services();
-        let member = services.authority(true).member_by_token(now(), token)?;
+        let (member, _) = services.authority(true).member_by_token(now(), token)?;
         Ok(member.into())
     }
 

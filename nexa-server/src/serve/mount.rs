@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use http_body_util::Full;
 use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
+use hyper::header::UPGRADE;
 use hyper::{Request, Response};
 
 use super::nexa::Nexa;
@@ -43,7 +44,9 @@ impl Nexa {
     /// # }
     /// ```
     pub fn call(&self, peer: IpAddr, request: Request<Bytes>) -> Response<Bytes> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        // RFC 9110 §7.8: who does not upgrade ignores it.
+        head.headers.remove(UPGRADE);
         let shell = self.shell();
         let limit = shell.plan(&head).body_limit;
         if body.len() > limit {
@@ -60,7 +63,7 @@ impl Nexa {
                 });
                 Some(Response::from_parts(head, whole.ok()?.concat().into()))
             }
-            Outcome::Miss => None,
+            Outcome::Miss | Outcome::Upgrade(_) => None,
         });
         let panicked = || shell.refuse(Some(&head), BodyProblem::Panicked);
         answer.flatten().unwrap_or_else(panicked)
@@ -74,6 +77,9 @@ impl Nexa {
     /// Nexa answers every path: mount it as the fallback of a router, or under a prefix that the router takes off (axum's
     /// `nest` does). Then `public_url` ends with the prefix; `/.well-known/` is to be handed on without one if clients are
     /// to find the key set by the issuer's host.
+    ///
+    /// WebSockets work where that server lets connections be upgraded: with hyper, `serve_connection(…).with_upgrades()`; axum
+    /// does so.
     ///
     /// It needs a tokio runtime with its timer on. HTTP's framing (`Host`, the size of heads, slow clients) is the server's
     /// that read the request.

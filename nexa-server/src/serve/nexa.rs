@@ -143,6 +143,7 @@ impl Nexa {
 impl Inner {
     fn close(&self) {
         self.shared.service().close();
+        self.shared.stop_websockets();
         let background = lock(&self.background).take();
         if let Some(background) = background {
             background.stop();

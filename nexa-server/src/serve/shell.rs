@@ -76,6 +76,10 @@ impl Serve for Shell {
         )
     }
 
+    fn now_ms(&self) -> i64 {
+        now().ms()
+    }
+
     fn refuse(&self, head: Option<&Parts>, problem: BodyProblem) -> Response<Bytes> {
         self.app.refuse(head, problem)
     }

@@ -35,7 +35,7 @@ struct KeyPath {
 fn seen(response: Response<Content>) -> (u16, Vec<String>, String) {
     let response = response.map(|content| match content {
         Content::Whole(bytes) => bytes,
-        Content::Stream(_) => panic!("it is all there"),
+        Content::Stream(_) | Content::Upgrade(_) => panic!("it is all there"),
     });
     let fields = response.headers().iter();
     let fields = fields

@@ -7,6 +7,7 @@ mod ends;
 mod inputs;
 mod routes;
 mod streams;
+mod websockets;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -22,6 +23,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use self::streams::Pulls;
+use self::websockets::Stage;
 use super::router::{Found, Router};
 use super::{BodyProblem, Limits, Outcome, Plan, Run, Serve, Shared, listen};
 
@@ -33,9 +35,10 @@ struct Sample {
     router: Router,
     doors: Arc<Doors>,
     pulls: Arc<Pulls>,
+    stage: Arc<Stage>,
 }
 
-const ROWS: [(Option<Method>, &str, Run); 9] = [
+const ROWS: [(Option<Method>, &str, Run); 10] = [
     (Some(Method::GET), "/hello", Run::Inline),
     (Some(Method::PUT), "/hello", Run::Inline),
     (Some(Method::POST), "/echo", Run::Inline),
@@ -45,6 +48,7 @@ const ROWS: [(Option<Method>, &str, Run); 9] = [
     (Some(Method::GET), "/wait", Run::Blocking),
     (Some(Method::GET), "/huge", Run::Inline),
     (Some(Method::GET), "/stream/{kind}", Run::Inline),
+    (Some(Method::GET), "/live", Run::Inline),
 ];
 
 impl Serve for Sample {
@@ -88,8 +92,13 @@ impl Serve for Sample {
                 let chunks = streams::chunks(kind, &self.doors, &self.pulls);
                 return Outcome::Stream(Response::new(chunks));
             }
+            "/live" => return self.stage.open(head, body),
             path => panic!("{path} panics on purpose"),
         })
+    }
+
+    fn now_ms(&self) -> i64 {
+        0
     }
 
     fn refuse(&self, _: Option<&Parts>, problem: BodyProblem) -> Response<Bytes> {
@@ -152,6 +161,7 @@ struct Server {
     address: SocketAddr,
     doors: Arc<Doors>,
     pulls: Arc<Pulls>,
+    stage: Arc<Stage>,
     stop: Option<oneshot::Sender<()>>,
     done: Option<JoinHandle<std::io::Result<()>>>,
     runtime: Runtime,
@@ -168,11 +178,13 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let doors = Arc::new(Doors::default());
         let pulls = Arc::new(Pulls::default());
+        let stage = Arc::new(Stage::default());
         let router = Router::new(ROWS.iter().map(|row| (row.0.clone(), row.1))).unwrap();
         let sample = Arc::new(Sample {
             router,
             doors: Arc::clone(&doors),
             pulls: Arc::clone(&pulls),
+            stage: Arc::clone(&stage),
         });
         let (stop, stopped) = oneshot::channel();
         let shared = Arc::new(Shared::new(sample, limits).unwrap());
@@ -181,6 +193,7 @@ impl Server {
             address,
             doors,
             pulls,
+            stage,
             stop: Some(stop),
             done: Some(done),
             runtime,

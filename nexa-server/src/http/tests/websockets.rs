@@ -1,0 +1,414 @@
+//! WebSockets over real sockets: handshakes, frames byte by byte, silent and slow peers, places, the end.
+
+use std::collections::VecDeque;
+use std::sync::mpsc;
+
+use tokio::sync::watch;
+
+use super::*;
+use crate::http::extract::{Extract, Input};
+use crate::http::reply::Respond;
+use crate::http::router::Params;
+use crate::http::websocket::{Closing, Feed, Handshake, Said, Then};
+
+/// What the app of these tests says on its WebSockets, each line once.
+pub(super) struct Stage {
+    wake: watch::Sender<()>,
+    lines: Mutex<VecDeque<Line>>,
+    /// Hears when a feed is dropped.
+    gone: Mutex<Option<mpsc::Sender<()>>>,
+}
+
+enum Line {
+    Says(Vec<String>),
+    /// One megabyte, again and again.
+    Floods,
+    Closes(u16),
+    Panics,
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        Self {
+            wake: watch::channel(()).0,
+            lines: Mutex::default(),
+            gone: Mutex::default(),
+        }
+    }
+}
+
+struct Leaving(Option<mpsc::Sender<()>>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if let Some(gone) = &self.0 {
+            let _ = gone.send(());
+        }
+    }
+}
+
+impl Stage {
+    pub(super) fn open(self: &Arc<Self>, head: &Parts, body: &Bytes) -> Outcome {
+        let params = Params::default();
+        let params = &params;
+        let handshake = match Handshake::extract(&Input { head, body, params }) {
+            Ok(handshake) => handshake,
+            Err(bad) => return Outcome::Reply(text(bad.status().as_u16(), bad.sentence())),
+        };
+        let (stage, leaving) = (Arc::clone(self), Leaving(self.gone.lock().unwrap().clone()));
+        let feed = Feed {
+            woken: self.wake.subscribe(),
+            ask: Box::new(move |_| {
+                let _ = &leaving;
+                stage.say()
+            }),
+        };
+        Outcome::from(handshake.switch(feed).respond())
+    }
+
+    fn say(&self) -> Said {
+        let rest = Then::Rest(Duration::from_secs(3_600));
+        let mut lines = self.lines.lock().unwrap();
+        let (texts, then) = match lines.pop_front() {
+            None => (Vec::new(), rest),
+            Some(Line::Says(texts)) => (texts, Then::GoOn),
+            Some(Line::Floods) => {
+                lines.push_front(Line::Floods);
+                (vec!["x".repeat(1 << 20)], Then::GoOn)
+            }
+            Some(Line::Closes(code)) => {
+                let reason = "because";
+                (Vec::new(), Then::Close(Closing { code, reason }))
+            }
+            Some(Line::Panics) => {
+                drop(lines);
+                panic!("the feed panics on purpose");
+            }
+        };
+        Said { texts, then }
+    }
+
+    fn is_to(&self, line: Line) {
+        self.lines.lock().unwrap().push_back(line);
+        self.wake.send_replace(());
+    }
+
+    /// Hears of each feed that is dropped from now on.
+    fn farewells(&self) -> mpsc::Receiver<()> {
+        let (gone, hears) = mpsc::channel();
+        *self.gone.lock().unwrap() = Some(gone);
+        hears
+    }
+}
+
+const HANDSHAKE: &str = "GET /live HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+const TEXT: u8 = 1;
+const BINARY: u8 = 2;
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+const PONG: u8 = 10;
+const FINAL: u8 = 0x80;
+
+impl Server {
+    fn websocket(&self) -> Client {
+        let mut client = self.connect();
+        client.send(HANDSHAKE);
+        assert_eq!(client.head().0, 101);
+        client
+    }
+}
+
+impl Client {
+    /// Status and head of an answer without a body.
+    fn head(&mut self) -> (u16, String) {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.extend(self.take(1).expect("an answer"));
+        }
+        let head = String::from_utf8(head).unwrap();
+        (head[9..12].parse().unwrap(), head)
+    }
+
+    /// So many bytes; `None` at the end of the connection.
+    fn take(&mut self, bytes: usize) -> Option<Vec<u8>> {
+        let mut taken = vec![0; bytes];
+        match self.stream.read_exact(&mut taken) {
+            Ok(()) => Some(taken),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                panic!("nothing has come")
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// The next frame: its opcode and its payload.
+    fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let head = self.take(2)?;
+        assert_eq!(head[0] & 0xF0, FINAL, "whole, and without extensions");
+        let bytes = match head[1] {
+            126 => u64::from(u16::from_be_bytes(self.take(2)?.try_into().unwrap())),
+            127 => u64::from_be_bytes(self.take(8)?.try_into().unwrap()),
+            bytes => {
+                assert!(bytes < 126, "a server does not mask");
+                u64::from(bytes)
+            }
+        };
+        let payload = self.take(usize::try_from(bytes).unwrap())?;
+        Some((head[0] & 0x0F, payload))
+    }
+
+    fn text(&mut self) -> String {
+        match self.frame() {
+            Some((TEXT, text)) => String::from_utf8(text).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The code of the closing frame that comes next, and the end behind it.
+    fn closing(&mut self) -> u16 {
+        let Some((CLOSE, payload)) = self.frame() else {
+            panic!("no closing frame");
+        };
+        let code = u16::from_be_bytes([payload[0], payload[1]]);
+        self.send_frame(CLOSE | FINAL, &payload);
+        assert_eq!(self.take(1), None, "the end");
+        code
+    }
+
+    /// Sends a frame with a mask that changes nothing.
+    fn send_frame(&mut self, first: u8, payload: &[u8]) {
+        let mut frame = vec![first];
+        match payload.len() {
+            bytes @ 0..126 => frame.push(0x80 | u8::try_from(bytes).unwrap()),
+            bytes => {
+                frame.push(0x80 | 126);
+                frame.extend(u16::try_from(bytes).unwrap().to_be_bytes());
+            }
+        }
+        frame.extend([0; 4]);
+        frame.extend(payload);
+        self.stream.write_all(&frame).unwrap();
+    }
+}
+
+#[test]
+fn a_handshake_says_all_that_it_must() {
+    let server = Server::start(Limits::default());
+    let mut client = server.connect();
+    client.send(HANDSHAKE);
+    let (status, head) = client.head();
+    let head = head.to_ascii_lowercase();
+    assert_eq!(status, 101);
+    for line in [
+        "connection: upgrade",
+        "upgrade: websocket",
+        "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=",
+    ] {
+        assert!(head.contains(line), "{head}");
+    }
+    for extra in [
+        "content-length",
+        "transfer-encoding",
+        "extensions",
+        "protocol:",
+    ] {
+        assert!(!head.contains(extra), "{head}");
+    }
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (part, other, status) in [
+        (
+            "Connection: Upgrade",
+            "Connection: keep-alive, uPGRADE",
+            101,
+        ),
+        ("Upgrade: websocket", "Upgrade: h2c, WebSocket", 101),
+        ("Connection: Upgrade\r\n", "", 426),
+        ("Connection: Upgrade", "Connection: close", 426),
+        ("Upgrade: websocket\r\n", "", 426),
+        ("Upgrade: websocket", "Upgrade: h2c", 426),
+        ("HTTP/1.1", "HTTP/1.0", 426),
+        ("GET ", "HEAD ", 426),
+        ("Version: 13", "Version: 8", 426),
+        ("Version: 13", "Version: 13, 8", 426),
+        ("Sec-WebSocket-Version: 13\r\n", "", 426),
+        (
+            "Sec-WebSocket-Version: 13\r\n",
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13\r\n",
+            426,
+        ),
+        (key, "", 400),
+        (key, &key.repeat(2), 400),
+        ("jZQ==", "jZQ", 400),
+        ("dGhl", "", 400),
+        ("dGhl", "****", 400),
+        ("\r\n\r\n", "\r\nContent-Length: 1\r\n\r\nx", 400),
+    ] {
+        let request = HANDSHAKE.replacen(part, other, 1);
+        let mut client = server.connect();
+        client.send(&request);
+        assert_eq!(client.head().0, status, "{request}");
+    }
+}
+
+#[test]
+fn texts_come_in_order_and_control_frames_are_answered() {
+    let server = Server::start(Limits::default());
+    let mut client = server.connect();
+    // What comes in the same packet as the handshake is heard too.
+    client.stream.write_all(HANDSHAKE.as_bytes()).unwrap();
+    client.send_frame(PING | FINAL, b"early");
+    assert_eq!(client.head().0, 101);
+    assert_eq!(client.frame(), Some((PONG, b"early".to_vec())));
+    let long = "é".repeat(40_000);
+    server
+        .stage
+        .is_to(Line::Says(vec!["one".to_owned(), long.clone()]));
+    server.stage.is_to(Line::Says(vec!["three".to_owned()]));
+    let heard = [client.text(), client.text(), client.text()];
+    assert_eq!(heard, ["one".to_owned(), long, "three".to_owned()]);
+    // What clients say changes nothing.
+    client.send_frame(TEXT | FINAL, b"hello?");
+    client.send_frame(BINARY | FINAL, &[0; 4_096]);
+    client.send_frame(TEXT, "é".as_bytes());
+    client.send_frame(FINAL, b"!");
+    client.send_frame(PING | FINAL, b"there");
+    assert_eq!(client.frame(), Some((PONG, b"there".to_vec())));
+    client.send_frame(CLOSE | FINAL, &1000_u16.to_be_bytes());
+    assert_eq!(client.closing(), 1000);
+}
+
+#[test]
+fn a_peer_that_breaks_the_protocol_is_told_so() {
+    let server = Server::start(Limits::default());
+    for (first, payload, code) in [
+        (TEXT | FINAL, vec![b'x'; 4_097], 1009),
+        (BINARY | FINAL, vec![b'x'; 60_000], 1009),
+        (TEXT | FINAL, vec![0xFF], 1007),
+        (PING, vec![], 1002),
+        (PING | FINAL, vec![0; 126], 1002),
+        (FINAL, vec![], 1002),
+        (3 | FINAL, vec![], 1002),
+        (TEXT | FINAL | 0x40, vec![b'x'], 1002),
+    ] {
+        let mut client = server.websocket();
+        client.send_frame(first, &payload);
+        assert_eq!(client.closing(), code, "{first:x} {}", payload.len());
+    }
+    // In parts that are each short enough.
+    let mut client = server.websocket();
+    client.send_frame(TEXT, &[b'x'; 3_000]);
+    client.send_frame(FINAL, &[b'x'; 3_000]);
+    assert_eq!(client.closing(), 1009);
+    let mut client = server.websocket();
+    client.stream.write_all(&[TEXT | FINAL, 1, b'x']).unwrap();
+    assert_eq!(client.closing(), 1002, "unmasked");
+}
+
+#[test]
+fn the_app_ends_a_connection_with_its_own_code() {
+    let server = Server::start(Limits::default());
+    let mut client = server.websocket();
+    server.stage.is_to(Line::Closes(4401));
+    assert_eq!(client.closing(), 4401);
+    let mut client = server.websocket();
+    server.stage.is_to(Line::Panics);
+    assert_eq!(client.closing(), 1011);
+    assert_eq!(server.ask(&get("/hello")).status, 200);
+}
+
+#[test]
+fn a_silent_peer_is_cut_and_one_that_answers_stays() {
+    let server = Server::start(Limits {
+        ping_every: Duration::from_millis(20),
+        pong_timeout: Duration::from_millis(20),
+        ..Limits::default()
+    });
+    let mut silent = server.websocket();
+    assert_eq!(silent.frame(), Some((PING, vec![])));
+    assert_eq!(silent.frame(), None);
+    let server = Server::start(Limits {
+        ping_every: Duration::from_millis(20),
+        pong_timeout: Duration::from_secs(20),
+        ..Limits::default()
+    });
+    let mut talking = server.websocket();
+    for _ in 0..5 {
+        assert_eq!(talking.frame(), Some((PING, vec![])));
+        talking.send_frame(PONG | FINAL, b"");
+    }
+}
+
+#[test]
+fn a_reader_that_takes_nothing_is_cut_and_keeps_nobody_waiting() {
+    let server = Server::start(Limits {
+        write_stall_timeout: Duration::from_millis(50),
+        ..Limits::default()
+    });
+    let farewells = server.stage.farewells();
+    let mut slow = server.websocket();
+    server.stage.is_to(Line::Floods);
+    farewells.recv_timeout(Duration::from_secs(20)).unwrap();
+    // Whatever the system has taken for it, it learns that there is no more.
+    while slow.frame().is_some() {}
+    server.stage.lines.lock().unwrap().clear();
+    let mut other = server.websocket();
+    server
+        .stage
+        .is_to(Line::Says(vec!["still here".to_owned()]));
+    assert_eq!(other.text(), "still here");
+}
+
+#[test]
+fn websockets_take_no_places_of_requests_and_have_their_own() {
+    let server = Server::start(Limits {
+        connections: 1,
+        websockets: 2,
+        ..Limits::default()
+    });
+    let farewells = server.stage.farewells();
+    let (mut first, second) = (server.websocket(), server.websocket());
+    assert_eq!(server.ask(&get("/hello")).status, 200);
+    let mut refused = server.connect();
+    refused.send(HANDSHAKE);
+    assert_eq!(refused.answer().status, 503);
+    refused.send(get("/hello"));
+    assert_eq!(
+        refused.answer().status,
+        200,
+        "it is a connection like others"
+    );
+    drop(refused);
+    farewells.recv().unwrap();
+    drop(second);
+    farewells.recv_timeout(Duration::from_secs(20)).unwrap();
+    // The place is given back a moment after the feed is dropped.
+    let mut third = server.connect();
+    loop {
+        third.send(HANDSHAKE);
+        match third.head() {
+            (101, _) => break,
+            (503, head) => {
+                let bytes = head.split("ength: ").nth(1).unwrap().split("\r\n").next();
+                third.take(bytes.unwrap().parse().unwrap());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    server.stage.is_to(Line::Says(vec!["hello".to_owned()]));
+    server.stage.is_to(Line::Says(vec!["hello".to_owned()]));
+    first.send_frame(PING | FINAL, b"");
+    assert!(first.frame().is_some(), "it was never cut");
+}
+
+#[test]
+fn a_stop_closes_websockets_with_a_word() {
+    let mut server = Server::start(Limits::default());
+    let mut clients = [server.websocket(), server.websocket()];
+    server.begin_stop();
+    for client in &mut clients {
+        assert_eq!(client.closing(), 1001);
+    }
+    server.wait_for_end();
+}

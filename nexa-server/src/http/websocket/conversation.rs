@@ -1,0 +1,274 @@
+//! One WebSocket from its handshake to its last byte: frames out as the app says them, frames in for the protocol alone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
+
+use super::super::io::{Phase, PhaseCell};
+use super::super::listen::unpanicked;
+use super::super::room::until_all;
+use super::super::serve::Serve;
+use super::{Closing, Feed, Said, Then};
+
+/// How the time of a conversation goes.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Rules {
+    /// Between two pings.
+    pub(in super::super) ping_every: Duration,
+    /// From a ping until something has come from the peer.
+    pub(in super::super) pong_timeout: Duration,
+    /// For taking what is said at once. The socket of a listener of ours cuts whoever takes nothing at all; others may not.
+    pub(in super::super) write_stall: Duration,
+}
+
+/// All WebSockets of a server. They have places of their own, so that they never take those of requests.
+pub(in super::super) struct Conversations {
+    places: Arc<Semaphore>,
+    all: AtomicUsize,
+    /// Turns on the blocking pool.
+    asking: Arc<Semaphore>,
+    rules: Rules,
+    stop: watch::Sender<bool>,
+}
+
+/// However many wake at the same moment, requests have the rest of the blocking pool.
+const ASKING: usize = 8;
+
+impl Conversations {
+    /// At most `all` at once.
+    pub(in super::super) fn new(all: usize, rules: Rules) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(all)),
+            all: AtomicUsize::new(all),
+            asking: Arc::new(Semaphore::new(ASKING)),
+            rules,
+            stop: watch::channel(false).0,
+        }
+    }
+
+    /// Has the connection go on as a WebSocket once its handshake is answered, in a task of its own, so that what HTTP needed
+    /// is free again. False when there is no place.
+    pub(in super::super) fn begin<S: Serve>(
+        &self,
+        service: &Arc<S>,
+        upgrade: OnUpgrade,
+        feed: Feed,
+        phase: &Arc<PhaseCell>,
+    ) -> bool {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return false;
+        };
+        let conversation = Conversation {
+            service: Arc::clone(service),
+            rules: self.rules,
+            asking: Arc::clone(&self.asking),
+            phase: Arc::clone(phase),
+            stop: self.stop.subscribe(),
+        };
+        tokio::spawn(async move {
+            conversation.run(upgrade, feed).await;
+            drop(place);
+        });
+        true
+    }
+
+    /// From now on at most `all`, which is no more than it was.
+    pub(in super::super) fn shrink_to(&self, all: usize) {
+        let before = self.all.swap(all, Ordering::Relaxed);
+        self.places.forget_permits(before.saturating_sub(all));
+    }
+
+    /// Ends all of them, each with a word.
+    pub(in super::super) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Ready once all are gone, and for good.
+    pub(in super::super) async fn until_over(&self) {
+        until_all(&self.places, self.all.load(Ordering::Relaxed)).await;
+    }
+}
+
+struct Conversation<S> {
+    service: Arc<S>,
+    rules: Rules,
+    asking: Arc<Semaphore>,
+    phase: Arc<PhaseCell>,
+    stop: watch::Receiver<bool>,
+}
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// The longest message that is read: nobody has anything to say to this server.
+const MESSAGE_BYTES_MAX: usize = 4 << 10;
+
+const GOING_AWAY: Closing = Closing {
+    code: 1001,
+    reason: "the server stops; connect again",
+};
+
+const INTERNAL: Closing = Closing {
+    code: 1011,
+    reason: "something went wrong on the server",
+};
+
+/// Why a conversation is over.
+enum End {
+    /// To be told to the peer.
+    Told(Closing),
+    /// The peer has left, or does not take what it is sent.
+    Gone,
+}
+
+impl<S: Serve> Conversation<S> {
+    /// Runs until one side closes, the peer is silent, or the server stops.
+    async fn run(mut self, upgrade: OnUpgrade, feed: Feed) {
+        let upgraded = match upgrade.await {
+            Ok(upgraded) => upgraded,
+            Err(error) => return tracing::debug!(%error, "a connection did not get upgraded"),
+        };
+        let mut socket = socket(upgraded).await;
+        if let End::Told(closing) = self.talk(&mut socket, feed).await {
+            say_goodbye(&mut socket, &self.phase, closing).await;
+        }
+    }
+
+    async fn talk(&mut self, socket: &mut Socket, mut feed: Feed) -> End {
+        let mut ask_at = Instant::now();
+        let mut ping_at = ask_at + self.rules.ping_every;
+        let mut is_pinged = false;
+        loop {
+            let deadline = ask_at.min(ping_at);
+            tokio::select! {
+                _ = self.stop.wait_for(|is_stopping| *is_stopping) => return End::Told(GOING_AWAY),
+                heard = socket.next() => {
+                    if let Some(end) = heard_end(heard) {
+                        return end;
+                    }
+                    if is_pinged {
+                        is_pinged = false;
+                        ping_at = Instant::now() + self.rules.ping_every;
+                    }
+                }
+                woken = feed.woken.changed() => {
+                    if woken.is_err() {
+                        return End::Told(INTERNAL);
+                    }
+                    ask_at = Instant::now();
+                }
+                () = tokio::time::sleep_until(deadline) => {}
+            }
+            let now = Instant::now();
+            if ask_at <= now {
+                let Some((said, fed)) = self.ask(feed).await else {
+                    return End::Told(INTERNAL);
+                };
+                feed = fed;
+                if !said.texts.is_empty() && !self.say(socket, said.texts).await {
+                    return End::Gone;
+                }
+                match said.then {
+                    Then::GoOn => {}
+                    Then::Rest(time) => ask_at = Instant::now() + time,
+                    Then::Close(closing) => return End::Told(closing),
+                }
+            }
+            if ping_at <= now {
+                if is_pinged {
+                    return End::Gone;
+                }
+                is_pinged = true;
+                ping_at = now + self.rules.pong_timeout;
+                let ping = socket.send(Message::Ping(Default::default()));
+                if !matches!(timeout(self.rules.write_stall, ping).await, Ok(Ok(()))) {
+                    return End::Gone;
+                }
+            }
+        }
+    }
+
+    /// `None` when the app panicked, or the runtime ends.
+    async fn ask(&mut self, mut feed: Feed) -> Option<(Said, Feed)> {
+        let turn = Arc::clone(&self.asking).acquire_owned().await.ok()?;
+        let now_ms = self.service.now_ms();
+        let job = tokio::task::spawn_blocking(move || {
+            // What comes while it is asked wakes it again.
+            feed.woken.mark_unchanged();
+            let said = unpanicked(|| (feed.ask)(now_ms))?;
+            drop(turn);
+            Some((said, feed))
+        });
+        job.await.ok().flatten()
+    }
+
+    /// Whether the peer has taken it all.
+    async fn say(&mut self, socket: &mut Socket, texts: Vec<String>) -> bool {
+        let taken = async {
+            for text in texts {
+                socket.feed(Message::Text(Utf8Bytes::from(text))).await?;
+            }
+            socket.flush().await
+        };
+        matches!(timeout(self.rules.write_stall, taken).await, Ok(Ok(())))
+    }
+}
+
+async fn socket(upgraded: Upgraded) -> Socket {
+    let config = WebSocketConfig::default()
+        // Allocated for each connection, and little ever comes.
+        .read_buffer_size(512)
+        // Several messages go out in one write; beyond it, each one is written at once.
+        .write_buffer_size(16 << 10)
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+    WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await
+}
+
+/// What has come from the peer, if it ends the conversation. Messages say nothing to this server: they only show that the
+/// peer is there.
+fn heard_end(heard: Option<Result<Message, tungstenite::Error>>) -> Option<End> {
+    let told = |code, reason| Some(End::Told(Closing { code, reason }));
+    match heard {
+        // The library answers pings and the closing handshake itself.
+        Some(Ok(_)) => None,
+        None => Some(End::Gone),
+        Some(Err(error)) => match error {
+            tungstenite::Error::Capacity(_) => told(1009, "messages may have 4096 bytes at most"),
+            tungstenite::Error::Utf8(_) => told(1007, "a text must be UTF-8"),
+            tungstenite::Error::Protocol(
+                tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+            ) => Some(End::Gone),
+            tungstenite::Error::Protocol(_) => told(1002, "this is not RFC 6455"),
+            _ => Some(End::Gone),
+        },
+    }
+}
+
+/// Tells the peer, and waits a while for its answer, so that it gets to read why.
+async fn say_goodbye(socket: &mut Socket, phase: &PhaseCell, closing: Closing) {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let frame = CloseFrame {
+        code: CloseCode::from(closing.code),
+        reason: Utf8Bytes::from_static(closing.reason),
+    };
+    let goodbye = async {
+        if socket.close(Some(frame)).await.is_ok() {
+            while let Some(Ok(_)) = socket.next().await {}
+            // What is still on its way must not reset the connection before it has been read.
+            phase.set(Phase::Refused);
+            let _ = socket.get_mut().shutdown().await;
+        }
+    };
+    let _ = timeout(PATIENCE, goodbye).await;
+}
