@@ -15,7 +15,7 @@ use crate::api::authorize::{self, Passed};
 use crate::api::dialect::Dialect;
 use crate::api::error::Fault;
 use crate::api::rate_limit;
-use crate::api::{self, Cx, IssuerKeys, Lane, Route, Services};
+use crate::api::{self, Cx, Hub, IssuerKeys, Lane, Route, Services};
 use crate::config::Config;
 use crate::domain::Error;
 use crate::domain::audit::Origin;
@@ -27,7 +27,7 @@ use crate::domain::rules::ScopeRules;
 use crate::domain::server_keys::KeyRing;
 use crate::domain::status::Signer;
 use crate::domain::subscriptions;
-use crate::gate::access;
+use crate::gate::access::{self, Access};
 use crate::gate::idempotency::{Guard, Running};
 use crate::gate::limit::Limiter;
 use crate::gate::permits::Permits;
@@ -43,7 +43,7 @@ use crate::time::UnixMillis;
 
 /// The whole application behind one synchronous function: no socket, no runtime, no clock of its own.
 pub(crate) struct App {
-    services: Services,
+    services: Arc<Services>,
     routes: Vec<Route>,
     router: Router,
     trusted_proxies: Vec<IpNet>,
@@ -62,6 +62,10 @@ pub(crate) struct Call<'a> {
     pub(crate) may_block: bool,
 }
 
+const UNKNOWN_ORIGIN: Error = Error::Forbidden {
+    rule: "Pages of this origin may not connect; cors_origins names those that may",
+};
+
 impl App {
     /// # Errors
     /// `Invalid` naming the setting that does not hold together.
@@ -78,6 +82,9 @@ impl App {
         (config.apps.iter()).try_for_each(|app| app.check_size(ring.issuer()))?;
         subscriptions::warn_of_unknown_plans(&store, &config.tariff)?;
         let ring = Arc::new(ring);
+        let hub = Hub::new(config.websockets_per_tenant);
+        let hears = Arc::clone(&hub);
+        store.on_commit(move |announced| hears.hear(announced));
         let routes = api::routes();
         let rows = routes
             .iter()
@@ -85,7 +92,7 @@ impl App {
         Ok(Self {
             router: Router::new(rows)
                 .map_err(|error| Error::Fault(format!("route table: {error}")))?,
-            services: Services {
+            services: Arc::new(Services {
                 store,
                 status: Arc::new(Signer::new(Arc::clone(&ring), config.status_refresh_s)),
                 ring,
@@ -116,7 +123,8 @@ impl App {
                     .map(|(_, source)| IssuerKeys::new(source.clone()))
                     .collect(),
                 openapi: api::openapi_document(&routes),
-            },
+                hub,
+            }),
             routes,
             trusted_proxies: config.trusted_proxies.clone(),
             cors_origins: config.cors_origins.clone(),
@@ -259,12 +267,21 @@ impl App {
         for limit in route.limits {
             cx.limit(*limit, &counted)?;
         }
+        if route.access == Access::WebsocketMember
+            && !cors::may_connect(
+                &input.head.headers,
+                &self.cors_origins,
+                self.services.ring.issuer(),
+            )
+        {
+            return Err(Fault::Rule(UNKNOWN_ORIGIN));
+        }
         let caller = access::caller(
             &cx.authority(),
             cx.now,
             route.access,
             cx.origin.address,
-            &input.head.headers,
+            input.head,
         )?;
         cx.origin.principal = caller.principal;
         cx.rate = caller

@@ -34,6 +34,7 @@ mod users;
 mod v1;
 mod well_known;
 mod wire;
+mod ws;
 
 pub(crate) use issuer_keys::IssuerKeys;
 pub(crate) use licenses::status::ShardBytes;
@@ -43,6 +44,7 @@ pub(crate) use payments::{customers, provider, subscribing};
 pub(crate) use repeat::attempt;
 pub(crate) use route::{Cx, Lane, Route, Services};
 pub(crate) use well_known::KeySetBytes;
+pub(crate) use ws::Hub;
 
 use dialect::Dialect;
 use hyper::{Method, StatusCode};
@@ -57,7 +59,7 @@ use crate::gate::limit::Limit;
 pub(crate) fn routes() -> Vec<Route> {
     use Access::{
         CallersKey, Checker, License, Manager, ManagerInPerson, Member, OauthChecker, OauthMember,
-        Operator, OwnerInPerson, Person, Public,
+        Operator, OwnerInPerson, Person, Public, WebsocketMember,
     };
     let get = || Some(Method::GET);
     let post = || Some(Method::POST);
@@ -283,6 +285,9 @@ pub(crate) fn routes() -> Vec<Route> {
             summary: "End all trust in a key of this server", handler: handler(operator::keyset::revoke) },
         Route { method: get(), path: "/api/operator/status", access: Operator, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Agentyk,
             summary: "List status shards", handler: handler(operator::status::list) },
+
+        Route { method: get(), path: "/api/ws/{chat_id}", access: WebsocketMember, limits: &[], lane: Lane::Store, replays: None, dialect: Dialect::Nexora,
+            summary: "Open a WebSocket that tells the tenant's events as they happen", handler: handler(ws::open) },
 
         Route { method: get(), path: "/.well-known/jwks.json", access: Public, limits: &[], lane: Lane::Memory, replays: None, dialect: Dialect::Agentyk,
             summary: "The public keys that verify tokens", handler: handler(well_known::jwks) },

@@ -34,6 +34,10 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
         "licenseToken",
         json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" }),
     );
+    document.security_scheme(
+        "queryToken",
+        json!({ "type": "apiKey", "in": "query", "name": "token" }),
+    );
     document.security_scheme("client", json!({ "type": "http", "scheme": "basic" }));
     for route in routes {
         let mut operation = Operation::new(route.summary);
@@ -73,6 +77,7 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
             Access::Member | Access::Manager | Access::Checker => &["accessToken", "apiKey"],
             Access::Person | Access::ManagerInPerson | Access::OwnerInPerson => &["accessToken"],
             Access::OauthMember | Access::OauthChecker => &["accessToken", "apiKey", "client"],
+            Access::WebsocketMember => &["accessToken", "apiKey", "queryToken"],
             Access::License => &["licenseToken"],
             Access::Operator | Access::CallersKey => &["apiKey"],
         });

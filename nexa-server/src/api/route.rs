@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::dialect::Dialect;
 use super::error::Fault;
 use super::issuer_keys::IssuerKeys;
+use super::ws::Hub;
 use crate::domain::Error;
 use crate::domain::agents::AgentPolicy;
 use crate::domain::apps::App;
@@ -124,6 +125,8 @@ pub(crate) struct Services {
     pub(crate) issuer_keys: Vec<IssuerKeys>,
     /// The OpenAPI document, rendered once.
     pub(crate) openapi: Bytes,
+    /// Wakes who listens.
+    pub(crate) hub: Arc<Hub>,
 }
 
 impl Services {
@@ -145,7 +148,7 @@ pub(crate) struct Cx<'a> {
     pub(crate) rng: &'a mut dyn CryptoRng,
     pub(crate) head: &'a Parts,
     pub(crate) origin: Origin,
-    pub(crate) services: &'a Services,
+    pub(crate) services: &'a Arc<Services>,
     pub(crate) lane: Lane,
     /// Whether the store may be asked on this thread.
     pub(crate) may_block: bool,
@@ -215,7 +218,7 @@ impl<'a> Cx<'a> {
             erasing,
             status,
             ..
-        } = self.services;
+        } = &**self.services;
         match erasure::finish(store, erasing, self.now, status, tenant_id) {
             Ok(Progress::Over) => Completion::Done,
             Ok(Progress::TracesLeft) => Completion::Accepted,

@@ -85,6 +85,8 @@ pub(super) struct FileLimits {
     webhook_per_address_a_minute: NonZeroU32,
     leak_report_per_address_a_minute: NonZeroU32,
     pub(super) connections: usize,
+    pub(super) websockets: usize,
+    pub(super) websockets_per_tenant: usize,
     pub(super) body_bytes: usize,
     pub(super) cached_keys: usize,
 }
@@ -109,6 +111,8 @@ impl Default for FileLimits {
             webhook_per_address_a_minute: const { calls(600) },
             leak_report_per_address_a_minute: const { calls(60) },
             connections: Limits::default().connections,
+            websockets: Limits::default().websockets,
+            websockets_per_tenant: 1_000,
             body_bytes: 64 * 1024,
             cached_keys: 100_000,
         }
@@ -120,6 +124,13 @@ impl FileLimits {
     pub(super) fn check(&self) -> Result<(), String> {
         for (name, value, least, most) in [
             ("connections", self.connections, 1, 1_000_000),
+            ("websockets", self.websockets, 1, 1_000_000),
+            (
+                "websockets_per_tenant",
+                self.websockets_per_tenant,
+                1,
+                1_000_000,
+            ),
             ("body_bytes", self.body_bytes, 1_024, 16 * 1024 * 1024),
             ("cached_keys", self.cached_keys, 1, 10_000_000),
         ] {

@@ -59,6 +59,8 @@ pub struct Config {
     pub(crate) http: Limits,
     pub(crate) body_bytes: usize,
     pub(crate) cached_keys: usize,
+    /// Of one tenant, at once.
+    pub(crate) websockets_per_tenant: usize,
     pub(crate) key_policy: KeyPolicy,
     pub(crate) apps: Vec<App>,
     /// How often what is told of revocations is signed anew.
@@ -199,10 +201,12 @@ impl Config {
             allowances: file.limits.allowances(),
             http: Limits {
                 connections: file.limits.connections,
+                websockets: file.limits.websockets,
                 ..Limits::default()
             },
             body_bytes: file.limits.body_bytes,
             cached_keys: file.limits.cached_keys,
+            websockets_per_tenant: file.limits.websockets_per_tenant,
             key_policy: file.roles.policy(&file.scopes).map_err(refuse)?,
             apps: apps(file.apps, &links_begin).map_err(refuse)?,
             status_refresh_s: file.licenses.status_refresh_s().map_err(refuse)?,
@@ -316,6 +320,8 @@ mod tests {
     fn a_limit_that_cannot_be_served_is_named() {
         for (name, least, most) in [
             ("connections", 1_usize, 1_000_000_usize),
+            ("websockets", 1, 1_000_000),
+            ("websockets_per_tenant", 1, 1_000_000),
             ("body_bytes", 1_024, 16 << 20),
             ("cached_keys", 1, 10_000_000),
         ] {

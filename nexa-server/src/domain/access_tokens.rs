@@ -60,7 +60,7 @@ pub(crate) struct OpenToken {
     pub(crate) expires_at: UnixSeconds,
 }
 
-/// The member behind an access token, if the token stands for its user in everything.
+/// The member behind an access token, if the token stands for its user in everything, and until when it does.
 ///
 /// # Errors
 /// As [`open_token`]; `ScopeMissing` for a token whose scope is too narrow.
@@ -69,10 +69,10 @@ pub(crate) fn member(
     now: UnixMillis,
     issuing: &Issuing,
     token: &str,
-) -> Result<Member, Error> {
+) -> Result<(Member, UnixMillis), Error> {
     let open = open_token(tx, now, issuing, token)?;
     require_full_access(open.scope.as_deref())?;
-    Ok(open.member)
+    Ok((open.member, open.expires_at.into()))
 }
 
 /// Reads an access token: the signature and the claims hold, and so does all that the token hangs on (session, secret or

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::client;
-use super::credential::{self, Credential};
+use super::credential::{self, Credential, Kept};
 use super::license_token;
 use super::limit::Limiter;
 use crate::domain::key_cache::{CheckedKey, KeyCache};
@@ -14,7 +14,7 @@ use crate::domain::server_keys::KeyRing;
 use crate::domain::{Error, access_tokens, operators};
 use crate::store::Store;
 use crate::time::UnixMillis;
-use hyper::HeaderMap;
+use hyper::http::request::Parts;
 use nexa_core::{KeyDigest, Scope};
 
 /// Who may call a route: a column that every route fills in.
@@ -40,6 +40,8 @@ pub(crate) enum Access {
     OauthMember,
     /// As `Checker`, also by HTTP Basic: an OAuth endpoint.
     OauthChecker,
+    /// As `Member`, also by `?token=` of an upgrade: a WebSocket.
+    WebsocketMember,
     /// An app on a device, by its licence token.
     License,
     /// The route checks the caller's key itself: forward authorization.
@@ -73,22 +75,28 @@ pub(crate) fn caller(
     now: UnixMillis,
     access: Access,
     address: Option<IpAddr>,
-    headers: &HeaderMap,
+    head: &Parts,
 ) -> Result<Caller, Error> {
+    let headers = &head.headers;
     let (takes_members, takes_operators, takes_clients) = match access {
         Access::Public | Access::CallersKey => return Ok(Caller::of(Principal::Anyone)),
         Access::Member
         | Access::Manager
         | Access::Person
         | Access::ManagerInPerson
-        | Access::OwnerInPerson => (true, false, false),
+        | Access::OwnerInPerson
+        | Access::WebsocketMember => (true, false, false),
         Access::Operator => (false, true, false),
         Access::Checker => (true, true, false),
         Access::OauthMember => (true, false, true),
         Access::OauthChecker => (true, true, true),
         Access::License => return license_token::caller(authority, now, headers),
     };
-    let presented = credential::presented(headers)?;
+    let token = match access == Access::WebsocketMember {
+        true => credential::websocket_token(head)?,
+        false => None,
+    };
+    let presented = credential::presented_beside(headers, token.as_deref())?;
     if takes_clients && let Some(client) = client::basic(headers)? {
         return match presented {
             Some(_) => Err(Error::TwoCredentials),
@@ -97,7 +105,7 @@ pub(crate) fn caller(
     }
     match presented.ok_or(Error::CredentialMissing)? {
         Credential::Token(token) => {
-            let member = authority.member_by_token(now, &token)?;
+            let (member, _) = authority.member_by_token(now, &token)?;
             match takes_members {
                 true => access
                     .admit(&member)
@@ -150,6 +158,7 @@ impl Access {
             | Self::Checker
             | Self::OauthMember
             | Self::OauthChecker
+            | Self::WebsocketMember
             | Self::License
             | Self::CallersKey => Ok(()),
         }
@@ -270,11 +279,15 @@ impl Authority<'_> {
         Ok(found)
     }
 
-    /// The member behind an access token.
+    /// The member behind an access token, and until when that token lasts.
     ///
     /// # Errors
     /// `TokenInvalid`; `NotInMemory` where the store may not be asked.
-    pub(crate) fn member_by_token(&self, now: UnixMillis, token: &str) -> Result<Member, Error> {
+    pub(crate) fn member_by_token(
+        &self,
+        now: UnixMillis,
+        token: &str,
+    ) -> Result<(Member, UnixMillis), Error> {
         if !self.may_block {
             return Err(Error::NotInMemory);
         }
@@ -282,7 +295,35 @@ impl Authority<'_> {
             .read(|tx| access_tokens::member(tx, now, &self.ring.issuing(), token))
     }
 
-    /// A key stands for its owner only if it is live and has `full_access`.
+    /// Whether a credential that was let in still would be, by the rules of the first time; nothing is counted. The member
+    /// as it is now, and until when the credential lasts by itself.
+    ///
+    /// # Errors
+    /// As [`caller`].
+    pub(crate) fn again(
+        &self,
+        now: UnixMillis,
+        access: Access,
+        address: Option<IpAddr>,
+        kept: &Kept,
+    ) -> Result<(Member, Option<UnixMillis>), Error> {
+        match kept {
+            Kept::Token(token) => {
+                let (member, until) = self.member_by_token(now, token)?;
+                access.admit(&member)?;
+                Ok((member, Some(until)))
+            }
+            Kept::Key(digest) => {
+                // Not from memory: it forgets what was weakened a moment after the COMMIT.
+                let found = keys::find_in_store(self.store, self.cache, self.policy, digest)?;
+                let key = found.ok_or(Error::KeyInvalid)?;
+                let member = self.owner_of(now, access, &key, address)?;
+                Ok((member, key.expires_at))
+            }
+        }
+    }
+
+    /// The owner that a key stands for, and one use of it.
     pub(super) fn owner(
         &self,
         now: UnixMillis,
@@ -290,12 +331,32 @@ impl Authority<'_> {
         key: Arc<CheckedKey>,
         address: Option<IpAddr>,
     ) -> Result<Caller, Error> {
+        let member = self.owner_of(now, access, &key, address)?;
+        // What this call still needs may make it run again, and it must be counted once.
+        if key.is_limited() && !self.may_block {
+            return Err(Error::NotInMemory);
+        }
+        let admission = self.take(now, &key, 1)??;
+        Ok(Caller {
+            principal: Principal::Member(member),
+            key: Some((key, admission)),
+        })
+    }
+
+    /// A key stands for its owner only if it is live and has `full_access`.
+    fn owner_of(
+        &self,
+        now: UnixMillis,
+        access: Access,
+        key: &CheckedKey,
+        address: Option<IpAddr>,
+    ) -> Result<Member, Error> {
         let ask = Ask {
             address,
             environments: Environments::Live,
             requirements: &[],
         };
-        keys::judge(now, &key, &ask)?;
+        keys::judge(now, key, &ask)?;
         if !key.has_full_access {
             return Err(Error::ScopeMissing {
                 scope: Scope::full_access(),
@@ -312,14 +373,6 @@ impl Authority<'_> {
             },
         };
         access.admit(&member)?;
-        // What this call still needs may make it run again, and it must be counted once.
-        if key.is_limited() && !self.may_block {
-            return Err(Error::NotInMemory);
-        }
-        let admission = self.take(now, &key, 1)??;
-        Ok(Caller {
-            principal: Principal::Member(member),
-            key: Some((key, admission)),
-        })
+        Ok(member)
     }
 }

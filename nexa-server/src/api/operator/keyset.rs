@@ -15,8 +15,8 @@ use crate::domain::server_keys::{self, Rotation, Standing, key_set};
 use crate::domain::status;
 use crate::http::extract::Body;
 use crate::http::reply::{Created, Ok200, Secret};
-use crate::store::Tx;
 use crate::store::server_keys::ServerKey;
+use crate::store::{Announcement, Tx};
 use crate::time::UnixMillis;
 
 /// The keys, and the key set that says so.
@@ -139,7 +139,7 @@ fn change<T: Send + 'static>(
     + Send
     + 'static,
 ) -> Result<T, Error> {
-    let Services { store, ring, .. } = cx.services;
+    let Services { store, ring, .. } = &**cx.services;
     let new = ring.draw(cx.rng)?;
     let (within, drawn) = (Arc::clone(ring), new.clone());
     let done = cx.write(move |tx, now, origin| {
@@ -147,7 +147,16 @@ fn change<T: Send + 'static>(
         within.publish(tx, now)?;
         Ok(done)
     });
-    ring.settle(store, cx.now, &new, done)
+    let settled = ring.settle(store, cx.now, &new, done);
+    have_asked_again(cx);
+    settled
+}
+
+/// Who listens by a token asks once more whether it holds: what was announced with the COMMIT may have been asked of what
+/// memory trusted until now.
+fn have_asked_again(cx: &Cx<'_>) {
+    let everybody = Announcement::Weakened { tenant_id: None };
+    cx.services.hub.hear(&[everybody]);
 }
 
 /// A key that is not to be trusted any more.
@@ -173,7 +182,7 @@ pub(crate) fn revoke(
         status,
         ring,
         ..
-    } = cx.services;
+    } = &**cx.services;
     let now = cx.now;
     // Shards by a status key that is not trusted any more are not to be served any longer.
     status::refresh(store, now, status)?;
@@ -195,10 +204,11 @@ pub(crate) fn import(
     let signed = URL_SAFE_NO_PAD
         .decode(&body.key_set)
         .map_err(|_| Error::invalid("key_set", "must be base64url without padding"))?;
-    let Services { store, ring, .. } = cx.services;
+    let Services { store, ring, .. } = &**cx.services;
     let within = Arc::clone(ring);
     ring.will_change();
     cx.write(move |tx, now, origin| key_set::import(tx, now, origin, within.issuer(), &signed))?;
     ring.reload(store, cx.now)?;
+    have_asked_again(cx);
     Ok(Ok200(cx.read(|tx| shown(tx, cx.now, ring.issuer()))?))
 }

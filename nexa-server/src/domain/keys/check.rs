@@ -62,17 +62,27 @@ pub(crate) fn find_presented(
     presented: Presented<'_>,
 ) -> Result<Option<Arc<CheckedKey>>, Error> {
     for digest in presented.digests() {
-        let found = cache.read_through(&digest, || {
-            let found = store.read(|tx| matching(tx, &digest))?;
-            found
-                .map(|found| checked(cache, policy, found).map(Arc::new))
-                .transpose()
-        })?;
+        let found = find_in_store(store, cache, policy, &digest)?;
         if found.is_some() {
             return Ok(found);
         }
     }
     Ok(None)
+}
+
+/// As [`find_presented`], by one digest that a key may be known by.
+pub(crate) fn find_in_store(
+    store: &Store,
+    cache: &KeyCache,
+    policy: &KeyPolicy,
+    digest: &KeyDigest,
+) -> Result<Option<Arc<CheckedKey>>, Error> {
+    cache.read_through(digest, || {
+        let found = store.read(|tx| matching(tx, digest))?;
+        found
+            .map(|found| checked(cache, policy, found).map(Arc::new))
+            .transpose()
+    })
 }
 
 /// The stored key whose value has that digest, compared in constant time.

@@ -12,8 +12,8 @@ pub(crate) use change::{
     require_current, revoke_presented, rotate, update,
 };
 pub(crate) use check::{
-    Admission, Ask, KeyRefusal, find_presented, is_limited, judge, matching, power, spend, stands,
-    stands_for_its_owner,
+    Admission, Ask, KeyRefusal, find_in_store, find_presented, is_limited, judge, matching, power,
+    spend, stands, stands_for_its_owner,
 };
 pub(crate) use import::{
     ForeignFields, ForeignKey, HashForm, ImportMode, Imported, exported, import, record_export,

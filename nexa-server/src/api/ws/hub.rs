@@ -1,0 +1,172 @@
+//! Who listens, by tenant, and how they are woken when something in their tenant has changed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::domain::Error;
+use crate::store::Announcement;
+
+/// All open WebSockets.
+///
+/// It keeps nothing of what is told: whoever is woken reads on in the store, behind the last event that it has read. So a
+/// reader that takes its time costs no memory and makes nobody wait.
+pub(crate) struct Hub {
+    per_tenant: usize,
+    tenants: Mutex<HashMap<String, Tenant>>,
+}
+
+struct Tenant {
+    wake: watch::Sender<()>,
+    listeners: usize,
+}
+
+/// One place among the WebSockets of a tenant; dropping it makes room.
+pub(super) struct Subscription {
+    hub: Arc<Hub>,
+    tenant_id: String,
+    woken: watch::Receiver<()>,
+}
+
+/// When a tenant whose WebSockets are all taken may look again, in seconds.
+const RETRY_AFTER_S: u64 = 60;
+
+impl Hub {
+    /// With so many WebSockets for each tenant.
+    pub(crate) fn new(per_tenant: usize) -> Arc<Self> {
+        Arc::new(Self {
+            per_tenant,
+            tenants: Mutex::default(),
+        })
+    }
+
+    /// Wakes those whom it concerns. The writer of the store calls it, after a COMMIT.
+    pub(crate) fn hear(&self, announced: &[Announcement]) {
+        let tenants = self.tenants();
+        for announcement in announced {
+            match announcement {
+                Announcement::Event { tenant_id }
+                | Announcement::Weakened {
+                    tenant_id: Some(tenant_id),
+                } => {
+                    if let Some(tenant) = tenants.get(tenant_id) {
+                        tenant.wake.send_replace(());
+                    }
+                }
+                Announcement::Weakened { tenant_id: None } => {
+                    for tenant in tenants.values() {
+                        tenant.wake.send_replace(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// # Errors
+    /// `Limited` when the tenant has as many as it may.
+    pub(super) fn subscribe(self: &Arc<Self>, tenant_id: &str) -> Result<Subscription, Error> {
+        let mut tenants = self.tenants();
+        let tenant = tenants
+            .entry(tenant_id.to_owned())
+            .or_insert_with(|| Tenant {
+                wake: watch::channel(()).0,
+                listeners: 0,
+            });
+        if tenant.listeners >= self.per_tenant {
+            if tenant.listeners == 0 {
+                tenants.remove(tenant_id);
+            }
+            return Err(Error::Limited {
+                retry_after_s: RETRY_AFTER_S,
+            });
+        }
+        tenant.listeners += 1;
+        Ok(Subscription {
+            hub: Arc::clone(self),
+            tenant_id: tenant_id.to_owned(),
+            woken: tenant.wake.subscribe(),
+        })
+    }
+
+    /// Each change of it is one statement, so a panic elsewhere does not spoil it.
+    fn tenants(&self) -> MutexGuard<'_, HashMap<String, Tenant>> {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Subscription {
+    pub(super) fn tenant_id(&self) -> &str {
+        &self.tenant_id
+    }
+
+    /// Changes when something in the tenant has.
+    pub(super) fn woken(&self) -> watch::Receiver<()> {
+        self.woken.clone()
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut tenants = self.hub.tenants();
+        if let Some(tenant) = tenants.get_mut(&self.tenant_id) {
+            tenant.listeners -= 1;
+            if tenant.listeners == 0 {
+                tenants.remove(&self.tenant_id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(tenant_id: &str) -> Announcement {
+        Announcement::Event {
+            tenant_id: tenant_id.to_owned(),
+        }
+    }
+
+    #[test]
+    fn whoever_it_concerns_is_woken_and_nobody_else() {
+        let hub = Hub::new(8);
+        let (a, b) = (hub.subscribe("a").unwrap(), hub.subscribe("b").unwrap());
+        let weakened = |tenant_id: Option<&str>| Announcement::Weakened {
+            tenant_id: tenant_id.map(str::to_owned),
+        };
+        for (announced, expected) in [
+            (vec![event("a")], [true, false]),
+            (vec![event("c")], [false, false]),
+            (vec![weakened(Some("b"))], [false, true]),
+            (vec![weakened(None)], [true, true]),
+            (vec![event("a"), event("b"), event("a")], [true, true]),
+            (vec![], [false, false]),
+        ] {
+            let mut receivers = [a.woken(), b.woken()];
+            receivers
+                .iter_mut()
+                .for_each(watch::Receiver::mark_unchanged);
+            hub.hear(&announced);
+            let woken = receivers.map(|woken| woken.has_changed().unwrap());
+            assert_eq!(woken, expected, "{announced:?}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_has_its_places_and_gets_them_back() {
+        let hub = Hub::new(2);
+        let first = hub.subscribe("a").unwrap();
+        let _second = hub.subscribe("a").unwrap();
+        assert!(matches!(hub.subscribe("a"), Err(Error::Limited { .. })));
+        let others = hub.subscribe("b").unwrap();
+        drop(first);
+        let _third = hub.subscribe("a").unwrap();
+        assert!(hub.subscribe("a").is_err());
+        drop(others);
+        assert_eq!(hub.tenants().len(), 1, "nothing is kept of who has left");
+        let none = Hub::new(0);
+        assert!(none.subscribe("a").is_err());
+        assert!(none.tenants().is_empty());
+    }
+}
