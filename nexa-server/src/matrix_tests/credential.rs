@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::world::World;
 use crate::domain::principal::Role;
+use crate::http::websocket::Feed;
 
 /// What a caller presents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub(super) struct Credential {
     text: Mutex<String>,
     /// What a client that sends it by HTTP Basic calls itself: the id of a key, or the key of an agent.
     pub(super) client_id: String,
+    /// Of a WebSocket that was opened before anything happened.
+    feed: Mutex<Option<Feed>>,
 }
 
 impl Credential {
@@ -93,7 +96,17 @@ impl Credential {
             is_warm,
             text: Mutex::new(text.to_owned()),
             client_id: client_id.to_owned(),
+            feed: Mutex::new(None),
         }
+    }
+
+    /// Opens a WebSocket, if it may.
+    pub(super) fn listen(&self, world: &World) {
+        *self.feed.lock().unwrap() = world.listen(&self.text());
+    }
+
+    pub(super) fn take_feed(&self) -> Option<Feed> {
+        self.feed.lock().unwrap().take()
     }
 
     /// Goes on with a token of the new secret, where the answer is one.

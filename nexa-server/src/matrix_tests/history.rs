@@ -105,6 +105,7 @@ impl World {
             if is_warm {
                 made.iter().for_each(|credential| self.warm(credential));
             }
+            made.iter().for_each(|credential| credential.listen(self));
             if person.role == Role::Owner {
                 made.push(self.license(state, is_warm, person));
             }
@@ -157,6 +158,7 @@ impl World {
         if is_warm {
             self.warm(&made);
         }
+        made.listen(self);
         if state == State::SecretRotated {
             self.call(
                 Method::POST,

@@ -3,9 +3,10 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
+use super::carrier::path_with;
 use super::credential::Kind;
+use super::may_pass;
 use super::world::{MISSING, Person, World, json_request};
-use super::{may_pass, path_with};
 use crate::api::{Route, routes};
 use crate::domain::principal::Role;
 use crate::gate::access::Access;
@@ -85,6 +86,8 @@ fn naming_routes(routes: &[Route]) -> Vec<Naming<'_>> {
         | Access::OauthMember
         | Access::OauthChecker => route.path.contains('{'),
         // The operator's things, models among them, belong to no tenant, and a gateway's path is not ours.
+        // What it names is nobody's: the caller makes it up.
+        Access::WebsocketMember => false,
         Access::Public | Access::Operator | Access::License | Access::CallersKey => false,
     });
     let with_list = named.map(|route| {

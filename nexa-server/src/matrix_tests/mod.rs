@@ -3,47 +3,27 @@
 //! Routes come from the table itself, so a new one joins by itself; a new kind of [`Access`] does not compile until
 //! [`expected`] says who may pass it.
 
+mod carrier;
 mod credential;
 mod history;
 mod ids;
+mod websockets;
 mod world;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hyper::body::Bytes;
 use hyper::header::WWW_AUTHENTICATE;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
 use serde_json::Value;
 
 use crate::api::dialect::Dialect;
 use crate::api::{Route, routes};
 use crate::domain::principal::Role;
 use crate::gate::access::Access;
+use carrier::{CARRIERS, Carrier, request};
 use credential::{Credential, Kind};
 use world::World;
-
-/// How a credential travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Carrier {
-    Header,
-    Bearer,
-    Both,
-    /// Beside another credential, which is none.
-    BesideAnother,
-    Basic,
-    Query,
-}
-
-const CARRIERS: [Carrier; 6] = [
-    Carrier::Header,
-    Carrier::Bearer,
-    Carrier::Both,
-    Carrier::BesideAnother,
-    Carrier::Basic,
-    Carrier::Query,
-];
 
 /// What the gate says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +66,7 @@ fn expected(access: Access, credential: &Credential, carrier: Carrier) -> Verdic
         | Access::OwnerInPerson
         | Access::Checker
         | Access::Operator
+        | Access::WebsocketMember
         | Access::License
         | Access::CallersKey => false,
     };
@@ -94,8 +75,9 @@ fn expected(access: Access, credential: &Credential, carrier: Carrier) -> Verdic
             credential.kind
         }
         Carrier::Basic if takes_basic => credential.kind,
-        // Only an upgrade may carry a credential in its query.
-        Carrier::Basic | Carrier::Query => Kind::Nobody,
+        // Only an upgrade may carry a credential in its query, and only where there is something to upgrade to.
+        Carrier::Upgrade if access == Access::WebsocketMember => credential.kind,
+        Carrier::Basic | Carrier::Query | Carrier::Upgrade => Kind::Nobody,
     };
     // Nowhere else is a licence token anything.
     let stands = credential.stands() && (seen != Kind::License || access == Access::License);
@@ -124,7 +106,8 @@ fn expected(access: Access, credential: &Credential, carrier: Carrier) -> Verdic
         | Access::Person
         | Access::ManagerInPerson
         | Access::OwnerInPerson
-        | Access::OauthMember => live().map(|kind| match as_member(kind) {
+        | Access::OauthMember
+        | Access::WebsocketMember => live().map(|kind| match as_member(kind) {
             Verdict::Pass if !may_pass(access, kind, credential.role_now()) => Verdict::Forbidden,
             verdict => verdict,
         }),
@@ -183,6 +166,7 @@ fn may_pass(access: Access, kind: Kind, role: Role) -> bool {
         | Access::Operator
         | Access::OauthMember
         | Access::OauthChecker
+        | Access::WebsocketMember
         | Access::License
         | Access::CallersKey => true,
     }
@@ -367,60 +351,4 @@ fn has_passed(route: &Route, (status, code): (u16, &str)) -> bool {
         }
     };
     status < 500 && status != 429 && !is_refusal
-}
-
-/// A request with an empty object and ids of nothing.
-fn request(route: &Route, credential: &Credential, carrier: Carrier) -> Request<Bytes> {
-    let text = credential.text();
-    let mut path = path_with(route, world::MISSING);
-    if carrier == Carrier::Query && !text.is_empty() {
-        path.push_str(&format!("?token={text}&api_key={text}"));
-    }
-    let mut request = world::json_request(route.method.clone().unwrap_or(Method::GET), &path, "{}");
-    let headers = request.headers_mut();
-    let mut set = |name: &'static str, value: String| {
-        headers.insert(name, value.parse().unwrap());
-    };
-    if route.access == Access::CallersKey && !route.path.ends_with(['/', '}']) {
-        set("x-original-method", "GET".to_owned());
-        set("x-original-uri", world::ASKED.to_owned());
-    }
-    if text.is_empty() {
-        return request;
-    }
-    match carrier {
-        Carrier::Header => set("x-api-key", text),
-        Carrier::Bearer => set("authorization", format!("Bearer {text}")),
-        Carrier::Both => {
-            set("authorization", format!("Bearer {text}"));
-            set("x-api-key", text);
-        }
-        Carrier::BesideAnother => {
-            set("authorization", format!("Bearer {text}"));
-            set("x-api-key", "nex_another".to_owned());
-        }
-        Carrier::Basic => {
-            let pair = STANDARD.encode(format!("{}:{text}", credential.client_id));
-            set("authorization", format!("Basic {pair}"));
-        }
-        Carrier::Query => {}
-    }
-    request
-}
-
-/// The route's path with `id` for what it captures.
-fn path_with(route: &Route, id: &str) -> String {
-    let Some((before, rest)) = route.path.split_once('{') else {
-        return route.path.to_owned();
-    };
-    let (name, after) = rest.split_once('}').unwrap();
-    assert!(
-        !after.contains('{'),
-        "{}: more than one thing is named",
-        route.path
-    );
-    match name.strip_prefix('*') {
-        Some(_) => format!("{before}{}", world::ASKED.trim_start_matches('/')),
-        None => format!("{before}{id}{after}"),
-    }
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hyper::body::Bytes;
-use hyper::{Method, Request, Response};
+use hyper::{HeaderMap, Method, Request, Response};
 use nexa_core::{Requirement, Scope, ScopeSet, uuid_v7};
 use serde_json::Value;
 
@@ -17,6 +17,7 @@ use crate::domain::principal::{Principal, Role};
 use crate::domain::rules::{Demand, Rule};
 use crate::domain::sessions::{self, Device};
 use crate::http::Outcome;
+use crate::http::websocket::Feed;
 use crate::outbound::payments::{ApiKey, MollieSettings};
 use crate::store::StoreError;
 use crate::store::tenants::{self, Tenant};
@@ -96,6 +97,10 @@ impl World {
     /// As the shell does: from memory, and where that does not know, with the store. Every call comes from an address
     /// of its own, because limits by address are not what is asked here.
     pub(super) fn respond(&self, request: Request<Bytes>) -> Response<Bytes> {
+        testing::whole(self.handle(request)).expect("it is answered where it may block")
+    }
+
+    fn handle(&self, request: Request<Bytes>) -> Outcome {
         let (head, body) = request.into_parts();
         let number = self.number();
         let [_, b, c, d] = number.to_be_bytes();
@@ -110,13 +115,25 @@ impl World {
             };
             self.app.handle(call, &head, &body)
         };
-        let outcome = match call(false) {
+        match call(false) {
             Outcome::Miss => call(true),
-            answered @ (Outcome::Reply(_) | Outcome::Stream(_)) => answered,
-        };
-        testing::whole(outcome).unwrap_or_else(|| {
-            panic!("{} {}: missed where it may block", head.method, head.uri);
-        })
+            answered @ (Outcome::Reply(_) | Outcome::Stream(_) | Outcome::Upgrade(_)) => answered,
+        }
+    }
+
+    /// What a WebSocket is told whose credential that is, if it gets one.
+    pub(super) fn listen(&self, credential: &str) -> Option<Feed> {
+        let path = format!("/api/ws/chat?token={credential}");
+        let mut request = Request::get(path).body(Bytes::new()).unwrap();
+        ask_for_websocket(request.headers_mut());
+        match self.handle(request) {
+            Outcome::Upgrade(response) => Some(response.into_body()),
+            Outcome::Reply(_) | Outcome::Stream(_) | Outcome::Miss => None,
+        }
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        self.now.ms()
     }
 
     /// Status and body of what the app answers.
@@ -235,6 +252,18 @@ pub(super) fn json_request(method: Method, path: &str, body: &str) -> Request<By
     request
         .body(Bytes::copy_from_slice(body.as_bytes()))
         .unwrap()
+}
+
+/// Has the request ask for a WebSocket.
+pub(super) fn ask_for_websocket(headers: &mut HeaderMap) {
+    for (name, value) in [
+        ("connection", "Upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ] {
+        headers.insert(name, value.parse().unwrap());
+    }
 }
 
 pub(super) fn string(value: &Value) -> String {

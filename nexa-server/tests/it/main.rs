@@ -32,3 +32,4 @@ mod s3;
 mod smtp;
 mod tidy;
 mod usage_killed;
+mod websocket;

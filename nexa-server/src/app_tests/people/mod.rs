@@ -4,6 +4,7 @@ mod mailed;
 mod notices;
 mod squatters;
 mod team;
+mod websockets;
 
 use hyper::body::Bytes;
 use hyper::{Request, Response};

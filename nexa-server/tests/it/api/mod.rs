@@ -28,3 +28,4 @@ mod v1_api_keys;
 mod v1_api_keys_many;
 mod v1_api_keys_terms;
 mod v1_api_keys_verify;
+mod ws;

@@ -7,11 +7,12 @@ use super::{
     between, json_between,
 };
 use crate::harness::Server;
+use crate::websocket::WebSocket;
 
 const DOCUMENT: &str = include_str!("../../contracts/nexora-authentication.txt");
 const PASSWORD: &str = "password of nine";
 
-pub(super) const REPLAYS: [fn(&Server); 4] = [login, keys, use_of_a_key, errors];
+pub(super) const REPLAYS: [fn(&Server); 5] = [login, keys, use_of_a_key, errors, websocket];
 
 #[test]
 fn nexora_logs_in_with_the_documented_request() {
@@ -31,6 +32,38 @@ fn nexora_uses_a_key_as_documented() {
 #[test]
 fn nexora_answers_the_documented_errors() {
     errors(&Server::start());
+}
+
+#[test]
+fn nexora_opens_a_websocket_with_either_documented_token() {
+    websocket(&Server::start());
+}
+
+fn websocket(server: &Server) {
+    let token = log_in(server, "live@nexora.example");
+    let made = server
+        .post("/api/users/me/api-keys", r#"{ "name": "CI pipeline" }"#)
+        .bearer(&token)
+        .send();
+    let key = made.json["key"].as_str().unwrap().to_owned();
+    let words = DOCUMENT.split_whitespace();
+    let documented: Vec<&str> = words
+        .filter_map(|word| word.strip_prefix("wss://nexora.example.com"))
+        .collect();
+    let [by_token, by_key] = documented[..] else {
+        panic!("{documented:?}");
+    };
+    for (target, placeholder, credential) in
+        [(by_token, "eyJ...", &token), (by_key, "nxr_...", &key)]
+    {
+        assert!(target.ends_with(placeholder), "{target}");
+        let target = target
+            .replace("{chat_id}", "chat-1")
+            .replace(placeholder, credential);
+        let (_socket, hello) = WebSocket::open(&server.url, &target, &[]);
+        assert_eq!(hello["type"], "hello");
+        assert_eq!(hello["chat_id"], "chat-1");
+    }
 }
 
 /// The documented request to log in, with a password that the server takes.
