@@ -11,6 +11,7 @@ mod new_license;
 mod refresh;
 mod signing_key;
 mod status;
+mod webhook;
 
 pub use access::{AccessIssuer, IssuedAccess, NewAccess};
 pub use error::{IssueError, check_issuer};
@@ -23,3 +24,4 @@ pub use refresh::RefreshToken;
 pub(crate) use signing_key::Purpose;
 pub use signing_key::{SigningKey, SigningKeyError, public_jwks};
 pub use status::{NewShard, ShardChanges};
+pub use webhook::NewWebhook;

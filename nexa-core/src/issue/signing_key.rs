@@ -112,11 +112,13 @@ impl SigningKey {
     pub(crate) fn sign(&self, purpose: Purpose, message: &[u8]) -> [u8; 64] {
         match purpose {
             // RFC 7515 fixes what is signed: base64url, a dot, base64url. What another purpose signs starts with
-            // a prefix that holds a byte outside of that alphabet, so neither ever passes as the other.
+            // a prefix that holds a byte outside of that alphabet, so neither ever passes as the other; a webhook has such a
+            // byte in its body, and an id that begins none of the prefixes.
             Purpose::CompactJws
             | Purpose::AuditCheckpoint
             | Purpose::StatusShard
-            | Purpose::KeySet => self.key.sign(message).to_bytes(),
+            | Purpose::KeySet
+            | Purpose::Webhook => self.key.sign(message).to_bytes(),
         }
     }
 
@@ -146,6 +148,8 @@ pub(crate) enum Purpose {
     StatusShard,
     /// A key set, as [`statement`](crate::statement) puts it.
     KeySet,
+    /// An attempt to deliver a webhook.
+    Webhook,
 }
 
 /// The document is not a PKCS#8 Ed25519 private key in PEM, or its halves do not belong together.

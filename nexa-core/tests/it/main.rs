@@ -35,5 +35,7 @@ mod oracle;
 mod signed_feed;
 #[cfg(feature = "issue")]
 mod status;
+#[cfg(feature = "issue")]
+mod webhook;
 #[cfg(feature = "std")]
 mod ui;
