@@ -103,9 +103,9 @@ pub use hmac::{is_state_mac, state_mac};
 #[cfg(feature = "issue")]
 pub use issue::{
     AccessIssuer, IssueError, IssuedAccess, IssuedLicense, LicenseIssuer, NewAccess, NewDevice,
-    NewKeySet, NewLicense, NewRevocationList, NewShard, NewStatusList, NewTerms, NewWebhook, RefreshToken,
-    ShardChanges, SigningKey, SigningKeyError, check_issuer, public_jwks, sign_key_set, uuid_v7,
-    uuid_v7_from,
+    NewKeySet, NewLicense, NewRevocationList, NewShard, NewStatusList, NewTerms, NewWebhook,
+    RefreshToken, ShardChanges, SigningKey, SigningKeyError, check_issuer, public_jwks,
+    sign_key_set, uuid_v7, uuid_v7_from,
 };
 pub use json::JsonFault;
 pub use jwk::{KeyError, KeyProblem, KeySet, SignatureError, VerificationKey};

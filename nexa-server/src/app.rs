@@ -27,6 +27,7 @@ use crate::domain::rules::ScopeRules;
 use crate::domain::server_keys::KeyRing;
 use crate::domain::status::Signer;
 use crate::domain::subscriptions;
+use crate::domain::webhooks::{Slots, WebhookKeys};
 use crate::gate::access::{self, Access};
 use crate::gate::idempotency::{Guard, Running};
 use crate::gate::limit::Limiter;
@@ -38,7 +39,8 @@ use crate::http::router::{Found, Params, Router};
 use crate::http::{BodyProblem, Outcome, Plan, Run};
 use crate::outbound::mail::{Letters, Mailer};
 use crate::outbound::payments::Payments;
-use crate::store::Store;
+use crate::outbound::webhooks::Sender;
+use crate::store::{Announcement, Store};
 use crate::time::UnixMillis;
 
 /// The whole application behind one synchronous function: no socket, no runtime, no clock of its own.
@@ -50,6 +52,13 @@ pub(crate) struct App {
     cors_origins: Vec<String>,
     body_bytes: usize,
     warned_of_proxy_ms: AtomicI64,
+}
+
+/// What an app signs with.
+pub(crate) struct Keys {
+    pub(crate) ring: KeyRing,
+    pub(crate) audit: AuditKey,
+    pub(crate) webhooks: WebhookKeys,
 }
 
 /// What a call brings along from the world outside.
@@ -72,12 +81,16 @@ impl App {
     pub(crate) fn new(
         config: &Config,
         store: Store,
-        ring: KeyRing,
-        audit_key: AuditKey,
+        keys: Keys,
         mailer: Arc<dyn Mailer>,
         letters: Letters,
         payments: Option<Arc<dyn Payments>>,
     ) -> Result<Self, Error> {
+        let Keys {
+            ring,
+            audit: audit_key,
+            webhooks: webhook_keys,
+        } = keys;
         // Once more, with the URL that it has become.
         (config.apps.iter()).try_for_each(|app| app.check_size(ring.issuer()))?;
         subscriptions::warn_of_unknown_plans(&store, &config.tariff)?;
@@ -85,6 +98,14 @@ impl App {
         let hub = Hub::new(config.websockets_per_tenant);
         let hears = Arc::clone(&hub);
         store.on_commit(move |announced| hears.hear(announced));
+        let webhooks_due = Arc::new(Notify::new());
+        let wakes = Arc::clone(&webhooks_due);
+        store.on_commit(move |announced| {
+            let is_event = |said: &Announcement| matches!(said, Announcement::Event { .. });
+            if announced.iter().any(is_event) {
+                wakes.notify_one();
+            }
+        });
         let routes = api::routes();
         let rows = routes
             .iter()
@@ -119,6 +140,10 @@ impl App {
                 erasing: Pace::default(),
                 mail_due: Notify::new(),
                 payments_due: Notify::new(),
+                webhook_keys,
+                webhook_sender: Sender::new(config.webhook_hosts.clone()),
+                webhook_slots: Slots::default(),
+                webhooks_due,
                 issuer_keys: (config.trusted_issuers.iter())
                     .map(|(_, source)| IssuerKeys::new(source.clone()))
                     .collect(),

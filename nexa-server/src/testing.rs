@@ -8,12 +8,13 @@ use nexa_core::SigningKey;
 use rand_core::{TryCryptoRng, TryRng};
 use sha2::{Digest, Sha256};
 
-use crate::app::App;
+use crate::app::{App, Keys};
 use crate::config::{Config, Overrides};
 use crate::domain::Error;
 use crate::domain::audit::checkpoint::AuditKey;
 use crate::domain::server_keys::{Given, KeyRing, Setup};
 use crate::domain::trust::TrustedIssuers;
+use crate::domain::webhooks::WebhookKeys;
 use crate::http::Outcome;
 use crate::outbound::mail::{MailError, Mailer, Message};
 use crate::outbound::payments::MollieSettings;
@@ -68,11 +69,15 @@ pub(crate) fn app_with(
 ) -> (App, Arc<RecordingMailer>) {
     let letters = config.mail.letters(ISSUER).unwrap();
     let mailer = Arc::new(RecordingMailer::default());
+    let keys = Keys {
+        webhooks: WebhookKeys::new(seeded_key(10), None, &[], None).unwrap(),
+        audit: AuditKey::new(seeded_key(8)),
+        ring,
+    };
     let app = App::new(
         config,
         store,
-        ring,
-        AuditKey::new(seeded_key(8)),
+        keys,
         Arc::clone(&mailer) as _,
         letters,
         config.payments.as_ref().map(MollieSettings::client),

@@ -35,7 +35,7 @@ mod oracle;
 mod signed_feed;
 #[cfg(feature = "issue")]
 mod status;
-#[cfg(feature = "issue")]
-mod webhook;
 #[cfg(feature = "std")]
 mod ui;
+#[cfg(feature = "issue")]
+mod webhook;

@@ -13,6 +13,8 @@ struct Payload<'a> {
     id: &'a str,
     r#type: &'static str,
     timestamp: UnixMillis,
+    /// One key signs the webhooks of all tenants: receivers look here whether an event is theirs.
+    tenant_id: &'a str,
     data: Data<'a>,
 }
 
@@ -78,9 +80,18 @@ pub(crate) fn payload(told: &ToldEvent) -> Result<String, Error> {
         id: &told.id,
         r#type: told.event.kind(),
         timestamp: told.at,
+        tenant_id: &told.tenant_id,
         data: data(&told.event)?,
     };
     serde_json::to_string(&payload).map_err(|error| Error::Fault(format!("event: {error}")))
+}
+
+/// As [`payload`], as a value.
+///
+/// # Errors
+/// As [`payload`].
+pub(crate) fn value(told: &ToldEvent) -> Result<serde_json::Value, Error> {
+    serde_json::from_str(&payload(told)?).map_err(|error| Error::Fault(format!("event: {error}")))
 }
 
 fn data(event: &Event) -> Result<Data<'_>, Error> {

@@ -30,6 +30,7 @@ use crate::domain::rules::ScopeRules;
 use crate::domain::server_keys::KeyRing;
 use crate::domain::status::Signer;
 use crate::domain::tariff::Tariff;
+use crate::domain::webhooks::{Slots, WebhookKeys};
 use crate::domain::{erasure, licenses, standing};
 use crate::gate::access::{Access, Authority};
 use crate::gate::idempotency::Running;
@@ -41,6 +42,7 @@ use crate::http::reply::{Completion, Content, Respond};
 use crate::outbound::mail::{Letters, Mailer};
 use crate::outbound::object_store::ObjectStore;
 use crate::outbound::payments::Payments;
+use crate::outbound::webhooks::Sender;
 use crate::store::{Store, Tx};
 use crate::time::UnixMillis;
 
@@ -121,6 +123,12 @@ pub(crate) struct Services {
     pub(crate) mail_due: Notify,
     /// Wakes whoever calls the payment provider.
     pub(crate) payments_due: Notify,
+    pub(crate) webhook_keys: WebhookKeys,
+    pub(crate) webhook_sender: Sender,
+    /// Deliveries that are under way.
+    pub(crate) webhook_slots: Slots,
+    /// Wakes whoever delivers webhooks; the store's writer does too, after each event.
+    pub(crate) webhooks_due: Arc<Notify>,
     /// Of the trusted issuers, in their order.
     pub(crate) issuer_keys: Vec<IssuerKeys>,
     /// The OpenAPI document, rendered once.
@@ -204,6 +212,11 @@ impl<'a> Cx<'a> {
     /// Has the payment provider asked for what a write has written down.
     pub(crate) fn wake_payments(&self) {
         self.services.payments_due.notify_one();
+    }
+
+    /// Has the webhooks delivered that a write has made due.
+    pub(crate) fn wake_webhooks(&self) {
+        self.services.webhooks_due.notify_one();
     }
 
     /// Revokes what the disabling of a tenant has laid down.

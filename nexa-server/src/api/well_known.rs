@@ -1,12 +1,12 @@
 //! `/.well-known/*`.
 
 use hyper::body::Bytes;
-use nexa_core::FULL_ACCESS;
+use nexa_core::{FULL_ACCESS, public_jwks};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::route::Cx;
-use crate::domain::Error;
+use crate::domain::{Error, webhooks};
 use crate::http::document::{Document, MediaType};
 use crate::http::reply::{Cacheable, Ok200, RawJson};
 
@@ -19,6 +19,38 @@ pub(crate) fn jwks(cx: &mut Cx<'_>, (): ()) -> Result<RawJson, Error> {
         Bytes::copy_from_slice(cx.services.ring.issuing().jwks.as_bytes()),
         MAX_AGE_S,
     ))
+}
+
+/// The keys of webhooks, the newest first; receivers take what any of them has signed.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct WebhookKeySet {
+    /// As libraries of Standard Webhooks take them: `whpk_` and base64.
+    standard_webhooks: Vec<String>,
+    /// The same as JWKs (RFC 8037 §2).
+    keys: Vec<serde_json::Value>,
+}
+
+/// `/.well-known/webhook-keys.json`
+pub(crate) fn webhook_keys(
+    cx: &mut Cx<'_>,
+    (): (),
+) -> Result<Cacheable<Ok200<WebhookKeySet>>, Error> {
+    let keys: Vec<_> = cx.services.webhook_keys.public().collect();
+    let jwks: JwkSet = serde_json::from_str(&public_jwks(&keys))
+        .map_err(|error| Error::Fault(format!("webhook keys: {error}")))?;
+    let reply = Ok200(WebhookKeySet {
+        standard_webhooks: keys.iter().map(webhooks::written).collect(),
+        keys: jwks.keys,
+    });
+    Ok(Cacheable {
+        reply,
+        max_age_s: MAX_AGE_S,
+    })
+}
+
+#[derive(Deserialize)]
+struct JwkSet {
+    keys: Vec<serde_json::Value>,
 }
 
 /// A signed key set.

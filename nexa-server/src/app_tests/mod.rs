@@ -14,6 +14,7 @@ mod server_keys;
 mod sessions;
 mod shards;
 mod usage;
+mod webhooks;
 
 use std::net::IpAddr;
 use std::sync::Arc;

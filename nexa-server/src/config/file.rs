@@ -17,6 +17,7 @@ use super::object_store::ObjectStoreSettings;
 use super::plans::FilePlan;
 use super::rates::FileRate;
 use super::trusted_issuers::FileTrustedIssuer;
+use super::webhooks::FileWebhooks;
 use crate::domain::keys::{Environments, KeyPolicy};
 use crate::domain::rules::{Demand, Rule};
 use crate::gate::limit::Allowances;
@@ -48,6 +49,8 @@ pub(super) struct File {
     pub(super) mail: FileMail,
     #[serde(default)]
     pub(super) mollie: FileMollie,
+    #[serde(default)]
+    pub(super) webhooks: FileWebhooks,
     #[serde(default)]
     pub(super) licenses: FileLicenses,
     #[serde(default)]
@@ -84,6 +87,7 @@ pub(super) struct FileLimits {
     payment_per_tenant_an_hour: NonZeroU32,
     webhook_per_address_a_minute: NonZeroU32,
     leak_report_per_address_a_minute: NonZeroU32,
+    resend_per_tenant_an_hour: NonZeroU32,
     pub(super) connections: usize,
     pub(super) websockets: usize,
     pub(super) websockets_per_tenant: usize,
@@ -110,6 +114,7 @@ impl Default for FileLimits {
             payment_per_tenant_an_hour: const { calls(60) },
             webhook_per_address_a_minute: const { calls(600) },
             leak_report_per_address_a_minute: const { calls(60) },
+            resend_per_tenant_an_hour: const { calls(100) },
             connections: Limits::default().connections,
             websockets: Limits::default().websockets,
             websockets_per_tenant: 1_000,
@@ -158,6 +163,7 @@ impl FileLimits {
             payment_per_tenant_an_hour: self.payment_per_tenant_an_hour,
             webhook_per_address_a_minute: self.webhook_per_address_a_minute,
             leak_report_per_address_a_minute: self.leak_report_per_address_a_minute,
+            resend_per_tenant_an_hour: self.resend_per_tenant_an_hour,
         }
     }
 }

@@ -11,6 +11,7 @@ mod object_store;
 mod plans;
 mod rates;
 mod trusted_issuers;
+mod webhooks;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -32,6 +33,7 @@ use crate::outbound::jwks::Source;
 use crate::outbound::mail::MailSettings;
 use crate::outbound::object_store::ObjectStore;
 use crate::outbound::payments::MollieSettings;
+use crate::outbound::webhooks::AllowedHosts;
 use apps::apps;
 use file::File;
 use models::models;
@@ -70,6 +72,8 @@ pub struct Config {
     pub(crate) object_store: Option<ObjectStore>,
     pub(crate) models: Vec<Model>,
     pub(crate) mail: MailSettings,
+    /// Where webhooks may go beside the public internet.
+    pub(crate) webhook_hosts: AllowedHosts,
     /// `None`: no money is taken.
     pub(crate) payments: Option<MollieSettings>,
     pub(crate) rules: Vec<Rule>,
@@ -221,6 +225,7 @@ impl Config {
                 )
                 .map_err(refuse)?,
             tariff,
+            webhook_hosts: file.webhooks.checked().map_err(refuse)?,
             mail: file.mail.checked(mail_url, &links_begin).map_err(refuse)?,
             rules: Vec::new(),
             trusted_issuers: Vec::new(),

@@ -13,7 +13,7 @@ use super::mails::{self, Addressee, MailKind};
 use super::password::Password;
 use super::principal::Role;
 use super::tariff::Tariff;
-use super::{apps, credits, keys, licenses, payments, sessions};
+use super::{apps, credits, keys, licenses, payments, sessions, webhooks};
 use crate::store::tenants::{self, Tenant};
 use crate::store::users::{self, User};
 use crate::store::{StoreError, Tx, agents, invites, sessions as session_rows, subscriptions};
@@ -190,6 +190,7 @@ pub(crate) fn enable_tenant(
         invites::delete_of_tenant(tx, id)?;
         licenses::begin_revoking(tx, now, origin, id)?;
         payments::end_tenant(tx, now, tariff, id)?;
+        webhooks::cancel(tx, id)?;
     }
     let act = match is_enabled {
         true => Act::TenantEnabled,

@@ -11,7 +11,7 @@ use super::keys::{self, Expiry, KeyFields, KeyPolicy, KeyTerms, NewKey};
 use super::notices::{self, TrialOf};
 use super::principal::{Member, Role, Via};
 use super::tariff::Tariff;
-use super::{fields, web_url};
+use super::{fields, web_url, webhooks};
 use crate::store::agents::{self, Agent};
 use crate::store::api_keys::ApiKey;
 use crate::store::leaked_values;
@@ -126,6 +126,7 @@ impl NewAgent {
             tenant_id: tenant_id.clone(),
             contact_email: fields.contact_email.map(contact_email).transpose()?,
             webhook_url: fields.webhook_url.map(webhook_url).transpose()?,
+            webhook_gone_at: None,
             description: fields.description.map(description).transpose()?,
             referral_code: referral.as_ref().map(|referral| referral.code.clone()),
             referral_agent: referral.as_ref().map_or_else(
@@ -251,6 +252,9 @@ pub(crate) fn update(
     )?;
     merge(&mut agent.webhook_url, &changes.webhook_url, webhook_url)?;
     merge(&mut agent.description, &changes.description, description)?;
+    if changes.webhook_url.is_some() {
+        webhooks::url_was_set(tx, &mut agent)?;
+    }
     agents::update(tx, &agent)?;
     record(tx, now, origin, Act::AgentUpdated, &agent.tenant_id)?;
     info(tx, now, tariff, member)
@@ -300,7 +304,7 @@ pub(crate) fn end_leaked_secret(
 }
 
 /// The member's agent, if it manages it.
-fn managed(tx: &Tx<'_>, member: &Member) -> Result<Agent, Error> {
+pub(super) fn managed(tx: &Tx<'_>, member: &Member) -> Result<Agent, Error> {
     let agent = agents::find(tx, &member.tenant_id)?.ok_or(Error::NotFound { noun: NOUN })?;
     if member.role.manages_tenant() {
         Ok(agent)

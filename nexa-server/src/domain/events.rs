@@ -74,6 +74,8 @@ pub(crate) struct ToldEvent {
     /// Its place in the order of all events.
     pub(crate) seq: i64,
     pub(crate) id: String,
+    /// Whom it was told: no event of one tenant passes as another's.
+    pub(crate) tenant_id: String,
     pub(crate) at: UnixMillis,
     pub(crate) event: Event,
 }
@@ -151,11 +153,17 @@ impl ToldEvent {
     }
 
     fn read((seq, row): (i64, EventRow)) -> Result<Self, Error> {
-        let (id, at) = (row.id.clone(), row.at);
+        let (id, tenant_id, at) = (row.id.clone(), row.tenant_id.clone(), row.at);
         let event = Event::read(row).ok_or_else(|| {
             Error::Fault(format!("event {id} in the store is none of this version's"))
         })?;
-        Ok(Self { seq, id, at, event })
+        Ok(Self {
+            seq,
+            id,
+            tenant_id,
+            at,
+            event,
+        })
     }
 }
 

@@ -3,8 +3,10 @@
 use super::audit::listing::{self, EventsBefore, SeenEvent};
 use super::audit::{self, Act, Origin};
 use super::error::Error;
+use super::events::{self, ToldEvent};
 use super::paging;
 use super::principal::Member;
+use super::webhooks::{self, Logged};
 use crate::store::agents::{self, Agent};
 use crate::store::api_keys::{self, ApiKey, Selection};
 use crate::store::auto_recharges::{self, AutoRecharge};
@@ -243,6 +245,37 @@ impl Export {
                 false => Ok(Vec::new()),
             },
             |notice| notice.id.clone(),
+        )
+    }
+
+    /// What programs were told that the member may see, oldest first.
+    pub(crate) fn told(
+        &self,
+    ) -> impl Iterator<Item = Result<Vec<ToldEvent>, Error>> + Send + 'static {
+        let (tenant_id, member) = (self.tenant_id.clone(), self.member.clone());
+        let pages = self.pages(
+            move |tx, last: Option<&i64>| {
+                events::after(tx, &tenant_id, last.copied().unwrap_or(0), PAGE)
+            },
+            |told| told.seq,
+        );
+        pages.map(move |page| {
+            let seen = |told: &ToldEvent| told.is_seen_by(&member);
+            page.map(|page| page.into_iter().filter(seen).collect())
+        })
+    }
+
+    /// Nothing for whoever does not manage the tenant.
+    pub(crate) fn deliveries(
+        &self,
+    ) -> impl Iterator<Item = Result<Vec<Logged>, Error>> + Send + 'static {
+        let (tenant_id, is_whole) = (self.tenant_id.clone(), self.only.is_none());
+        self.pages(
+            move |tx, last: Option<&String>| match is_whole {
+                true => webhooks::logged(tx, &tenant_id, last.map(String::as_str), PAGE),
+                false => Ok(Vec::new()),
+            },
+            |logged| logged.delivery.event_id.clone(),
         )
     }
 

@@ -52,5 +52,6 @@ pub(crate) mod tenants;
 pub(crate) mod trust;
 pub(crate) mod usage;
 mod web_url;
+pub(crate) mod webhooks;
 
 pub(crate) use error::Error;

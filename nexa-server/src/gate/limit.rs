@@ -40,6 +40,8 @@ pub(crate) enum Limit {
     WebhookPerAddress,
     /// What scanners, or anybody, say they have found.
     LeakReportPerAddress,
+    /// Deliveries of webhooks that are sent again by hand.
+    ResendPerTenant,
 }
 
 /// How many calls each limit allows in its period; the whole allowance may come as one burst.
@@ -58,6 +60,7 @@ pub(crate) struct Allowances {
     pub(crate) payment_per_tenant_an_hour: NonZeroU32,
     pub(crate) webhook_per_address_a_minute: NonZeroU32,
     pub(crate) leak_report_per_address_a_minute: NonZeroU32,
+    pub(crate) resend_per_tenant_an_hour: NonZeroU32,
 }
 
 /// Counts calls. It cannot be flooded: a table has at most [`BUCKETS`] entries, because keys are
@@ -74,7 +77,7 @@ type Table = RateLimiter<u32, DashMapStateStore<u32>, CallClock, NoOpMiddleware<
 const BUCKETS: u64 = 1 << 20;
 
 impl Limit {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::LoginPerAddress,
         Self::LoginPerAccount,
         Self::RegisterPerAddress,
@@ -89,6 +92,7 @@ impl Limit {
         Self::PaymentPerTenant,
         Self::WebhookPerAddress,
         Self::LeakReportPerAddress,
+        Self::ResendPerTenant,
     ];
 
     const fn quota(self, allowances: &Allowances) -> Quota {
@@ -114,6 +118,7 @@ impl Limit {
             Self::LeakReportPerAddress => {
                 Quota::per_minute(allowances.leak_report_per_address_a_minute)
             }
+            Self::ResendPerTenant => Quota::per_hour(allowances.resend_per_tenant_an_hour),
         }
     }
 }
@@ -202,6 +207,7 @@ mod tests {
             payment_per_tenant_an_hour: calls,
             webhook_per_address_a_minute: calls,
             leak_report_per_address_a_minute: calls,
+            resend_per_tenant_an_hour: calls,
         })
     }
 

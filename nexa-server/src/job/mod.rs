@@ -3,6 +3,7 @@
 pub(crate) mod errands;
 pub(crate) mod mail;
 pub(crate) mod payments;
+pub(crate) mod webhooks;
 
 use crate::api::Services;
 use crate::domain::audit::checkpoint;

@@ -55,6 +55,7 @@ fn run(runtime: Runtime, shell: &Arc<Shell>, stopped: &Notify) {
         }));
         tokio::spawn(again_and_again(shell, mail_is_due, send_mails));
         tokio::spawn(again_and_again(shell, payments_are_due, follow_payments));
+        tokio::spawn(deliver_webhooks(Arc::clone(shell)));
         stopped.notified().await;
     });
     job::last_tick(shell.app.services(), now());
@@ -96,6 +97,30 @@ async fn mail_is_due(shell: Arc<Shell>) {
 
 async fn payments_are_due(shell: Arc<Shell>) {
     shell.app.services().payments_due.notified().await;
+}
+
+/// Picks what is due every few seconds, after each event and whenever an attempt has ended, and sends each on a thread of its
+/// own. What a stop cuts off is sent again after the next start.
+async fn deliver_webhooks(shell: Arc<Shell>) {
+    let mut interval = tokio::time::interval(Duration::from_secs(job::TICK_S));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = shell.app.services().webhooks_due.notified() => {}
+        }
+        let picking = Arc::clone(&shell);
+        let pick = move || job::webhooks::pick(picking.app.services(), now());
+        let Ok(picked) = tokio::task::spawn_blocking(pick).await else {
+            continue;
+        };
+        for delivery in picked {
+            let shell = Arc::clone(&shell);
+            tokio::task::spawn_blocking(move || {
+                job::webhooks::deliver(shell.app.services(), now(), &mut rng(), &delivery);
+            });
+        }
+    }
 }
 
 fn follow_payments(shell: &Shell) {

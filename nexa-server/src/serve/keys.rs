@@ -9,12 +9,12 @@ use zeroize::Zeroizing;
 use super::{OpenError, rng};
 use crate::store::key_file::KeyFile;
 
-/// The audit key: where it is missing, a new one is made. Folders of earlier versions have none, and what a lost one has
-/// signed stays valid under its public half.
-pub(super) fn audit_key(data: &Path) -> Result<SigningKey, OpenError> {
-    match key(KeyFile::Audit, data)? {
+/// The audit key or the key of webhooks: where it is missing, a new one is made. Folders of earlier versions have none, and
+/// what a lost one has signed stays valid under its public half.
+pub(super) fn own_key(file: KeyFile, data: &Path) -> Result<SigningKey, OpenError> {
+    match key(file, data)? {
         Some(key) => Ok(key),
-        None => new_key(KeyFile::Audit, data),
+        None => new_key(file, data),
     }
 }
 
@@ -44,13 +44,16 @@ pub(crate) fn key(file: KeyFile, data: &Path) -> Result<Option<SigningKey>, Open
     }
 }
 
-/// The key in `NEXA_SIGNING_KEY`, `NEXA_AUDIT_KEY`, `NEXA_STATUS_KEY` or `NEXA_ROOT_KEY` (PKCS#8 PEM), if it is set.
+/// The key in `NEXA_SIGNING_KEY`, `NEXA_AUDIT_KEY`, `NEXA_STATUS_KEY`, `NEXA_ROOT_KEY`, `NEXA_WEBHOOK_KEY` or
+/// `NEXA_PREVIOUS_WEBHOOK_KEY` (PKCS#8 PEM), if it is set.
 pub(crate) fn of_environment(file: KeyFile) -> Result<Option<SigningKey>, OpenError> {
     let name = match file {
         KeyFile::Signing => "NEXA_SIGNING_KEY",
         KeyFile::Audit => "NEXA_AUDIT_KEY",
         KeyFile::Status => "NEXA_STATUS_KEY",
         KeyFile::Root => "NEXA_ROOT_KEY",
+        KeyFile::Webhook => "NEXA_WEBHOOK_KEY",
+        KeyFile::PreviousWebhook => "NEXA_PREVIOUS_WEBHOOK_KEY",
     };
     match std::env::var(name).map(Zeroizing::new) {
         Err(VarError::NotPresent) => Ok(None),
@@ -75,5 +78,6 @@ fn refused(file: KeyFile, problem: &dyn std::fmt::Display) -> OpenError {
         KeyFile::Audit => OpenError::AuditKey(problem.to_string()),
         KeyFile::Status => OpenError::StatusKey(problem.to_string()),
         KeyFile::Root => OpenError::RootKey(problem.to_string()),
+        KeyFile::Webhook | KeyFile::PreviousWebhook => OpenError::WebhookKey(problem.to_string()),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use nexa_core::{KeyUse, PlainKey};
 
 use super::{keys, now, rng};
-use crate::app::App;
+use crate::app::{App, Keys};
 use crate::config::Config;
 use crate::domain::Error;
 use crate::domain::apps;
@@ -15,6 +15,7 @@ use crate::domain::operators::{self, NewOperatorKey};
 use crate::domain::principal::Principal;
 use crate::domain::server_keys::{self, Given, KeyRing, Setup, key_set};
 use crate::domain::trust::TrustedIssuers;
+use crate::domain::webhooks::WebhookKeys;
 use crate::outbound::mail::MailUrl;
 use crate::outbound::payments::MollieSettings;
 use crate::store::key_file::{KeyFile, RotatedKeys};
@@ -39,6 +40,9 @@ pub enum OpenError {
     /// The root key could not be read or made.
     #[error("root key: {0}")]
     RootKey(String),
+    /// The key of webhooks, or the one before it, could not be read or made.
+    #[error("webhook key: {0}")]
+    WebhookKey(String),
     /// A setting does not hold together with the others.
     #[error("{0}")]
     Setting(String),
@@ -89,13 +93,17 @@ pub(super) fn open(config: &Config, public_url: String) -> Result<Opened, OpenEr
         .map_err(setting)?;
     let known = store.read(server_keys::list).map_err(setting)?;
     let has_status_key = known.iter().any(|key| key.key_use == KeyUse::Status.name());
-    let audit_key = AuditKey::new(keys::audit_key(&config.data)?);
+    let audit_key = AuditKey::new(keys::own_key(KeyFile::Audit, &config.data)?);
     let has_root = store.read(key_set::has_root).map_err(setting)?;
+    let root = keys::first_key(KeyFile::Root, &config.data, has_root)?;
+    let root_kid = root.as_ref().map(|root| root.kid().to_owned());
+    let webhook_key = keys::own_key(KeyFile::Webhook, &config.data)?;
+    let previous_webhook_key = keys::key(KeyFile::PreviousWebhook, &config.data)?;
     let trusted = config.trusted_issuers.iter();
     let setup = Setup {
         issuer: public_url.clone(),
         files,
-        root: keys::first_key(KeyFile::Root, &config.data, has_root)?,
+        root,
         trusted: TrustedIssuers::new(trusted.map(|(issuer, _)| issuer.clone()).collect()),
         given: Given {
             license,
@@ -106,9 +114,20 @@ pub(super) fn open(config: &Config, public_url: String) -> Result<Opened, OpenEr
     let ring = KeyRing::open(&store, now(), &mut rng(), setup).map_err(setting)?;
     warn_of_other_audit_key(&store, &audit_key).map_err(setting)?;
     warn_of_apps(&store, &config.apps, &public_url).map_err(setting)?;
+    let known = store.read(server_keys::list).map_err(setting)?;
+    let keys = Keys {
+        ring,
+        audit: audit_key,
+        webhooks: WebhookKeys::new(
+            webhook_key,
+            previous_webhook_key,
+            &known,
+            root_kid.as_deref(),
+        )
+        .map_err(setting)?,
+    };
     let payments = config.payments.as_ref().map(MollieSettings::client);
-    let app =
-        App::new(config, store, ring, audit_key, mailer, letters, payments).map_err(setting)?;
+    let app = App::new(config, store, keys, mailer, letters, payments).map_err(setting)?;
     // Last: a key that is made and never shown would be lost.
     let first_operator_key = match is_first_start {
         true => Some(new_operator_key(&app.services().store).map_err(setting)?),

@@ -1,11 +1,14 @@
 //! Rows of agents: what an agent's tenant has beyond other tenants.
 
 use super::{StoreError, Tx};
+use crate::time::UnixMillis;
 
 pub(crate) struct Agent {
     pub(crate) tenant_id: String,
     pub(crate) contact_email: Option<String>,
     pub(crate) webhook_url: Option<String>,
+    /// When the receiver there said that it is gone: nothing goes there any more.
+    pub(crate) webhook_gone_at: Option<UnixMillis>,
     pub(crate) description: Option<String>,
     /// `None` for an agent that sent no code.
     pub(crate) referral_code: Option<String>,
@@ -37,7 +40,7 @@ pub(crate) fn insert(tx: &Tx<'_>, agent: &Agent) -> Result<(), StoreError> {
 
 pub(crate) fn find(tx: &Tx<'_>, tenant_id: &str) -> Result<Option<Agent>, StoreError> {
     tx.optional(
-        "SELECT tenant_id, contact_email, webhook_url, description, referral_code, referral_agent, secret_digest, secret_version
+        "SELECT tenant_id, contact_email, webhook_url, description, referral_code, referral_agent, secret_digest, secret_version, webhook_gone_at_ms
          FROM agents WHERE tenant_id = ?1",
         &[tenant_id.into()],
         |row| {
@@ -50,6 +53,7 @@ pub(crate) fn find(tx: &Tx<'_>, tenant_id: &str) -> Result<Option<Agent>, StoreE
                 referral_agent: row.text(5)?,
                 secret_digest: row.array(6)?,
                 secret_version: row.int(7)?,
+                webhook_gone_at: row.optional_int(8)?.map(UnixMillis::from_ms),
             })
         },
     )
@@ -71,15 +75,30 @@ pub(crate) fn tenant_of_secret(
 /// Writes what an agent may change of itself.
 pub(crate) fn update(tx: &Tx<'_>, agent: &Agent) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE agents SET contact_email = ?2, webhook_url = ?3, description = ?4 WHERE tenant_id = ?1",
+        "UPDATE agents SET contact_email = ?2, webhook_url = ?3, description = ?4, webhook_gone_at_ms = ?5 WHERE tenant_id = ?1",
         &[
             (&agent.tenant_id).into(),
             agent.contact_email.as_deref().into(),
             agent.webhook_url.as_deref().into(),
             agent.description.as_deref().into(),
+            agent.webhook_gone_at.map(UnixMillis::ms).into(),
         ],
     )?;
     Ok(())
+}
+
+/// Notes that the receiver at that URL is gone; false when the agent has another one by now, or has noted it.
+pub(crate) fn set_webhook_gone(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    tenant_id: &str,
+    url: &str,
+) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE agents SET webhook_gone_at_ms = ?3 WHERE tenant_id = ?1 AND webhook_url = ?2 AND webhook_gone_at_ms IS NULL",
+        &[tenant_id.into(), url.into(), now.ms().into()],
+    )?;
+    Ok(changed > 0)
 }
 
 /// Puts a new secret in the place of the old one, under the next version.

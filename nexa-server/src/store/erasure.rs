@@ -14,7 +14,7 @@ pub(crate) fn remove_part(tx: &Tx<'_>, tenant_id: &str, limit: u32) -> Result<us
     Ok(0)
 }
 
-const PARTS: [&str; 17] = [
+const PARTS: [&str; 18] = [
     "DELETE FROM idempotency_records WHERE tenant_id = ?1 AND (route, key) IN
         (SELECT route, key FROM idempotency_records WHERE tenant_id = ?1 LIMIT ?2)",
     // The metrics of a report go with it.
@@ -38,6 +38,8 @@ const PARTS: [&str; 17] = [
         WHERE users.tenant_id = ?1 LIMIT ?2)",
     // The mails that carry them go along; a tenant that is being erased is told nothing more.
     "DELETE FROM notices WHERE id IN (SELECT id FROM notices WHERE tenant_id = ?1 LIMIT ?2)",
+    "DELETE FROM webhook_deliveries WHERE event_seq IN
+        (SELECT event_seq FROM webhook_deliveries WHERE tenant_id = ?1 LIMIT ?2)",
     "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE tenant_id = ?1 LIMIT ?2)",
     // Tokens go with their user.
     "DELETE FROM users WHERE id IN (SELECT id FROM users WHERE tenant_id = ?1 LIMIT ?2)",

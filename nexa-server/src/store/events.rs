@@ -1,6 +1,6 @@
 //! Rows of events: what happened in a tenant, in the order in which it happened.
 
-use super::{Announcement, Row, StoreError, Tx};
+use super::{Announcement, Row, StoreError, Tx, webhooks};
 use crate::time::UnixMillis;
 
 pub(crate) struct EventRow {
@@ -26,7 +26,7 @@ macro_rules! columns {
     };
 }
 
-/// Adds an event and announces it; false for a tenant that is told nothing: one that is disabled or being erased.
+/// Adds an event, with its place in the outbox, and announces it; false for a tenant that is told nothing: one that is disabled or being erased.
 pub(crate) fn insert(tx: &Tx<'_>, event: &EventRow) -> Result<bool, StoreError> {
     let added = tx.execute(
         "INSERT INTO events (id, tenant_id, user_id, kind, subject_id, name, prefix, app_id, reason, found_at_url, ends_at_ms, left_mc, at_ms)
@@ -49,6 +49,7 @@ pub(crate) fn insert(tx: &Tx<'_>, event: &EventRow) -> Result<bool, StoreError> 
         ],
     )?;
     if added > 0 {
+        webhooks::insert(tx, &event.id)?;
         tx.announce(Announcement::Event {
             tenant_id: event.tenant_id.clone(),
         });

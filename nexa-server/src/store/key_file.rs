@@ -17,6 +17,10 @@ pub(crate) enum KeyFile {
     Status,
     /// Signs which keys are for what; what clients embed is its public half.
     Root,
+    /// Signs deliveries of webhooks.
+    Webhook,
+    /// The one before it, which signs too while receivers learn of the new one.
+    PreviousWebhook,
 }
 
 impl KeyFile {
@@ -27,6 +31,8 @@ impl KeyFile {
             Self::Audit => "audit-key.pem",
             Self::Status => "status-key.pem",
             Self::Root => "root-key.pem",
+            Self::Webhook => "webhook-key.pem",
+            Self::PreviousWebhook => "previous-webhook-key.pem",
         })
     }
 

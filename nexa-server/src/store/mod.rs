@@ -59,6 +59,7 @@ pub(crate) mod tenants;
 mod tx;
 pub(crate) mod usage;
 pub(crate) mod users;
+pub(crate) mod webhooks;
 mod writer;
 
 #[cfg(test)]
@@ -132,5 +133,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 14,
         sql: include_str!("sql/0014_imported_and_leaked_keys.sql"),
+    },
+    Migration {
+        version: 15,
+        sql: include_str!("sql/0015_webhooks.sql"),
     },
 ];

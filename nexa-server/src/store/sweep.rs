@@ -1,5 +1,5 @@
 //! Rows that have run out: sessions, mailed tokens, invitations, answers of calls with an Idempotency-Key, old notices,
-//! payments that the provider never heard of, old events.
+//! payments that the provider never heard of, old events and their deliveries.
 
 use super::{StoreError, Tx};
 use crate::time::UnixMillis;
@@ -68,6 +68,11 @@ pub(crate) fn delete_expired(tx: &Tx<'_>, bounds: Bounds, limit: u32) -> Result<
             "DELETE FROM payments WHERE id IN (SELECT id FROM payments
                  WHERE state = 'failed' AND provider_id IS NULL AND created_at_ms <= ?1 LIMIT ?2)",
             bounds.unmade,
+        ),
+        // Before their events.
+        (
+            "DELETE FROM webhook_deliveries WHERE event_seq IN (SELECT seq FROM events WHERE at_ms <= ?1 LIMIT ?2)",
+            bounds.told,
         ),
         (
             "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at_ms <= ?1 LIMIT ?2)",

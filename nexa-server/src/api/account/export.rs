@@ -4,10 +4,13 @@ mod money;
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::super::audit::ListedEvent;
+use super::super::base_v1::account::webhooks::ShownDelivery;
 use super::super::credits::ListedEntry;
 use super::super::credits::auto_recharge::ShownRecharge;
+use super::super::events;
 use super::super::licenses::ListedLicense;
 use super::super::route::Cx;
 use super::super::team::invites::ListedInvite;
@@ -48,6 +51,9 @@ pub(crate) struct AccountExport {
     usage: Vec<ExportedUsage>,
     usage_reports: Vec<ExportedReport>,
     notices: Vec<ExportedNotice>,
+    /// What programs were told in the last 30 days, as webhooks carry it.
+    events: Vec<Value>,
+    webhook_deliveries: Vec<ShownDelivery>,
     audit_events: Vec<ListedEvent>,
 }
 
@@ -182,6 +188,11 @@ pub(crate) fn export(cx: &mut Cx<'_>, (): ()) -> Result<Secret<JsonStream<Accoun
             shown(export.reports(), ExportedReport::from),
         )
         .list("notices", shown(export.notices(), ExportedNotice::from))
+        .list("events", tried(export.told(), |told| events::value(&told)))
+        .list(
+            "webhookDeliveries",
+            tried(export.deliveries(), ShownDelivery::new),
+        )
         .list("auditEvents", shown(export.events(), ListedEvent::from));
     Ok(Secret(stream))
 }
@@ -192,6 +203,14 @@ fn shown<R: 'static, T: 'static, E>(
     show: fn(R) -> T,
 ) -> impl Iterator<Item = Result<Vec<T>, E>> + Send + 'static {
     pages.map(move |page| page.map(|rows| rows.into_iter().map(show).collect()))
+}
+
+/// As [`shown`], for what can fail.
+fn tried<R: 'static, T: 'static>(
+    pages: impl Iterator<Item = Result<Vec<R>, Error>> + Send + 'static,
+    show: fn(R) -> Result<T, Error>,
+) -> impl Iterator<Item = Result<Vec<T>, Error>> + Send + 'static {
+    pages.map(move |page| page?.into_iter().map(show).collect())
 }
 
 impl ExportedTenant {

@@ -16,6 +16,7 @@ use crate::time::UnixMillis;
 
 mod exchange;
 mod token;
+pub(crate) mod webhooks;
 
 pub(crate) use token::token;
 
@@ -24,7 +25,7 @@ pub(crate) struct AgentRegistration {
     /// 2 to 100 characters.
     name: String,
     contact_email: Option<String>,
-    /// Where notices of events go: http or https.
+    /// Where events are sent as signed webhooks: https, or http to a host that the operator allows.
     webhook_url: Option<String>,
     /// Up to 500 characters.
     description: Option<String>,

@@ -1,0 +1,195 @@
+//! Rows of deliveries of webhooks: the outbox, and the log.
+
+use super::{Row, StoreError, Tx};
+use crate::time::UnixMillis;
+
+/// A delivery, as the log shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    pub(crate) event_seq: i64,
+    pub(crate) event_id: String,
+    pub(crate) tenant_id: String,
+    /// `waiting`, `delivered`, `failed` or `cancelled`.
+    pub(crate) state: String,
+    pub(crate) round: i64,
+    pub(crate) attempts: i64,
+    pub(crate) due_at: UnixMillis,
+    pub(crate) tried_at: Option<UnixMillis>,
+    pub(crate) status: Option<i64>,
+    pub(crate) problem: Option<String>,
+    pub(crate) delivered_at: Option<UnixMillis>,
+}
+
+/// What an attempt has come to.
+pub(crate) struct Attempted<'a> {
+    pub(crate) at: UnixMillis,
+    pub(crate) status: Option<i64>,
+    pub(crate) problem: Option<&'a str>,
+}
+
+macro_rules! columns {
+    () => {
+        "event_seq, event_id, tenant_id, state, round, attempts, due_at_ms, tried_at_ms, status, problem, delivered_at_ms"
+    };
+}
+
+/// Puts an event into the outbox of its tenant, if that has a receiver.
+pub(super) fn insert(tx: &Tx<'_>, event_id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO webhook_deliveries (event_seq, event_id, tenant_id, state, round, attempts, due_at_ms)
+         SELECT events.seq, events.id, events.tenant_id, 'waiting', 1, 0, events.at_ms
+         FROM events JOIN agents ON agents.tenant_id = events.tenant_id
+         WHERE events.id = ?1 AND agents.webhook_url IS NOT NULL AND agents.webhook_gone_at_ms IS NULL",
+        &[event_id.into()],
+    )?;
+    Ok(())
+}
+
+/// The tenant behind that one, by id, for which something waits, and when the first of it is due.
+pub(crate) fn next_tenant(
+    tx: &Tx<'_>,
+    after_id: &str,
+) -> Result<Option<(String, UnixMillis)>, StoreError> {
+    tx.optional(
+        "SELECT tenant_id, due_at_ms FROM webhook_deliveries WHERE state = 'waiting' AND tenant_id > ?1
+         ORDER BY tenant_id, due_at_ms, event_seq LIMIT 1",
+        &[after_id.into()],
+        |row| Ok((row.text(0)?, UnixMillis::from_ms(row.int(1)?))),
+    )
+}
+
+/// What is due of a tenant, the longest due first.
+pub(crate) fn due(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    tenant_id: &str,
+    limit: u32,
+) -> Result<Vec<Delivery>, StoreError> {
+    tx.all(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM webhook_deliveries WHERE state = 'waiting' AND tenant_id = ?1 AND due_at_ms <= ?2
+             ORDER BY due_at_ms, event_seq LIMIT ?3"
+        ),
+        &[tenant_id.into(), now.ms().into(), limit.into()],
+        read,
+    )
+}
+
+/// Where a delivery goes that still waits: the URL that its tenant has now, if that is active.
+pub(crate) fn url(tx: &Tx<'_>, delivery: &Delivery) -> Result<Option<String>, StoreError> {
+    let found = tx.optional(
+        "SELECT agents.webhook_url FROM webhook_deliveries
+         JOIN agents ON agents.tenant_id = webhook_deliveries.tenant_id
+         JOIN tenants ON tenants.id = webhook_deliveries.tenant_id
+         WHERE event_seq = ?1 AND round = ?2 AND webhook_deliveries.state = 'waiting' AND webhook_gone_at_ms IS NULL
+             AND tenants.state = 'active' AND erasing_since_ms IS NULL AND erased_at_ms IS NULL",
+        &[delivery.event_seq.into(), delivery.round.into()],
+        |row| row.optional_text(0),
+    )?;
+    Ok(found.flatten())
+}
+
+/// Notes a delivery, also of one that was cancelled while it was on its way.
+pub(crate) fn set_delivered(
+    tx: &Tx<'_>,
+    delivery: &Delivery,
+    attempted: &Attempted<'_>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE webhook_deliveries SET state = 'delivered', attempts = attempts + 1, tried_at_ms = ?3, delivered_at_ms = ?3,
+             status = ?4, problem = NULL
+         WHERE event_seq = ?1 AND round = ?2",
+        &[
+            delivery.event_seq.into(),
+            delivery.round.into(),
+            attempted.at.ms().into(),
+            attempted.status.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Notes an attempt that came to nothing, and when the next one is due; without a next one it has failed.
+pub(crate) fn set_failed(
+    tx: &Tx<'_>,
+    delivery: &Delivery,
+    attempted: &Attempted<'_>,
+    next_at: Option<UnixMillis>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE webhook_deliveries SET state = CASE WHEN ?6 IS NULL THEN 'failed' ELSE 'waiting' END, attempts = attempts + 1,
+             tried_at_ms = ?3, status = ?4, problem = ?5, due_at_ms = coalesce(?6, due_at_ms)
+         WHERE event_seq = ?1 AND round = ?2 AND state = 'waiting'",
+        &[
+            delivery.event_seq.into(),
+            delivery.round.into(),
+            attempted.at.ms().into(),
+            attempted.status.into(),
+            attempted.problem.into(),
+            next_at.map(UnixMillis::ms).into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Cancels what waits of a tenant.
+pub(crate) fn cancel(tx: &Tx<'_>, tenant_id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE webhook_deliveries SET state = 'cancelled' WHERE tenant_id = ?1 AND state = 'waiting'",
+        &[tenant_id.into()],
+    )?;
+    Ok(())
+}
+
+/// Has a delivery sent again at once, whatever became of it; false when the tenant has none of that event.
+pub(crate) fn resend(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    tenant_id: &str,
+    event_id: &str,
+) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE webhook_deliveries SET state = 'waiting', round = round + 1, attempts = 0, due_at_ms = ?3
+         WHERE event_id = ?1 AND tenant_id = ?2",
+        &[event_id.into(), tenant_id.into(), now.ms().into()],
+    )?;
+    Ok(changed > 0)
+}
+
+/// The deliveries of a tenant, newest first, older than the one of that event.
+pub(crate) fn list(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    before: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Delivery>, StoreError> {
+    tx.all(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM webhook_deliveries WHERE tenant_id = ?1 AND (?2 IS NULL OR event_seq <
+                 (SELECT event_seq FROM webhook_deliveries WHERE event_id = ?2 AND tenant_id = ?1))
+             ORDER BY event_seq DESC LIMIT ?3"
+        ),
+        &[tenant_id.into(), before.into(), limit.into()],
+        read,
+    )
+}
+
+fn read(row: &Row<'_>) -> Result<Delivery, StoreError> {
+    Ok(Delivery {
+        event_seq: row.int(0)?,
+        event_id: row.text(1)?,
+        tenant_id: row.text(2)?,
+        state: row.text(3)?,
+        round: row.int(4)?,
+        attempts: row.int(5)?,
+        due_at: UnixMillis::from_ms(row.int(6)?),
+        tried_at: row.optional_int(7)?.map(UnixMillis::from_ms),
+        status: row.optional_int(8)?,
+        problem: row.optional_text(9)?,
+        delivered_at: row.optional_int(10)?.map(UnixMillis::from_ms),
+    })
+}
