@@ -435,7 +435,9 @@ fn the_log_goes_on_page_by_page() {
 /// However much one tenant has to be told, and however many tenants fail, the others have their places.
 #[test]
 fn no_tenant_takes_the_places_of_others() {
-    let mut fixture = Fixture::with_receivers();
+    let mut fixture = Fixture::with(|config| {
+        config.allowances.register_per_address_an_hour = std::num::NonZeroU32::new(100).unwrap();
+    });
     let nowhere = "http://127.0.0.1:1/";
     let loud = fixture.agent(Some(nowhere));
     (0..50).for_each(|_| fixture.one_more_key(&loud));

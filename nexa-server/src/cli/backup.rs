@@ -33,11 +33,12 @@ impl Backup {
             report.bytes
         ))?;
         remark(&format!(
-            "nexa: the keys are not in the copy; keep {}, {}, {}, {} and the folder keys beside them safe too",
+            "nexa: the keys are not in the copy; keep {}, {}, {}, {}, {} and the folder keys beside them safe too",
             KeyFile::Signing.path(&data).display(),
             KeyFile::Audit.path(&data).display(),
             KeyFile::Status.path(&data).display(),
-            KeyFile::Root.path(&data).display()
+            KeyFile::Root.path(&data).display(),
+            KeyFile::Webhook.path(&data).display()
         ));
         Ok(Exit::Success)
     }

@@ -40,6 +40,7 @@ fn answer(world: &World, route: &Route, credential: &str, id: &str) -> (u16, Val
 /// Gives the user one more of everything that a path can name, as far as the user can have it.
 fn furnish(world: &World, person: &Person) {
     let session = &person.session;
+    world.add_receiver(&person.tenant_id);
     world.make_key(session, &json!({ "name": "k", "scopes": ["signals"] }));
     let device = json!({ "fingerprint": world.number().to_string(), "platform": "linux" });
     let license = json!({ "appId": "agentyk-engine", "device": device });

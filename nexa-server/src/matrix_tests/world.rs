@@ -20,6 +20,7 @@ use crate::http::Outcome;
 use crate::http::websocket::Feed;
 use crate::outbound::payments::{ApiKey, MollieSettings};
 use crate::store::StoreError;
+use crate::store::agents::{self, Agent};
 use crate::store::tenants::{self, Tenant};
 use crate::store::users::{self, User};
 use crate::testing::{self, SeededRng};
@@ -200,6 +201,27 @@ impl World {
     }
 
     /// An access token of a new session.
+    /// Has the tenant's events delivered, as those of an agent are.
+    pub(super) fn add_receiver(&self, tenant_id: &str) {
+        let agent = Agent {
+            tenant_id: tenant_id.to_owned(),
+            contact_email: None,
+            webhook_url: Some("https://receiver.example/".to_owned()),
+            webhook_gone_at: None,
+            description: None,
+            referral_code: None,
+            referral_agent: "openAgent".to_owned(),
+            secret_digest: [0; 32],
+            secret_version: 1,
+        };
+        let store = &self.app.services().store;
+        let added = store.write(move |tx| match agents::find(tx, &agent.tenant_id)? {
+            Some(_) => Ok(()),
+            None => agents::insert(tx, &agent),
+        });
+        added.unwrap();
+    }
+
     pub(super) fn open_session(&self, user_id: &str) -> String {
         let (now, store) = (self.now, &self.app.services().store);
         let user = store.read(|tx| users::find(tx, user_id)).unwrap().unwrap();
