@@ -33,3 +33,4 @@ mod smtp;
 mod tidy;
 mod usage_killed;
 mod websocket;
+mod webhooks;
