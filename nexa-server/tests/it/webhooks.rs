@@ -117,7 +117,7 @@ fn register(server: &Server, url: &str) -> String {
 
 fn make_keys(server: &Server, key: &str, count: usize) {
     for _ in 0..count {
-        let body = json!({ "name": "k", "scopes": ["signals"] }).to_string();
+        let body = json!({ "name": "k", "scopes": ["full_access"] }).to_string();
         let made = server.post("/api/v1/api-keys", &body).bearer(key).send();
         assert_eq!(made.status, 201, "{}", made.text);
     }

@@ -1,0 +1,94 @@
+//! Many deliveries: of several tenants, in pages, and in turns.
+
+use super::*;
+
+#[test]
+fn a_delivery_of_another_tenant_is_none_and_resending_is_limited() {
+    let endpoint = Endpoint::answering(&["200 OK"]);
+    let mut fixture = Fixture::with(|config| {
+        config.webhook_hosts = AllowedHosts::new(&["127.0.0.1".to_owned()]).unwrap();
+        config.allowances.resend_per_tenant_an_hour = std::num::NonZeroU32::new(3).unwrap();
+    });
+    let (one, other) = (
+        fixture.agent(Some(&endpoint.url)),
+        fixture.agent(Some(&endpoint.url)),
+    );
+    let id = fixture.log(&one)[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(fixture.resend(&other, &id), 404);
+    assert_eq!(fixture.resend(&other, "nobody"), 404);
+    let (status, page) = fixture.send(
+        "GET",
+        &format!("{DELIVERIES}?before={id}"),
+        &other,
+        &Value::Null,
+    );
+    assert_eq!((status, page), (200, json!([])));
+    fixture.deliver();
+    for expected in [200, 200, 200, 429] {
+        assert_eq!(fixture.resend(&one, &id), expected);
+    }
+    fixture.now = START.plus_seconds(3600);
+    assert_eq!(fixture.resend(&one, &id), 200);
+    assert_eq!(fixture.resend("", &id), 401);
+}
+
+#[test]
+fn the_log_goes_on_page_by_page() {
+    let endpoint = Endpoint::answering(&["200 OK"]);
+    let mut fixture = Fixture::with_receivers();
+    let key = fixture.agent(Some(&endpoint.url));
+    (0..4).for_each(|_| fixture.one_more_key(&key));
+    let all = fixture.log(&key);
+    let (mut seen, mut path) = (Vec::new(), format!("{DELIVERIES}?limit=2"));
+    loop {
+        let (_, page) = fixture.send("GET", &path, &key, &Value::Null);
+        let page = page.as_array().unwrap();
+        let Some(last) = page.last() else { break };
+        path = format!(
+            "{DELIVERIES}?limit=2&before={}",
+            last["id"].as_str().unwrap()
+        );
+        seen.extend(page.iter().cloned());
+    }
+    assert_eq!((all.len(), seen), (5, all.clone()));
+    for bad in ["limit=0", "limit=x", "before=x"] {
+        let (status, _) = fixture.send("GET", &format!("{DELIVERIES}?{bad}"), &key, &Value::Null);
+        assert_eq!(status, 400, "{bad}");
+    }
+}
+
+/// However much one tenant has to be told, and however many tenants fail, the others have their places.
+#[test]
+fn no_tenant_takes_the_places_of_others() {
+    let mut fixture = Fixture::with(|config| {
+        config.allowances.register_per_address_an_hour = std::num::NonZeroU32::new(100).unwrap();
+    });
+    let nowhere = "http://127.0.0.1:1/";
+    let loud = fixture.agent(Some(nowhere));
+    (0..50).for_each(|_| fixture.one_more_key(&loud));
+    let picked = job::webhooks::pick(fixture.app.services(), fixture.now);
+    assert_eq!(picked.len(), 2, "of one tenant");
+    let order: Vec<i64> = picked.iter().map(|delivery| delivery.event_seq).collect();
+    assert!(order.is_sorted());
+    let failing: Vec<String> = (0..20).map(|_| fixture.agent(Some(nowhere))).collect();
+    failing.iter().for_each(|key| fixture.one_more_key(key));
+    let services = fixture.app.services();
+    // The first attempt of each fails; what is due again hangs.
+    let mut rng = SeededRng::new(1);
+    let mut first = picked;
+    while !first.is_empty() {
+        for delivery in &first {
+            job::webhooks::deliver(services, START, &mut rng, delivery);
+        }
+        first = job::webhooks::pick(services, START);
+    }
+    let later = START.plus_seconds(10);
+    let hanging = job::webhooks::pick(services, later);
+    assert_eq!(hanging.len(), 16, "half of all places");
+    assert!(job::webhooks::pick(services, later).is_empty());
+    fixture.now = later;
+    let healthy = fixture.agent(Some(nowhere));
+    fixture.one_more_key(&healthy);
+    let of_others = job::webhooks::pick(fixture.app.services(), later);
+    assert_eq!(of_others.len(), 2, "a tenant that has not failed");
+}
