@@ -58,7 +58,7 @@ server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 agent = ask("POST", "/v1/account/register", {"name": "Python", "webhook_url": f"http://127.0.0.1:{server.server_port}/"})
 key = agent["api_key"]
-made = ask("POST", "/api/v1/api-keys", {"name": "Zoë \u2028 \"k\"", "scopes": ["signals"]}, key)
+made = ask("POST", "/api/v1/api-keys", {"name": "Zoë <\"k\">", "scopes": ["signals"]}, key)
 ask("DELETE", f"/api/v1/api-keys/{made['id']}", key=key)
 
 readme = open(README, encoding="utf-8").read()
