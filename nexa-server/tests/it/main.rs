@@ -32,5 +32,5 @@ mod s3;
 mod smtp;
 mod tidy;
 mod usage_killed;
-mod websocket;
 mod webhooks;
+mod websocket;
