@@ -92,10 +92,12 @@ impl Nexa {
             first_operator_key,
         } = open::open(config, public_url)?;
         let shell = Arc::new(Shell::new(app));
+        let shared = Arc::new(Shared::new(Arc::clone(&shell), config.http.clone())?);
+        // Last: a thread that nobody ends would hold the folder.
         let background = Background::start(&shell)?;
         Ok(Self {
             inner: Arc::new(Inner {
-                shared: Arc::new(Shared::new(shell, config.http.clone())?),
+                shared,
                 background: Mutex::new(Some(background)),
                 first_operator_key: Mutex::new(first_operator_key),
             }),
