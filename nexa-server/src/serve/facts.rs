@@ -177,7 +177,7 @@ impl KeyFacts {
         &self.key.scopes
     }
 
-    /// Whether it is a test key. Only with [`KeyEnvironments::Test`] or [`KeyEnvironments::Any`] can it be.
+    /// Whether it is a test key, which passes only where [`KeyEnvironments::Test`](super::KeyEnvironments::Test) or `Any` is asked for.
     pub fn is_test(&self) -> bool {
         self.key.environment == Environment::Test
     }
