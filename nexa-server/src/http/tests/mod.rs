@@ -169,6 +169,10 @@ struct Server {
 
 impl Server {
     fn start(limits: Limits) -> Self {
+        Self::try_start(limits).unwrap()
+    }
+
+    fn try_start(limits: Limits) -> std::io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -187,9 +191,9 @@ impl Server {
             stage: Arc::clone(&stage),
         });
         let (stop, stopped) = oneshot::channel();
-        let shared = Arc::new(Shared::new(sample, limits).unwrap());
+        let shared = Arc::new(Shared::new(sample, limits)?);
         let done = runtime.spawn(listen(listener, shared, async { drop(stopped.await) }));
-        Self {
+        Ok(Self {
             address,
             doors,
             pulls,
@@ -197,7 +201,7 @@ impl Server {
             stop: Some(stop),
             done: Some(done),
             runtime,
-        }
+        })
     }
 
     fn connect(&self) -> Client {
