@@ -10,6 +10,7 @@ use hyper::{Request, Response};
 use ipnet::IpNet;
 use rand_core::CryptoRng;
 use tokio::sync::Notify;
+use tracing::span::EnteredSpan;
 
 use crate::api::authorize::{self, Passed};
 use crate::api::dialect::Dialect;
@@ -74,6 +75,37 @@ pub(crate) struct Call<'a> {
 const UNKNOWN_ORIGIN: Error = Error::Forbidden {
     rule: "Pages of this origin may not connect; cors_origins names those that may",
 };
+/// What a call has turned out to be, for whoever counts and logs it.
+#[derive(Default)]
+pub(crate) struct Trail {
+    pub(crate) request_id: String,
+    /// Whether the call runs in the span of its request already.
+    pub(crate) is_in_span: bool,
+    /// The place of its route in the table.
+    pub(crate) route: Option<usize>,
+    /// Whether the tenant is wanted.
+    pub(crate) names_tenant: bool,
+    /// Whose credential it came with.
+    pub(crate) tenant_id: Option<String>,
+}
+
+impl Trail {
+    /// Of a call that is no request: it has whatever span its program is in.
+    fn none() -> Self {
+        Self {
+            is_in_span: true,
+            ..Self::default()
+        }
+    }
+
+    /// The span whose id the lines of a request carry. A call that memory answers goes without one until it has something to
+    /// tell of: a span costs as much as the answer.
+    pub(crate) fn enter(&self) -> Option<EnteredSpan> {
+        // At the highest level, so that errors have it too.
+        let span = || tracing::error_span!(parent: None, "request", request_id = self.request_id);
+        (!self.is_in_span).then(|| span().entered())
+    }
+}
 
 impl App {
     /// # Errors
@@ -160,7 +192,13 @@ impl App {
 
     /// Answers one request. Where it may not block, a route that needs the store is a miss at once, before
     /// anything is counted.
-    pub(crate) fn handle(&self, call: Call<'_>, head: &Parts, body: &Bytes) -> Outcome {
+    pub(crate) fn handle(
+        &self,
+        call: Call<'_>,
+        trail: &mut Trail,
+        head: &Parts,
+        body: &Bytes,
+    ) -> Outcome {
         let (mut response, access) = match self.router.find(&head.method, head.uri.path()) {
             Found::Missing => (api::error::no_route(head).map(Content::Whole), None),
             Found::WrongMethod { allow } => {
@@ -174,10 +212,11 @@ impl App {
                 let Some(route) = self.routes.get(index) else {
                     return Outcome::Reply(api::error::no_route(head));
                 };
+                trail.route = Some(index);
                 if route.lane != Lane::Memory && !call.may_block {
                     return Outcome::Miss;
                 }
-                match self.pass(call, route, head, body, &params) {
+                match self.pass(call, trail, route, head, body, &params) {
                     Some(response) => (response, Some(route.access)),
                     None => return Outcome::Miss,
                 }
@@ -194,7 +233,7 @@ impl App {
         call: Call<'_>,
         head: &Parts,
     ) -> Option<Result<Option<Passed>, Response<Bytes>>> {
-        let mut cx = self.cx(call, head, Lane::Memory);
+        let mut cx = self.cx(call, &Trail::none(), head, Lane::Memory);
         match authorize::in_process(&mut cx) {
             Ok(passed) => Some(Ok(passed)),
             Err(Error::NotInMemory) => None,
@@ -214,7 +253,7 @@ impl App {
         work: impl FnOnce(&mut Cx<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let (head, ()) = Request::new(()).into_parts();
-        let mut cx = self.cx(call, &head, Lane::Store);
+        let mut cx = self.cx(call, &Trail::none(), &head, Lane::Store);
         cx.origin = Origin {
             principal,
             address: None,
@@ -242,18 +281,27 @@ impl App {
     fn pass(
         &self,
         call: Call<'_>,
+        trail: &mut Trail,
         route: &Route,
         head: &Parts,
         body: &Bytes,
         params: &Params<'_>,
     ) -> Option<Response<Content>> {
         let peer = call.peer;
-        let mut cx = self.cx(call, head, route.lane);
+        let mut cx = self.cx(call, trail, head, route.lane);
         let mut response = match self.answer(&mut cx, peer, route, &Input { head, body, params }) {
             Ok(response) => response,
             Err(Fault::Rule(Error::NotInMemory)) => return None,
-            Err(fault) => api::error::render(fault, route.dialect, head).map(Content::Whole),
+            Err(fault) => {
+                let _span = trail.enter();
+                api::error::render(fault, route.dialect, head).map(Content::Whole)
+            }
         };
+        if trail.names_tenant {
+            let asked = cx.asked.as_ref().map(|key| &key.tenant_id);
+            let tenant_id = cx.origin.principal.tenant_id();
+            trail.tenant_id = tenant_id.or(asked.map(String::as_str)).map(str::to_owned);
+        }
         if let Some(state) = cx.rate {
             rate_limit::show(response.headers_mut(), state);
         }
@@ -261,15 +309,21 @@ impl App {
     }
 
     /// A call that nobody has let pass yet.
-    fn cx<'a, 'c: 'a>(&'a self, call: Call<'c>, head: &'a Parts, lane: Lane) -> Cx<'a> {
-        self.warn_of_undeclared_proxy(call.now, call.peer, head);
+    fn cx<'a, 'c: 'a>(
+        &'a self,
+        call: Call<'c>,
+        trail: &Trail,
+        head: &'a Parts,
+        lane: Lane,
+    ) -> Cx<'a> {
+        self.warn_of_undeclared_proxy(call.now, call.peer, head, trail);
         Cx {
             now: call.now,
             rng: call.rng,
             head,
             origin: Origin {
                 principal: Principal::Anyone,
-                address: address::client(call.peer, &head.headers, &self.trusted_proxies),
+                address: self.client(call.peer, head),
             },
             services: &self.services,
             lane,
@@ -277,6 +331,7 @@ impl App {
             rate: None,
             permit: None,
             attempt: None,
+            asked: None,
         }
     }
 
@@ -366,10 +421,30 @@ impl App {
     }
 
     fn route(&self, head: &Parts) -> Option<&Route> {
+        self.routes.get(self.route_index(head)?)
+    }
+
+    /// The place of a request's route in the table.
+    pub(crate) fn route_index(&self, head: &Parts) -> Option<usize> {
         match self.router.find(&head.method, head.uri.path()) {
-            Found::Row { index, .. } => self.routes.get(index),
+            Found::Row { index, .. } => Some(index),
             Found::WrongMethod { .. } | Found::Missing => None,
         }
+    }
+
+    /// The paths of all routes, in the order of the table.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &'static str> {
+        self.routes.iter().map(|route| route.path)
+    }
+
+    /// The client's address, as far as it is known.
+    pub(crate) fn client(&self, peer: IpAddr, head: &Parts) -> Option<IpAddr> {
+        address::client(peer, &head.headers, &self.trusted_proxies)
+    }
+
+    /// Whether a peer's word on whom it forwards for is believed.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        address::is_trusted(peer, &self.trusted_proxies)
     }
 
     /// The dialect of the routes at exactly that path; those at one path share it.
@@ -383,7 +458,7 @@ impl App {
     }
 
     /// At most once an hour, so that no stranger can fill the log or use the warning up.
-    fn warn_of_undeclared_proxy(&self, now: UnixMillis, peer: IpAddr, head: &Parts) {
+    fn warn_of_undeclared_proxy(&self, now: UnixMillis, peer: IpAddr, head: &Parts, trail: &Trail) {
         const PAUSE_MS: i64 = 3_600_000;
         if !address::is_undeclared_proxy(peer, &head.headers, &self.trusted_proxies) {
             return;
@@ -391,6 +466,7 @@ impl App {
         let warned_ms = self.warned_of_proxy_ms.load(Ordering::Relaxed);
         if now.ms().saturating_sub(warned_ms) >= PAUSE_MS {
             self.warned_of_proxy_ms.store(now.ms(), Ordering::Relaxed);
+            let _span = trail.enter();
             tracing::warn!(
                 %peer,
                 "X-Forwarded-For came from a peer that is not in trusted_proxies; all its clients share one limit"

@@ -63,7 +63,7 @@ mod time;
 #[doc(hidden)]
 pub use bare_store::BareStore;
 pub use cli::run as run_command_line;
-pub use config::{Config, ConfigError, ObjectStoreSettings, Overrides, SAMPLE};
+pub use config::{Config, ConfigError, LogFormat, ObjectStoreSettings, Overrides, SAMPLE};
 pub use serve::{
     Ask, Body, CallError, CheckError, IssuedKey, IssuedLicense, KeyEnvironments, KeyFacts,
     ListedKey, MemberFacts, MemberRole, NewKey, NewLicense, Nexa, OpenError, RateLeft, Refusal,

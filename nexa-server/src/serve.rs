@@ -5,9 +5,13 @@ mod call_error;
 mod check;
 mod facts;
 pub(crate) mod keys;
+pub(crate) mod log;
+mod mask;
+mod metrics;
 mod mount;
 mod nexa;
 mod open;
+mod requests;
 mod shell;
 mod tenant;
 
@@ -23,11 +27,12 @@ use rand_core::{CryptoRng, UnwrapErr};
 use tokio::net::TcpListener;
 
 use crate::config::Config;
-use crate::http::listen;
+use crate::http::{Shared, listen};
 use crate::time::UnixMillis;
 pub use call_error::CallError;
 pub use check::{Ask, CheckError, KeyEnvironments, RefusedRequest};
 pub use facts::{KeyFacts, MemberFacts, MemberRole, RateLeft, Refusal};
+use metrics::Page;
 pub use mount::Body;
 pub use nexa::Nexa;
 pub use open::OpenError;
@@ -62,6 +67,8 @@ pub enum ServeError {
 /// A [`Nexa`] with a port of its own, ready to serve.
 pub struct Server {
     listener: TcpListener,
+    /// Where metrics are asked for.
+    metrics_listener: Option<TcpListener>,
     nexa: Nexa,
     address: SocketAddr,
 }
@@ -73,13 +80,11 @@ impl Server {
     /// # Errors
     /// [`ServeError`]; nothing is left half-open.
     pub async fn open(config: Config) -> Result<Self, ServeError> {
-        let listener =
-            TcpListener::bind(config.listen)
-                .await
-                .map_err(|error| ServeError::Listen {
-                    address: config.listen,
-                    error,
-                })?;
+        let listener = bind(config.listen).await?;
+        let metrics_listener = match config.metrics_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
         let address = listener.local_addr()?;
         let public_url = match &config.public_url {
             Some(url) => url.clone(),
@@ -94,9 +99,15 @@ impl Server {
                 url
             }
         };
+        let nexa = Nexa::open_at(&config, public_url)?;
+        if let Some(listener) = &metrics_listener {
+            let address = listener.local_addr()?;
+            tracing::info!("metrics on http://{address}/metrics");
+        }
         Ok(Self {
             listener,
-            nexa: Nexa::open_at(&config, public_url)?,
+            metrics_listener,
+            nexa,
             address,
         })
     }
@@ -132,13 +143,32 @@ impl Server {
                 () = failed.notified() => {}
             }
         };
+        let done = Arc::new(tokio::sync::Notify::new());
+        let page = match self.metrics_listener {
+            None => None,
+            Some(listener) => {
+                let page = Arc::new(Page(Arc::clone(shared.service())));
+                let page = Arc::new(Shared::new(page, metrics::LIMITS)?);
+                let done = Arc::clone(&done);
+                let stop = async move { done.notified().await };
+                Some(tokio::spawn(listen(listener, page, stop)))
+            }
+        };
         listen(self.listener, shared, stop).await?;
+        done.notify_one();
+        if let Some(page) = page {
+            page.await.map_err(io::Error::other)??;
+        }
         let nexa = self.nexa;
         let closed = tokio::task::spawn_blocking(move || nexa.close()).await;
         closed
             .map_err(io::Error::other)?
             .map_err(|_| ServeError::StoreFailed)
     }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    (TcpListener::bind(address).await).map_err(|error| ServeError::Listen { address, error })
 }
 
 /// The wall clock.

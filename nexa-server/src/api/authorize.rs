@@ -151,6 +151,7 @@ fn decide(
     };
     let authority = cx.authority();
     let key = authority.key(cx.now, presented)?;
+    cx.asked = Some(Arc::clone(&key));
     // Only a caller with a valid key learns what the rules say.
     let (rule, environments) = match demand.transpose()? {
         Some(Demand::Key {

@@ -24,7 +24,7 @@ mod tests {
     use hyper::Request;
     use hyper::body::Bytes;
 
-    use crate::app::Call;
+    use crate::app::{Call, Trail};
     use crate::testing::{self, SeededRng};
     use crate::time::UnixMillis;
 
@@ -41,7 +41,8 @@ mod tests {
                 peer: [127, 0, 0, 1].into(),
                 may_block: true,
             };
-            let answer = testing::whole(app.handle(call, &head, &Bytes::new()));
+            let answer =
+                testing::whole(app.handle(call, &mut Trail::default(), &head, &Bytes::new()));
             answer.expect("it may block").status().as_u16()
         };
         let execute = |sql: &'static str| {

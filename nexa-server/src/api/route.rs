@@ -20,7 +20,7 @@ use crate::domain::audit::Origin;
 use crate::domain::audit::checkpoint::AuditKey;
 use crate::domain::erasure::Progress;
 use crate::domain::idempotency::Attempt;
-use crate::domain::key_cache::{KeyCache, Weakened};
+use crate::domain::key_cache::{CheckedKey, KeyCache, Weakened};
 use crate::domain::key_usage::RateState;
 use crate::domain::keys::KeyPolicy;
 use crate::domain::leaks::ReportKey;
@@ -166,6 +166,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) permit: Option<Permit<'a>>,
     /// Which calls are this one over again, where it says so.
     pub(crate) attempt: Option<Attempt>,
+    /// The key that the call is about, where it comes with no other credential: for the log.
+    pub(crate) asked: Option<Arc<CheckedKey>>,
 }
 
 impl<'a> Cx<'a> {

@@ -23,7 +23,7 @@ use hyper::body::Bytes;
 use hyper::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::app::{App, Call};
+use crate::app::{App, Call, Trail};
 use crate::config::Config;
 use crate::domain::audit::Origin;
 use crate::domain::operators::{self, NewOperatorKey};
@@ -131,7 +131,7 @@ fn answer(
         peer,
         may_block,
     };
-    testing::whole(app.handle(call, &head, &body))
+    testing::whole(app.handle(call, &mut Trail::default(), &head, &body))
 }
 
 /// The status of one request with a key, answered where the app may block.

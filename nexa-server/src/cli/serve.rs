@@ -1,6 +1,5 @@
 //! `nexa serve`.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,8 +8,8 @@ use clap::Args;
 
 use super::exit::{Exit, Failure};
 use super::output::{print_line, remark};
-use crate::config::{Config, ObjectStoreSettings, Overrides};
-use crate::serve::{OpenError, ServeError, Server};
+use crate::config::{Config, LogFormat, ObjectStoreSettings, Overrides};
+use crate::serve::{OpenError, ServeError, Server, log};
 
 #[derive(Args)]
 pub(super) struct Serve {
@@ -36,6 +35,12 @@ pub(super) struct Settings {
     /// How much to log on stderr: error, warn, info, debug or trace [default: info].
     #[arg(long, env = "NEXA_LOG", value_name = "LEVEL")]
     log: Option<tracing::Level>,
+    /// How to log on stderr [default: text].
+    #[arg(long, env = "NEXA_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+    /// Where Prometheus may ask for /metrics; port 0 picks one [default: nowhere].
+    #[arg(long, env = "NEXA_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    metrics_listen: Option<SocketAddr>,
     /// Where mails go: smtp://…, smtps://…, file:DIR or log: [default: log:]. With a password in it, it belongs in the
     /// environment: flags can be seen by all users of a machine.
     #[arg(
@@ -96,6 +101,8 @@ impl Settings {
             public_url: self.public_url,
             data: self.data,
             log: self.log,
+            log_format: self.log_format,
+            metrics_listen: self.metrics_listen,
             mail_url: self.mail_url,
             object_store: self.object_store.settings(),
             mollie_api_key: self.mollie_api_key,
@@ -121,14 +128,7 @@ impl ObjectStore {
 impl Serve {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let config = self.settings.load()?;
-        tracing_subscriber::fmt()
-            .with_max_level(config.log)
-            .with_writer(std::io::stderr)
-            // Colours are for people; a file or a collector would keep them as escape codes.
-            .with_ansi(std::io::stderr().is_terminal())
-            // It would report a log line that cannot be written on stderr too, and panic there.
-            .log_internal_errors(false)
-            .init();
+        log::start(config.log, config.log_format);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

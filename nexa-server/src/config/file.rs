@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use nexa_core::{Requirement, Scope, ScopeSet};
 use serde::Deserialize;
 
+use super::LogFormat;
 use super::agents::{FileAgents, FileCredits};
 use super::apps::FileApp;
 use super::leaks::FileLeaks;
@@ -31,6 +32,8 @@ pub(super) struct File {
     pub(super) public_url: Option<String>,
     pub(super) data: Option<PathBuf>,
     pub(super) log: Option<String>,
+    pub(super) log_format: Option<LogFormat>,
+    pub(super) metrics_listen: Option<String>,
     #[serde(default)]
     pub(super) trusted_proxies: Vec<IpNet>,
     #[serde(default)]

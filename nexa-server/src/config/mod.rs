@@ -44,6 +44,17 @@ pub use object_store::ObjectStoreSettings;
 /// The sample configuration: what a server without a configuration file runs on.
 pub const SAMPLE: &str = include_str!("../../../examples/nexa.toml");
 
+/// How lines of the log are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
 /// Everything a server is told before it starts, checked.
 #[derive(Debug)]
 pub struct Config {
@@ -55,6 +66,10 @@ pub struct Config {
     pub data: PathBuf,
     /// How much the program is to log.
     pub log: tracing::Level,
+    /// How the program is to log.
+    pub log_format: LogFormat,
+    /// Where Prometheus asks for metrics; port 0 picks one. `None`: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) allowances: Allowances,
@@ -93,6 +108,10 @@ pub struct Overrides {
     pub data: Option<PathBuf>,
     /// See [`Config::log`].
     pub log: Option<tracing::Level>,
+    /// See [`Config::log_format`].
+    pub log_format: Option<LogFormat>,
+    /// See [`Config::metrics_listen`].
+    pub metrics_listen: Option<SocketAddr>,
     /// Where mails go: `smtp://…`, `smtps://…`, `file:DIR` or `log:`. It may hold a password.
     pub mail_url: Option<String>,
     /// Where downloads lie; it may hold a secret.
@@ -111,6 +130,8 @@ impl fmt::Debug for Overrides {
             .field("public_url", &self.public_url)
             .field("data", &self.data)
             .field("log", &self.log)
+            .field("log_format", &self.log_format)
+            .field("metrics_listen", &self.metrics_listen)
             .field("mollie_api_url", &self.mollie_api_url)
             .finish_non_exhaustive()
     }
@@ -170,9 +191,7 @@ impl Config {
         file.limits.check().map_err(refuse)?;
         let listen = match (overrides.listen, file.listen) {
             (Some(listen), _) => listen,
-            (None, Some(text)) => text
-                .parse()
-                .map_err(|_| refuse(format!("listen: {text:?} is not ADDRESS:PORT")))?,
+            (None, Some(text)) => address("listen", &text).map_err(refuse)?,
             (None, None) => SocketAddr::from(([127, 0, 0, 1], 8080)),
         };
         let public_url = overrides
@@ -194,6 +213,12 @@ impl Config {
             listen,
             public_url,
             log: log_level(overrides.log, file.log.as_deref()).map_err(refuse)?,
+            log_format: overrides.log_format.or(file.log_format).unwrap_or_default(),
+            metrics_listen: match (overrides.metrics_listen, file.metrics_listen) {
+                (Some(address), _) => Some(address),
+                (None, Some(text)) => Some(address("metrics_listen", &text).map_err(refuse)?),
+                (None, None) => None,
+            },
             data: data_folder(overrides.data.or(file.data)).map_err(refuse)?,
             trusted_proxies: file.trusted_proxies,
             cors_origins: file
@@ -264,6 +289,11 @@ fn syntax(text: &str, error: &toml::de::Error) -> String {
         Some(key) => format!("line {number}: {key}: {}", error.message()),
         None => format!("line {number}: {}", error.message()),
     }
+}
+
+fn address(name: &str, text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| format!("{name}: {text:?} is not ADDRESS:PORT"))
 }
 
 fn data_folder(given: Option<PathBuf>) -> Result<PathBuf, String> {

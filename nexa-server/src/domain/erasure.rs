@@ -101,7 +101,7 @@ pub(crate) fn finish(
     tenant_id: &str,
 ) -> Result<Progress, Error> {
     remove(store, now, signer, tenant_id)?;
-    if store.size_bytes()? > REWRITTEN_AT_ONCE_BYTES || !pace.begin(now) {
+    if store.sizes()?.total_bytes() > REWRITTEN_AT_ONCE_BYTES || !pace.begin(now) {
         return Ok(Progress::TracesLeft);
     }
     store.scrub()?;
@@ -137,7 +137,7 @@ pub(crate) fn finish_all(
         return Ok(failed);
     };
     let is_due = oldest.since.plus_seconds(TRACES_MAX_S) <= now
-        || store.size_bytes()? <= REWRITTEN_AT_ONCE_BYTES;
+        || store.sizes()?.total_bytes() <= REWRITTEN_AT_ONCE_BYTES;
     if is_due && pace.begin(now) {
         store.scrub()?;
         for tenant in &cleared {

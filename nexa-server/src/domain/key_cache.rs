@@ -10,7 +10,7 @@ use nexa_core::{KeyDigest, ScopeSet};
 use quick_cache::sync::Cache;
 
 use super::key_usage::{RateLimit, RateState, Usage};
-use super::keys::{Environment, KeyRefusal};
+use super::keys::{Environment, KeyRefusal, Tally};
 use super::principal::{KeyPower, Role};
 use crate::store::api_keys::Use;
 use crate::sync::{Mutex, lock};
@@ -52,6 +52,14 @@ pub(crate) struct CheckedKey {
     pub(crate) derived: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
+/// See [`KeyCache::look_ups`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LookUps {
+    pub(crate) keys: usize,
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+}
+
 /// What has lost some of its power, and must not pass from memory any more.
 #[must_use]
 #[derive(Clone, Debug)]
@@ -83,6 +91,7 @@ pub(crate) struct KeyCache {
     /// What is counted, by key id: two entries of one key share it.
     usages: Mutex<HashMap<String, Arc<Usage>>>,
     unwritten: Mutex<Vec<Arc<Usage>>>,
+    checks: Tally,
 }
 
 impl CheckedKey {
@@ -157,6 +166,7 @@ impl KeyCache {
             epochs: std::array::from_fn(|_| Mutex::new(0)),
             usages: Mutex::new(HashMap::new()),
             unwritten: Mutex::new(Vec::new()),
+            checks: Tally::default(),
         }
     }
 
@@ -257,8 +267,23 @@ impl KeyCache {
 
     /// Notes that the key has been used.
     pub(crate) fn note_use(&self, now: UnixMillis, key: &CheckedKey) {
+        self.checks.valid();
         if key.usage.note(now) {
             lock(&self.unwritten).push(Arc::clone(&key.usage));
+        }
+    }
+
+    /// How checks of keys have ended.
+    pub(crate) fn checks(&self) -> &Tally {
+        &self.checks
+    }
+
+    /// Keys that are here, and look-ups that have and have not found theirs; one call may look more than once.
+    pub(crate) fn look_ups(&self) -> LookUps {
+        LookUps {
+            keys: self.entries.len(),
+            hits: self.entries.hits(),
+            misses: self.entries.misses(),
         }
     }
 

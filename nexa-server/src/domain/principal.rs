@@ -230,6 +230,15 @@ impl Principal {
         }
     }
 
+    /// The tenant that the caller belongs to.
+    pub(crate) fn tenant_id(&self) -> Option<&str> {
+        match self {
+            Self::Member(member) => Some(&member.tenant_id),
+            Self::License(holder) => Some(&holder.tenant_id),
+            Self::Anyone | Self::Operator { .. } | Self::Machine => None,
+        }
+    }
+
     /// The holder of the licence behind the call.
     ///
     /// # Errors

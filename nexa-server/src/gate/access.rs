@@ -201,9 +201,16 @@ impl Authority<'_> {
         now: UnixMillis,
         presented: Presented<'_>,
     ) -> Result<Arc<CheckedKey>, Error> {
-        let key = self.find(presented)?.ok_or(Error::KeyInvalid)?;
-        key.stands(now)?;
+        let key = self.find(presented)?;
+        let key = key.ok_or_else(|| self.refused(KeyRefusal::Deleted))?;
+        key.stands(now).map_err(|refusal| self.refused(refusal))?;
         Ok(key)
+    }
+
+    /// What a refusal is for the client; it is noted.
+    fn refused(&self, refusal: KeyRefusal) -> Error {
+        self.cache.checks().refused(&refusal);
+        refusal.into()
     }
 
     /// Judges a key for what is asked, counts one use of it, and notes that it was used.
@@ -221,8 +228,9 @@ impl Authority<'_> {
             Ok(()) => self.take(now, key, cost)?,
             Err(refusal) => Err(refusal),
         };
-        if admitted.is_ok() {
-            self.cache.note_use(now, key);
+        match &admitted {
+            Ok(_) => self.cache.note_use(now, key),
+            Err(refusal) => self.cache.checks().refused(refusal),
         }
         Ok(admitted)
     }

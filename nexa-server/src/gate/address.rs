@@ -17,11 +17,10 @@ static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Clients choose what stands to the left of the hop that a proxy appends, down to single bytes. Nothing they
 /// write may make a proxy's own address pass for theirs: keys can be bound to it.
 pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     let mut client = peer.to_canonical();
     let lines = headers.get_all(&X_FORWARDED_FOR).iter().rev();
     let mut hops = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
-    while is_trusted(client)
+    while is_trusted(client, trusted)
         && let Some(hop) = hops.next()
     {
         client = parse(hop.trim_ascii())?.to_canonical();
@@ -29,11 +28,16 @@ pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Op
     Some(client)
 }
 
+/// Whether a hop is one of the proxies that are believed.
+pub(crate) fn is_trusted(hop: IpAddr, trusted: &[IpNet]) -> bool {
+    let hop = hop.to_canonical();
+    trusted.iter().any(|net| net.contains(&hop))
+}
+
 /// Whether a peer we do not trust claims to forward for somebody: behind an undeclared proxy
 /// everybody would share one limit, which the operator should hear of.
 pub(crate) fn is_undeclared_proxy(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
-    headers.contains_key(&X_FORWARDED_FOR)
-        && !trusted.iter().any(|net| net.contains(&peer.to_canonical()))
+    headers.contains_key(&X_FORWARDED_FOR) && !is_trusted(peer, trusted)
 }
 
 /// What limits count by: an IPv4 address, or the /64 of an IPv6 one, since a /64 is one subscriber's.

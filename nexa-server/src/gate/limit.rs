@@ -69,6 +69,7 @@ pub(crate) struct Limiter {
     seed: RandomState,
     clock: CallClock,
     tables: [Table; Limit::ALL.len()],
+    refused: [AtomicU64; Limit::ALL.len()],
 }
 
 type Table = RateLimiter<u32, DashMapStateStore<u32>, CallClock, NoOpMiddleware<Duration>>;
@@ -94,6 +95,27 @@ impl Limit {
         Self::LeakReportPerAddress,
         Self::ResendPerTenant,
     ];
+
+    /// As the settings call it; two limits share the setting of mails by account.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::LoginPerAddress => "login_per_address",
+            Self::LoginPerAccount => "login_per_account",
+            Self::RegisterPerAddress => "register_per_address",
+            Self::MailPerAddress => "mail_per_address",
+            Self::MailPerAccount => "mail_per_account",
+            Self::NoticePerAccount => "notice_per_account",
+            Self::InvitePerTenant => "invite_per_tenant",
+            Self::MailedTokenPerAddress => "mailed_token_per_address",
+            Self::UsageReportPerAddress => "usage_report_per_address",
+            Self::DownloadPerAddress => "download_per_address",
+            Self::StatusPerAddress => "status_per_address",
+            Self::PaymentPerTenant => "payment_per_tenant",
+            Self::WebhookPerAddress => "webhook_per_address",
+            Self::LeakReportPerAddress => "leak_report_per_address",
+            Self::ResendPerTenant => "resend_per_tenant",
+        }
+    }
 
     const fn quota(self, allowances: &Allowances) -> Quota {
         match self {
@@ -132,6 +154,7 @@ impl Limiter {
             seed: RandomState::new(),
             clock,
             tables,
+            refused: Default::default(),
         }
     }
 
@@ -152,11 +175,21 @@ impl Limiter {
             .get(limit as usize)
             .expect("a table was made for every limit");
         table.check_key(&bucket).map_err(|refused| {
+            if let Some(count) = self.refused.get(limit as usize) {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
             let wait = refused.wait_time_from(self.clock.now());
             Error::Limited {
                 retry_after_s: wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
             }
         })
+    }
+
+    /// Calls that each limit has refused since the start.
+    pub(crate) fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.refused.iter();
+        let counts = counts.map(|count| count.load(Ordering::Relaxed));
+        Limit::ALL.into_iter().map(Limit::name).zip(counts)
     }
 
     /// Drops callers whose allowance is whole again.

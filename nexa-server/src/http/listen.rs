@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use super::io::{Pace, PacedStream, Phase, PhaseCell};
 use super::limits::Limits;
 use super::reply::Content;
 use super::room::{Place, Room};
-use super::serve::{BodyProblem, Outcome, Run, Serve};
+use super::serve::{Arrival, BodyProblem, ConnectionEvent, Open, Outcome, Run, Serve};
 use super::stream::{Sent, Stream};
 use super::websocket::Conversations;
 
@@ -77,6 +78,8 @@ pub(crate) struct Shared<S> {
     http: http1::Builder,
     limits: Limits,
     conversations: Conversations,
+    /// Requests so far.
+    requests: AtomicU64,
     /// Requests on the blocking pool.
     running: Arc<Semaphore>,
     /// Requests on the blocking pool and those that wait for it.
@@ -94,6 +97,7 @@ impl<S: Serve> Shared<S> {
             running: Arc::new(Semaphore::new(limits.blocking_max)),
             admitted: Arc::new(Semaphore::new(limits.blocking_max + limits.waiting_max)),
             http: builder(&limits),
+            requests: AtomicU64::new(0),
             limits,
         })
     }
@@ -101,6 +105,11 @@ impl<S: Serve> Shared<S> {
     /// Ends all WebSockets, each with a word.
     pub(crate) fn stop_websockets(&self) {
         self.conversations.stop();
+    }
+
+    /// A request from there, now.
+    pub(crate) fn arrival(&self, peer: SocketAddr) -> Arrival {
+        Arrival::now(peer, self.requests.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(crate) fn service(&self) -> &Arc<S> {
@@ -127,8 +136,9 @@ impl<S: Serve> Shared<S> {
     where
         B: Body<Data = Bytes>,
     {
+        let arrival = self.arrival(peer);
         let (head, body) = request.into_parts();
-        perform(self, peer, head, body, &Arc::new(PhaseCell::default())).await
+        perform(self, arrival, head, body, &Arc::new(PhaseCell::default())).await
     }
 }
 
@@ -177,6 +187,7 @@ async fn converse<S: Serve>(
     place: Place,
     mut stop: watch::Receiver<()>,
 ) {
+    let _open = Open::new(&shared.service);
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
@@ -207,7 +218,10 @@ async fn converse<S: Serve>(
         Some(None) => {}
         Some(Some(Ok(()))) => return,
         Some(Some(Err(error))) => return tracing::debug!(%peer, %error, "connection ended"),
-        None => return tracing::debug!(%peer, "connection cut: its place was wanted"),
+        None => {
+            shared.service.connection(ConnectionEvent::Displaced);
+            return tracing::debug!(%peer, "connection cut: its place was wanted");
+        }
     }
     // What has come by now counts; a head that is still not whole never becomes a request.
     let has_ended = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await;
@@ -228,24 +242,25 @@ async fn answer<S: Serve>(
     phase: &Arc<PhaseCell>,
 ) -> Response<Sent> {
     phase.set(Phase::Busy);
+    let arrival = shared.arrival(peer);
     let (head, body) = request.into_parts();
     match names_its_host(&head) {
-        true => perform(shared, peer, head, body, phase).await,
-        false => unheard(shared, &head, BodyProblem::Host, phase),
+        true => perform(shared, arrival, head, body, phase).await,
+        false => unheard(shared, arrival, &head, BodyProblem::Host, phase),
     }
 }
 
 /// One request: plan, body, handler.
 async fn perform<S: Serve, B: Body<Data = Bytes>>(
     shared: &Arc<Shared<S>>,
-    peer: SocketAddr,
+    arrival: Arrival,
     mut head: Parts,
     body: B,
     phase: &Arc<PhaseCell>,
 ) -> Response<Sent> {
     let service = &*shared.service;
     let upgrade = head.extensions.remove::<OnUpgrade>();
-    let refuse = |problem| unheard(shared, &head, problem, phase);
+    let refuse = |problem| unheard(shared, arrival, &head, problem, phase);
     let (run, body) = if body.is_end_stream() {
         (Run::Inline, Bytes::new())
     } else {
@@ -259,15 +274,15 @@ async fn perform<S: Serve, B: Body<Data = Bytes>>(
     };
     let has_content = head.method != Method::HEAD;
     let mut response = match run {
-        Run::Inline => match unpanicked(|| service.handle(peer, &head, &body, false)) {
-            Some(Outcome::Miss) => block(shared, peer, head, body).await,
-            outcome => answered(service, &head, outcome),
+        Run::Inline => match unpanicked(|| service.handle(arrival, &head, &body, false)) {
+            Some(Outcome::Miss) => block(shared, arrival, head, body).await,
+            outcome => answered(service, arrival, &head, outcome),
         },
-        Run::Blocking => block(shared, peer, head, body).await,
+        Run::Blocking => block(shared, arrival, head, body).await,
     };
     phase.set(Phase::Idle);
     if matches!(response.body(), Content::Upgrade(_)) {
-        response = upgraded(shared, response, upgrade, phase);
+        response = upgraded(shared, arrival, response, upgrade, phase);
     }
     response.map(|content| match content {
         Content::Whole(bytes) => Sent::Whole(Full::new(bytes)),
@@ -282,18 +297,20 @@ async fn perform<S: Serve, B: Body<Data = Bytes>>(
 /// What is sent where the request was not read to its end.
 fn unheard<S: Serve>(
     shared: &Shared<S>,
+    arrival: Arrival,
     head: &Parts,
     problem: BodyProblem,
     phase: &PhaseCell,
 ) -> Response<Sent> {
     phase.set(Phase::Refused);
-    let response = closing(shared.service.refuse(Some(head), problem));
+    let response = closing(shared.service.refuse(arrival, Some(head), problem));
     response.map(|bytes| Sent::Whole(Full::new(bytes)))
 }
 
 /// Has the connection go on as an answer promises, where there is a place for that.
 fn upgraded<S: Serve>(
     shared: &Shared<S>,
+    arrival: Arrival,
     response: Response<Content>,
     upgrade: Option<OnUpgrade>,
     phase: &Arc<PhaseCell>,
@@ -305,21 +322,31 @@ fn upgraded<S: Serve>(
         phase.set(Phase::Upgraded);
         return Response::from_parts(head, Content::Whole(Bytes::new()));
     }
-    refused(&*shared.service, None, BodyProblem::Overloaded)
+    refused(&*shared.service, arrival, None, BodyProblem::Overloaded)
 }
 
 /// What is sent for an outcome that has to be an answer; `None` is a panic.
-fn answered<S: Serve>(service: &S, head: &Parts, outcome: Option<Outcome>) -> Response<Content> {
+fn answered<S: Serve>(
+    service: &S,
+    arrival: Arrival,
+    head: &Parts,
+    outcome: Option<Outcome>,
+) -> Response<Content> {
     match outcome {
         Some(Outcome::Reply(response)) => response.map(Content::Whole),
         Some(Outcome::Stream(response)) => response.map(Content::Stream),
         Some(Outcome::Upgrade(response)) => response.map(Content::Upgrade),
-        Some(Outcome::Miss) | None => refused(service, Some(head), BodyProblem::Panicked),
+        Some(Outcome::Miss) | None => refused(service, arrival, Some(head), BodyProblem::Panicked),
     }
 }
 
-fn refused<S: Serve>(service: &S, head: Option<&Parts>, problem: BodyProblem) -> Response<Content> {
-    service.refuse(head, problem).map(Content::Whole)
+fn refused<S: Serve>(
+    service: &S,
+    arrival: Arrival,
+    head: Option<&Parts>,
+    problem: BodyProblem,
+) -> Response<Content> {
+    service.refuse(arrival, head, problem).map(Content::Whole)
 }
 
 /// Exactly one `Host` with HTTP/1.1, at most one with 1.0, of bytes that a host and a port may have.
@@ -339,20 +366,25 @@ fn names_its_host(head: &Parts) -> bool {
 /// Handles a request on the blocking pool, behind a bounded queue.
 async fn block<S: Serve>(
     shared: &Arc<Shared<S>>,
-    peer: SocketAddr,
+    arrival: Arrival,
     head: Parts,
     body: Bytes,
 ) -> Response<Content> {
     let Some(turn) = shared.turn().await else {
-        return refused(&*shared.service, Some(&head), BodyProblem::Overloaded);
+        return refused(
+            &*shared.service,
+            arrival,
+            Some(&head),
+            BodyProblem::Overloaded,
+        );
     };
     let service = Arc::clone(&shared.service);
     let job = turn.take(move || {
-        let outcome = unpanicked(|| service.handle(peer, &head, &body, true));
-        answered(&*service, &head, outcome)
+        let outcome = unpanicked(|| service.handle(arrival, &head, &body, true));
+        answered(&*service, arrival, &head, outcome)
     });
     job.await
-        .unwrap_or_else(|| refused(&*shared.service, None, BodyProblem::Panicked))
+        .unwrap_or_else(|| refused(&*shared.service, arrival, None, BodyProblem::Panicked))
 }
 
 /// A place on the blocking pool.

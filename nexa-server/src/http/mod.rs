@@ -35,5 +35,5 @@ pub(crate) use limits::Limits;
 pub(crate) use listen::{Shared, listen, unpanicked};
 pub(crate) use pairs::form_decode;
 pub(crate) use pick::pick;
-pub(crate) use serve::{BodyProblem, Outcome, Plan, Run, Serve};
+pub(crate) use serve::{Arrival, BodyProblem, ConnectionEvent, Outcome, Plan, Run, Serve};
 pub(crate) use stream::Sent;

@@ -1,6 +1,8 @@
 //! The seam between the socket and the app: what the shell asks, and what it may hear.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
 
 use hyper::Response;
 use hyper::body::Bytes;
@@ -21,19 +23,78 @@ pub(crate) trait Serve: Send + Sync + 'static {
     /// Where the request runs and how large its body may be, decided before the body is read.
     fn plan(&self, head: &Parts) -> Plan;
 
-    /// Answers one request with its whole body; `peer` is the address of the socket.
+    /// Answers one request with its whole body.
     ///
     /// `may_block` is false on the async worker: the call must then neither wait nor compute for
     /// long, and answers [`Outcome::Miss`], with nothing done or counted, when it would have to. It
     /// is then called again with true on the blocking pool, where `Miss` is a bug and answers as
     /// [`BodyProblem::Panicked`].
-    fn handle(&self, peer: SocketAddr, head: &Parts, body: &Bytes, may_block: bool) -> Outcome;
+    fn handle(&self, arrival: Arrival, head: &Parts, body: &Bytes, may_block: bool) -> Outcome;
 
     /// The time, in milliseconds since 1970: at which a [`Feed`] is asked.
     fn now_ms(&self) -> i64;
 
     /// Renders, in the app's own error body, what kept a request from being handled.
-    fn refuse(&self, head: Option<&Parts>, problem: BodyProblem) -> Response<Bytes>;
+    fn refuse(
+        &self,
+        arrival: Arrival,
+        head: Option<&Parts>,
+        problem: BodyProblem,
+    ) -> Response<Bytes>;
+
+    /// Hears what becomes of connections.
+    fn connection(&self, _: ConnectionEvent) {}
+}
+
+/// Where a request came from, and when its head was whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// The address of the socket.
+    pub(crate) peer: SocketAddr,
+    pub(crate) at: Instant,
+    /// Counted from zero by each listener.
+    pub(crate) number: u64,
+}
+
+impl Arrival {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long an answer takes is no business of the app, which is given its time"
+    )]
+    pub(crate) fn now(peer: SocketAddr, number: u64) -> Self {
+        Self {
+            peer,
+            at: Instant::now(),
+            number,
+        }
+    }
+}
+
+/// What becomes of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConnectionEvent {
+    /// It has its place.
+    Opened,
+    /// Its place is free again.
+    Closed,
+    /// Its place was wanted for another one; `Closed` follows.
+    Displaced,
+}
+
+/// An open connection, for as long as its task lives.
+pub(super) struct Open<S: Serve>(Arc<S>);
+
+impl<S: Serve> Open<S> {
+    pub(super) fn new(service: &Arc<S>) -> Self {
+        service.connection(ConnectionEvent::Opened);
+        Self(Arc::clone(service))
+    }
+}
+
+impl<S: Serve> Drop for Open<S> {
+    fn drop(&mut self) {
+        self.0.connection(ConnectionEvent::Closed);
+    }
 }
 
 /// What became of a call.

@@ -9,7 +9,7 @@ use hyper::{HeaderMap, Method, Request, Response};
 use nexa_core::{Requirement, Scope, ScopeSet, uuid_v7};
 use serde_json::Value;
 
-use crate::app::{App, Call};
+use crate::app::{App, Call, Trail};
 use crate::domain::audit::Origin;
 use crate::domain::keys::Environments;
 use crate::domain::operators::{self, NewOperatorKey};
@@ -114,7 +114,7 @@ impl World {
                 peer,
                 may_block,
             };
-            self.app.handle(call, &head, &body)
+            self.app.handle(call, &mut Trail::default(), &head, &body)
         };
         match call(false) {
             Outcome::Miss => call(true),

@@ -16,7 +16,7 @@ use crate::api::authorize::Passed;
 use crate::app::Call;
 use crate::domain::Error;
 use crate::domain::keys::{self, Environments, KeyRefusal, Presented};
-use crate::http::{BodyProblem, Serve};
+use crate::http::BodyProblem;
 
 /// What is asked of a key: by default that it is a live one, that no scope is missing (none is wanted), and one use of it.
 #[derive(Clone, Debug)]
@@ -166,6 +166,12 @@ impl Nexa {
         let (shell, now) = (self.open_shell()?, now());
         let authority = shell.app.services().authority(may_block);
         let Some(key) = authority.find(presented)? else {
+            shell
+                .app
+                .services()
+                .cache
+                .checks()
+                .refused(&KeyRefusal::Deleted);
             return Ok(Err(KeyRefusal::Deleted));
         };
         let scopes: Vec<_> = ask.scopes.iter().cloned().map(Requirement::Scope).collect();
@@ -208,7 +214,7 @@ impl Nexa {
         head: &Parts,
     ) -> Result<Option<KeyFacts>, RefusedRequest> {
         let shell = self.shell();
-        let unable = |problem| Err(RefusedRequest::of(shell.refuse(Some(head), problem)));
+        let unable = |problem| Err(RefusedRequest::of(shell.app.refuse(Some(head), problem)));
         let decided = match self.decide(peer, head, false) {
             Some(decided) => decided,
             None => {
@@ -234,7 +240,7 @@ impl Nexa {
     ) -> Option<Result<Option<Passed>, RefusedRequest>> {
         let shell = self.shell();
         if shell.is_closed() {
-            let refused = shell.refuse(Some(head), BodyProblem::Overloaded);
+            let refused = shell.app.refuse(Some(head), BodyProblem::Overloaded);
             return Some(Err(RefusedRequest::of(refused)));
         }
         let call = Call {

@@ -48,12 +48,12 @@ impl Nexa {
         // RFC 9110 §7.8: who does not upgrade ignores it.
         head.headers.remove(UPGRADE);
         let shell = self.shell();
+        let arrival = self.shared().arrival(SocketAddr::new(peer, 0));
         let limit = shell.plan(&head).body_limit;
         if body.len() > limit {
-            return shell.refuse(Some(&head), BodyProblem::TooLarge { limit });
+            return shell.refuse(arrival, Some(&head), BodyProblem::TooLarge { limit });
         }
-        let peer = SocketAddr::new(peer, 0);
-        let answer = unpanicked(|| match shell.handle(peer, &head, &body, true) {
+        let answer = unpanicked(|| match shell.handle(arrival, &head, &body, true) {
             Outcome::Reply(response) => Some(response),
             Outcome::Stream(response) => {
                 let (head, chunks) = response.into_parts();
@@ -65,7 +65,7 @@ impl Nexa {
             }
             Outcome::Miss | Outcome::Upgrade(_) => None,
         });
-        let panicked = || shell.refuse(Some(&head), BodyProblem::Panicked);
+        let panicked = || shell.refuse(arrival, Some(&head), BodyProblem::Panicked);
         answer.flatten().unwrap_or_else(panicked)
     }
 

@@ -91,7 +91,8 @@ impl Nexa {
             app,
             first_operator_key,
         } = open::open(config, public_url)?;
-        let shell = Arc::new(Shell::new(app));
+        let shell =
+            Arc::new(Shell::new(app).map_err(|error| OpenError::Setting(error.to_string()))?);
         let shared = Arc::new(Shared::new(Arc::clone(&shell), config.http.clone())?);
         // Last: a thread that nobody ends would hold the folder.
         let background = Background::start(&shell)?;

@@ -1,30 +1,42 @@
 //! The app with a clock and a random source, as sockets and callers in process see it.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use hyper::Response;
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
+use rand_core::Rng;
 
+use super::requests::Requests;
 use super::{now, rng};
 use crate::app::{App, Call};
-use crate::http::{BodyProblem, Outcome, Plan, Serve};
+use crate::domain::Error;
+use crate::http::{Arrival, BodyProblem, ConnectionEvent, Outcome, Plan, Serve};
 use crate::time::UnixMillis;
 
 pub(super) struct Shell {
     pub(super) app: App,
+    pub(super) requests: Requests,
     /// Whether nothing more is to begin, neither in the background nor for a caller.
     is_closed: AtomicBool,
 }
 
 impl Shell {
-    pub(super) fn new(app: App) -> Self {
-        Self {
+    /// # Errors
+    /// See [`Requests::new`].
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the shell is where time enters; ids of requests go on from here"
+    )]
+    pub(super) fn new(app: App) -> Result<Self, Error> {
+        let mut random = [0; 16];
+        rng().fill_bytes(&mut random);
+        Ok(Self {
+            requests: Requests::new(&app, (now(), Instant::now()), random)?,
             app,
             is_closed: AtomicBool::new(false),
-        }
+        })
     }
 
     /// Answers whether it was open.
@@ -59,28 +71,37 @@ impl Serve for Shell {
         self.app.plan(head)
     }
 
-    fn handle(&self, peer: SocketAddr, head: &Parts, body: &Bytes, may_block: bool) -> Outcome {
+    fn handle(&self, arrival: Arrival, head: &Parts, body: &Bytes, may_block: bool) -> Outcome {
         if self.is_closed() {
-            return Outcome::Reply(self.refuse(Some(head), BodyProblem::Overloaded));
+            return Outcome::Reply(self.refuse(arrival, Some(head), BodyProblem::Overloaded));
         }
-        let mut rng = rng();
-        self.app.handle(
-            Call {
+        (self.requests).handle(&self.app, arrival, head, may_block, |trail| {
+            let mut rng = rng();
+            let call = Call {
                 now: now(),
                 rng: &mut rng,
-                peer: peer.ip(),
+                peer: arrival.peer.ip(),
                 may_block,
-            },
-            head,
-            body,
-        )
+            };
+            self.app.handle(call, trail, head, body)
+        })
     }
 
     fn now_ms(&self) -> i64 {
         now().ms()
     }
 
-    fn refuse(&self, head: Option<&Parts>, problem: BodyProblem) -> Response<Bytes> {
-        self.app.refuse(head, problem)
+    fn refuse(
+        &self,
+        arrival: Arrival,
+        head: Option<&Parts>,
+        problem: BodyProblem,
+    ) -> Response<Bytes> {
+        let refuse = || self.app.refuse(head, problem);
+        (self.requests).refuse(&self.app, arrival, head, problem, refuse)
+    }
+
+    fn connection(&self, event: ConnectionEvent) {
+        self.requests.connection(event);
     }
 }

@@ -39,6 +39,19 @@ struct Inner {
     listeners: Arc<Listeners>,
 }
 
+/// How large the files of a store are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    pub(crate) database_bytes: u64,
+    pub(crate) log_bytes: u64,
+}
+
+impl Sizes {
+    pub(crate) const fn total_bytes(self) -> u64 {
+        self.database_bytes + self.log_bytes
+    }
+}
+
 impl Store {
     /// The data folder.
     #[cfg(test)]
@@ -146,18 +159,25 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.inner.writer.write(closure)
+        // What it logs on the writer's thread is of the same request.
+        let span = tracing::Span::current();
+        self.inner
+            .writer
+            .write(move |tx| span.in_scope(|| closure(tx)))
     }
 
-    /// Size of the database, with the log that has to go into it.
+    /// Size of the database, and of the log that has to go into it.
     ///
     /// # Errors
     /// When the files cannot be asked.
-    pub(crate) fn size_bytes(&self) -> Result<u64, StoreError> {
+    pub(crate) fn sizes(&self) -> Result<Sizes, StoreError> {
         let mut log = OsString::from(&self.inner.database);
         log.push("-wal");
         let database = fs::metadata(&self.inner.database).map_err(|_| StoreError::Unavailable)?;
-        Ok(database.len() + fs::metadata(log).map_or(0, |log| log.len()))
+        Ok(Sizes {
+            database_bytes: database.len(),
+            log_bytes: fs::metadata(log).map_or(0, |log| log.len()),
+        })
     }
 
     /// Writes the whole file anew and empties the log, so that nothing of what was deleted is left in either:
@@ -174,7 +194,7 @@ impl Store {
         let connection = open_writer(&self.inner.database)?;
         // First, since whoever reads the log keeps it from being emptied, and then every rewriting would add to it.
         self.empty_log(&connection)?;
-        if self.size_bytes()? > IN_MEMORY_BYTES {
+        if self.sizes()?.total_bytes() > IN_MEMORY_BYTES {
             connection.execute_batch("PRAGMA temp_store=FILE")?;
         }
         self.noted(connection.execute_batch("VACUUM"))?;
@@ -221,13 +241,11 @@ impl Store {
     }
 
     /// Writes that wait for their turn.
-    #[cfg(test)]
     pub(crate) fn waiting_writes(&self) -> usize {
         self.inner.writer.waiting()
     }
 
     /// Transactions committed since the store was opened; fewer than writes, as many writes share one.
-    #[cfg(test)]
     pub(crate) fn commits(&self) -> u64 {
         self.inner.writer.commits()
     }

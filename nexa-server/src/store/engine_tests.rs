@@ -415,7 +415,10 @@ fn what_is_written_beside_a_rewriting_of_the_file_is_kept() {
     assert!(written.len() > 80, "{} were written", written.len());
     store.scrub().unwrap();
     // Eight megabytes were in it.
-    assert!(store.size_bytes().unwrap() < 1_000_000, "it is rewritten");
+    assert!(
+        store.sizes().unwrap().total_bytes() < 1_000_000,
+        "it is rewritten"
+    );
     drop(store);
     let store = Store::open(scratch.path(), SCHEMA).unwrap();
     let mut expected: Vec<i64> = (1..=100).chain(written).collect();

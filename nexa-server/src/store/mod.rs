@@ -21,6 +21,7 @@ pub(crate) mod api_keys;
 pub(crate) mod apps;
 pub(crate) mod audit;
 pub(crate) mod auto_recharges;
+pub(crate) mod backlog;
 mod backup;
 mod checkpoint;
 mod connection;

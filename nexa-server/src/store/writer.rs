@@ -135,13 +135,11 @@ impl Writer {
     }
 
     /// Commands that wait for their turn.
-    #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.counts.waiting.load(Ordering::Acquire)
     }
 
     /// Groups committed since the start.
-    #[cfg(test)]
     pub(super) fn commits(&self) -> u64 {
         self.counts.commits.load(Ordering::Acquire)
     }

@@ -18,7 +18,9 @@ mod gateways;
 mod harness;
 mod in_process;
 mod issuer;
+mod logs;
 mod mail;
+mod metrics;
 #[allow(dead_code, reason = "unit tests share it, and use the rest")]
 mod mollie;
 mod mollie_itself;

@@ -110,6 +110,6 @@ fn more_clients_than_file_handles_are_served() {
     }
     drop(idle);
     let log = std::fs::read_to_string(log).unwrap();
-    assert!(log.contains("connections=36"), "{log}");
+    assert!(log.contains("connections=18 websockets=18"), "{log}");
     assert!(!log.contains("cannot accept"), "{log}");
 }

@@ -23,7 +23,10 @@ impl Fixture {
             peer: IpAddr::from([203, 0, 113, 9]),
             may_block: true,
         };
-        match self.app.handle(call, &head, &body) {
+        match self
+            .app
+            .handle(call, &mut crate::app::Trail::default(), &head, &body)
+        {
             Outcome::Upgrade(response) => Ok(response.into_body()),
             Outcome::Reply(response) => Err((
                 response.status().as_u16(),

@@ -5,6 +5,7 @@ mod check;
 mod import;
 mod listing;
 mod presented;
+mod tally;
 mod terms;
 
 pub(crate) use change::{
@@ -20,6 +21,7 @@ pub(crate) use import::{
 };
 pub(crate) use listing::{KeyFilter, Whose, find, list};
 pub(crate) use presented::Presented;
+pub(crate) use tally::Tally;
 pub(crate) use terms::{Environment, Environments, Expiry, KeyChanges, KeyPolicy, KeyTerms};
 
 use nexa_core::{KeyDigest, KeyFormat, PlainKey, uuid_v7};

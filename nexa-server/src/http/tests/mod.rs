@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use self::streams::Pulls;
 use self::websockets::Stage;
 use super::router::{Found, Router};
-use super::{BodyProblem, Limits, Outcome, Plan, Run, Serve, Shared, listen};
+use super::{Arrival, BodyProblem, Limits, Outcome, Plan, Run, Serve, Shared, listen};
 
 const BODY_LIMIT: usize = 1_000;
 const HUGE: usize = 64 << 20;
@@ -64,7 +64,7 @@ impl Serve for Sample {
         }
     }
 
-    fn handle(&self, _: SocketAddr, head: &Parts, body: &Bytes, may_block: bool) -> Outcome {
+    fn handle(&self, _: Arrival, head: &Parts, body: &Bytes, may_block: bool) -> Outcome {
         let index = match self.router.find(&head.method, head.uri.path()) {
             Found::Row { index, .. } => index,
             Found::WrongMethod { allow } => {
@@ -101,7 +101,7 @@ impl Serve for Sample {
         0
     }
 
-    fn refuse(&self, _: Option<&Parts>, problem: BodyProblem) -> Response<Bytes> {
+    fn refuse(&self, _: Arrival, _: Option<&Parts>, problem: BodyProblem) -> Response<Bytes> {
         let status = match problem {
             BodyProblem::TooLarge { limit } => {
                 assert_eq!(limit, BODY_LIMIT);

@@ -157,6 +157,9 @@ fn answer<'q>(
     let verdicts = asked.iter().zip(counted);
     Ok(verdicts
         .map(|(asked, counted)| {
+            if let Err(refusal) = &counted {
+                cx.services.cache.checks().refused(refusal);
+            }
             let Some(key) = &asked.key else {
                 return Verdict::unknown();
             };
