@@ -1,5 +1,8 @@
 //! The way of a request, on one screen: route, gate, handler, reply.
 
+mod assemble;
+mod trail;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -9,40 +12,25 @@ use hyper::http::request::Parts;
 use hyper::{Request, Response};
 use ipnet::IpNet;
 use rand_core::CryptoRng;
-use tokio::sync::Notify;
-use tracing::span::EnteredSpan;
 
 use crate::api::authorize::{self, Passed};
 use crate::api::dialect::Dialect;
 use crate::api::error::Fault;
 use crate::api::rate_limit;
-use crate::api::{self, Cx, Hub, IssuerKeys, Lane, Route, Services};
-use crate::config::Config;
+use crate::api::{self, Cx, Lane, Route, Services};
 use crate::domain::Error;
 use crate::domain::audit::Origin;
-use crate::domain::audit::checkpoint::AuditKey;
-use crate::domain::erasure::Pace;
-use crate::domain::key_cache::KeyCache;
 use crate::domain::principal::Principal;
-use crate::domain::rules::ScopeRules;
-use crate::domain::server_keys::KeyRing;
-use crate::domain::status::Signer;
-use crate::domain::subscriptions;
-use crate::domain::webhooks::{Slots, WebhookKeys};
 use crate::gate::access::{self, Access};
-use crate::gate::idempotency::{Guard, Running};
-use crate::gate::limit::Limiter;
-use crate::gate::permits::Permits;
+use crate::gate::idempotency::Guard;
 use crate::gate::{address, cors};
 use crate::http::extract::Input;
 use crate::http::reply::Content;
 use crate::http::router::{Found, Params, Router};
 use crate::http::{BodyProblem, Outcome, Plan, Run};
-use crate::outbound::mail::{Letters, Mailer};
-use crate::outbound::payments::Payments;
-use crate::outbound::webhooks::Sender;
-use crate::store::{Announcement, Store};
 use crate::time::UnixMillis;
+pub(crate) use assemble::Keys;
+pub(crate) use trail::Trail;
 
 /// The whole application behind one synchronous function: no socket, no runtime, no clock of its own.
 pub(crate) struct App {
@@ -53,13 +41,6 @@ pub(crate) struct App {
     cors_origins: Vec<String>,
     body_bytes: usize,
     warned_of_proxy_ms: AtomicI64,
-}
-
-/// What an app signs with.
-pub(crate) struct Keys {
-    pub(crate) ring: KeyRing,
-    pub(crate) audit: AuditKey,
-    pub(crate) webhooks: WebhookKeys,
 }
 
 /// What a call brings along from the world outside.
@@ -75,121 +56,7 @@ pub(crate) struct Call<'a> {
 const UNKNOWN_ORIGIN: Error = Error::Forbidden {
     rule: "Pages of this origin may not connect; cors_origins names those that may",
 };
-/// What a call has turned out to be, for whoever counts and logs it.
-#[derive(Default)]
-pub(crate) struct Trail {
-    pub(crate) request_id: String,
-    /// Whether the call runs in the span of its request already.
-    pub(crate) is_in_span: bool,
-    /// The place of its route in the table.
-    pub(crate) route: Option<usize>,
-    /// Whether the tenant is wanted.
-    pub(crate) names_tenant: bool,
-    /// Whose credential it came with.
-    pub(crate) tenant_id: Option<String>,
-}
-
-impl Trail {
-    /// Of a call that is no request: it has whatever span its program is in.
-    fn none() -> Self {
-        Self {
-            is_in_span: true,
-            ..Self::default()
-        }
-    }
-
-    /// The span whose id the lines of a request carry. A call that memory answers goes without one until it has something to
-    /// tell of: a span costs as much as the answer.
-    pub(crate) fn enter(&self) -> Option<EnteredSpan> {
-        // At the highest level, so that errors have it too.
-        let span = || tracing::error_span!(parent: None, "request", request_id = self.request_id);
-        (!self.is_in_span).then(|| span().entered())
-    }
-}
-
 impl App {
-    /// # Errors
-    /// `Invalid` naming the setting that does not hold together.
-    pub(crate) fn new(
-        config: &Config,
-        store: Store,
-        keys: Keys,
-        mailer: Arc<dyn Mailer>,
-        letters: Letters,
-        payments: Option<Arc<dyn Payments>>,
-    ) -> Result<Self, Error> {
-        let Keys {
-            ring,
-            audit: audit_key,
-            webhooks: webhook_keys,
-        } = keys;
-        // Once more, with the URL that it has become.
-        (config.apps.iter()).try_for_each(|app| app.check_size(ring.issuer()))?;
-        subscriptions::warn_of_unknown_plans(&store, &config.tariff)?;
-        let ring = Arc::new(ring);
-        let hub = Hub::new(config.websockets_per_tenant);
-        let hears = Arc::clone(&hub);
-        store.on_commit(move |announced| hears.hear(announced));
-        let webhooks_due = Arc::new(Notify::new());
-        let wakes = Arc::clone(&webhooks_due);
-        store.on_commit(move |announced| {
-            let is_event = |said: &Announcement| matches!(said, Announcement::Event { .. });
-            if announced.iter().any(is_event) {
-                wakes.notify_one();
-            }
-        });
-        let routes = api::routes();
-        let rows = routes
-            .iter()
-            .map(|route| (route.method.clone(), route.path));
-        Ok(Self {
-            router: Router::new(rows)
-                .map_err(|error| Error::Fault(format!("route table: {error}")))?,
-            services: Arc::new(Services {
-                store,
-                status: Arc::new(Signer::new(Arc::clone(&ring), config.status_refresh_s)),
-                ring,
-                audit_key,
-                mailer,
-                letters,
-                payments,
-                cache: KeyCache::new(config.cached_keys),
-                apps: Arc::new(config.apps.clone()),
-                agents: config.agents.clone(),
-                tariff: Arc::new(config.tariff.clone()),
-                models: config.models.clone(),
-                object_store: config.object_store.clone(),
-                key_policy: config.key_policy.clone(),
-                rules: ScopeRules::new(config.rules.clone())?,
-                limiter: Limiter::new(&config.allowances),
-                running: Running::default(),
-                slow: Permits::new(2, 64),
-                outbound: Permits::new(8, 64),
-                webhook: Permits::new(2, 32),
-                bulk: Permits::new(2, 16),
-                leak: Permits::new(1, 8),
-                leak_report_keys: config.leak_report_keys.clone(),
-                erasing: Pace::default(),
-                mail_due: Notify::new(),
-                payments_due: Notify::new(),
-                webhook_keys,
-                webhook_sender: Sender::new(config.webhook_hosts.clone()),
-                webhook_slots: Slots::default(),
-                webhooks_due,
-                issuer_keys: (config.trusted_issuers.iter())
-                    .map(|(_, source)| IssuerKeys::new(source.clone()))
-                    .collect(),
-                openapi: api::openapi_document(&routes),
-                hub,
-            }),
-            routes,
-            trusted_proxies: config.trusted_proxies.clone(),
-            cors_origins: config.cors_origins.clone(),
-            body_bytes: config.body_bytes,
-            warned_of_proxy_ms: AtomicI64::new(0),
-        })
-    }
-
     /// Answers one request. Where it may not block, a route that needs the store is a miss at once, before
     /// anything is counted.
     pub(crate) fn handle(

@@ -4,6 +4,7 @@
 //! row of a request; [`extract`] and [`reply`] are the typed ends of a handler, and both describe
 //! themselves for [`openapi`].
 
+mod answer;
 mod body;
 pub(crate) mod document;
 pub(crate) mod extract;
@@ -30,9 +31,10 @@ pub(crate) mod websocket;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use answer::unpanicked;
 pub(crate) use json::{canonical as canonical_json, read as read_json};
 pub(crate) use limits::Limits;
-pub(crate) use listen::{Shared, listen, unpanicked};
+pub(crate) use listen::{Shared, listen};
 pub(crate) use pairs::form_decode;
 pub(crate) use pick::pick;
 pub(crate) use serve::{Arrival, BodyProblem, ConnectionEvent, Outcome, Plan, Run, Serve};

@@ -9,8 +9,8 @@ use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::sync::Semaphore;
 
+use super::answer::unpanicked;
 use super::io::{Phase, PhaseCell};
-use super::listen::unpanicked;
 
 /// The chunks of a body, in order. Each pull is a short piece of blocking work, and holds nothing that others wait for
 /// when it is done.

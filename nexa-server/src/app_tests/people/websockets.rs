@@ -1,6 +1,6 @@
 //! What is told on WebSockets to whom, in which order, and how long; without a socket.
 
-use crate::app::Call;
+use crate::app::{Call, Trail};
 use crate::http::Outcome;
 use crate::http::websocket::{Feed, Said, Then};
 use std::net::IpAddr;
@@ -23,10 +23,7 @@ impl Fixture {
             peer: IpAddr::from([203, 0, 113, 9]),
             may_block: true,
         };
-        match self
-            .app
-            .handle(call, &mut crate::app::Trail::default(), &head, &body)
-        {
+        match self.app.handle(call, &mut Trail::default(), &head, &body) {
             Outcome::Upgrade(response) => Ok(response.into_body()),
             Outcome::Reply(response) => Err((
                 response.status().as_u16(),

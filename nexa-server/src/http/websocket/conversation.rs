@@ -15,8 +15,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
+use super::super::answer::unpanicked;
 use super::super::io::{Phase, PhaseCell};
-use super::super::listen::unpanicked;
 use super::super::room::until_all;
 use super::super::serve::Serve;
 use super::{Closing, Feed, Said, Then};
