@@ -129,6 +129,10 @@ impl Serve {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let config = self.settings.load()?;
         log::start(config.log, config.log_format);
+        // The soft limit is often 1024, for programs that know no better; the listener counts with what there is.
+        if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+            tracing::warn!(%error, "the limit of open files stays as it is");
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
