@@ -178,7 +178,7 @@ async fn converse<S: Serve>(
     place: Place,
     mut stop: watch::Receiver<()>,
 ) {
-    let _open = Open::new(&shared.service);
+    let _open = Open::connection(&shared.service);
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }

@@ -79,21 +79,42 @@ pub(crate) enum ConnectionEvent {
     Closed,
     /// Its place was wanted for another one; `Closed` follows.
     Displaced,
+    /// It goes on as a WebSocket.
+    WebSocketOpened,
+    WebSocketClosed,
 }
 
 /// An open connection, for as long as its task lives.
-pub(super) struct Open<S: Serve>(Arc<S>);
+pub(super) struct Open<S: Serve> {
+    service: Arc<S>,
+    end: ConnectionEvent,
+}
 
 impl<S: Serve> Open<S> {
-    pub(super) fn new(service: &Arc<S>) -> Self {
-        service.connection(ConnectionEvent::Opened);
-        Self(Arc::clone(service))
+    pub(super) fn connection(service: &Arc<S>) -> Self {
+        Self::between(service, ConnectionEvent::Opened, ConnectionEvent::Closed)
+    }
+
+    pub(super) fn websocket(service: &Arc<S>) -> Self {
+        Self::between(
+            service,
+            ConnectionEvent::WebSocketOpened,
+            ConnectionEvent::WebSocketClosed,
+        )
+    }
+
+    fn between(service: &Arc<S>, begin: ConnectionEvent, end: ConnectionEvent) -> Self {
+        service.connection(begin);
+        Self {
+            service: Arc::clone(service),
+            end,
+        }
     }
 }
 
 impl<S: Serve> Drop for Open<S> {
     fn drop(&mut self) {
-        self.0.connection(ConnectionEvent::Closed);
+        self.service.connection(self.end);
     }
 }
 

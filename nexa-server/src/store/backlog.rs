@@ -9,6 +9,8 @@ pub(crate) struct Backlog {
     pub(crate) mails: i64,
     /// Notices that have not become mails yet.
     pub(crate) notices: i64,
+    /// Webhooks that are not delivered yet.
+    pub(crate) webhooks: i64,
     /// Payments that the provider is still to be asked about.
     pub(crate) payments: i64,
     /// Licences that clients may ask a shard about: neither over nor long expired.
@@ -22,6 +24,7 @@ pub(crate) fn backlog(tx: &Tx<'_>) -> Result<Backlog, StoreError> {
     Ok(Backlog {
         mails: count("SELECT count(*) FROM mails")?,
         notices: count("SELECT count(*) FROM notices WHERE carried_at_ms IS NULL")?,
+        webhooks: count("SELECT count(*) FROM webhook_deliveries WHERE state = 'waiting'")?,
         payments: count("SELECT count(*) FROM payments WHERE due_at_ms IS NOT NULL")?,
         licenses: count("SELECT coalesce(sum(taken), 0) FROM status_shards")?,
         licenses_revoked: count(

@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use super::super::answer::unpanicked;
 use super::super::io::{Phase, PhaseCell};
 use super::super::room::until_all;
-use super::super::serve::Serve;
+use super::super::serve::{Open, Serve};
 use super::{Closing, Feed, Said, Then};
 
 /// How the time of a conversation goes.
@@ -134,6 +134,7 @@ enum End {
 impl<S: Serve> Conversation<S> {
     /// Runs until one side closes, the peer is silent, or the server stops.
     async fn run(mut self, upgrade: OnUpgrade, feed: Feed) {
+        let _open = Open::websocket(&self.service);
         let upgraded = match upgrade.await {
             Ok(upgraded) => upgraded,
             Err(error) => return tracing::debug!(%error, "a connection did not get upgraded"),

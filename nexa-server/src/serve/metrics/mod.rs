@@ -32,6 +32,7 @@ pub(super) struct Metrics {
     open: IntGauge,
     opened: IntCounter,
     displaced: IntCounter,
+    websockets: IntGauge,
 }
 
 /// What is counted of one route; of several routes at one path, each has handles of the same series.
@@ -59,9 +60,9 @@ const METHODS: [Method; 7] = [
 const OTHER_METHOD: &str = "other";
 
 /// Those that are usual; another one is looked up by its label each time.
-const STATUSES: [u16; 27] = [
-    200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 402, 403, 404, 405, 408, 409,
-    410, 413, 415, 422, 429, 500, 502, 503,
+const STATUSES: [u16; 29] = [
+    101, 200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 402, 403, 404, 405, 408,
+    409, 410, 413, 415, 422, 426, 429, 500, 502, 503,
 ];
 
 /// From a look into memory to an exchange with a payment provider, in seconds.
@@ -109,6 +110,7 @@ impl Metrics {
                 "nexa_http_connections_displaced_total",
                 "Idle or unfinished connections that were cut because others needed their places.",
             )?,
+            websockets: IntGauge::new("nexa_websockets_open", "WebSockets that are open.")?,
             routes: paths.chain([NO_ROUTE]).map(RouteSeries::of).collect(),
         };
         for reason in REASONS {
@@ -121,6 +123,7 @@ impl Metrics {
         registry.register(Box::new(metrics.open.clone()))?;
         registry.register(Box::new(metrics.opened.clone()))?;
         registry.register(Box::new(metrics.displaced.clone()))?;
+        registry.register(Box::new(metrics.websockets.clone()))?;
         Ok(metrics)
     }
 
@@ -162,6 +165,8 @@ impl Metrics {
             }
             ConnectionEvent::Closed => self.open.dec(),
             ConnectionEvent::Displaced => self.displaced.inc(),
+            ConnectionEvent::WebSocketOpened => self.websockets.inc(),
+            ConnectionEvent::WebSocketClosed => self.websockets.dec(),
         }
     }
 

@@ -9,6 +9,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use prometheus::TEXT_FORMAT;
 
+use super::super::now;
 use super::super::shell::Shell;
 use super::Readings;
 use crate::domain::Error;
@@ -41,11 +42,6 @@ impl Serve for Page {
         }
     }
 
-    /// No [`Feed`](crate::http::Feed) is ever asked here.
-    fn now_ms(&self) -> i64 {
-        0
-    }
-
     fn handle(&self, _: Arrival, head: &Parts, _: &Bytes, may_block: bool) -> Outcome {
         if head.uri.path() != "/metrics" {
             return Outcome::Reply(plain(StatusCode::NOT_FOUND, "see /metrics\n"));
@@ -75,6 +71,10 @@ impl Serve for Page {
                 )
             }
         })
+    }
+
+    fn now_ms(&self) -> i64 {
+        now().ms()
     }
 
     fn refuse(&self, _: Arrival, _: Option<&Parts>, problem: BodyProblem) -> Response<Bytes> {

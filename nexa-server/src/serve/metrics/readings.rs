@@ -64,6 +64,7 @@ impl Readings {
         let Backlog {
             mails,
             notices,
+            webhooks,
             payments,
             licenses,
             licenses_revoked,
@@ -74,6 +75,11 @@ impl Readings {
                 "nexa_notices_waiting",
                 "Notices that have not become mails yet.",
                 notices,
+            ),
+            (
+                "nexa_webhooks_waiting",
+                "Webhooks that are not delivered yet.",
+                webhooks,
             ),
             (
                 "nexa_payments_waiting",
