@@ -31,7 +31,7 @@ pub(crate) fn allow<B>(
             headers.insert(
                 ACCESS_CONTROL_EXPOSE_HEADERS,
                 HeaderValue::from_static(
-                    "link, retry-after, ratelimit, ratelimit-policy, www-authenticate, idempotency-replayed",
+                    "link, retry-after, ratelimit, ratelimit-policy, www-authenticate, idempotency-replayed, x-request-id",
                 ),
             );
         }

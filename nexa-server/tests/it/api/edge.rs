@@ -114,7 +114,7 @@ fn pages_of_configured_origins_may_call_and_all_may_read_what_is_public() {
     assert_eq!(
         exposed(ours).as_deref(),
         Some(
-            "link, retry-after, ratelimit, ratelimit-policy, www-authenticate, idempotency-replayed"
+            "link, retry-after, ratelimit, ratelimit-policy, www-authenticate, idempotency-replayed, x-request-id"
         )
     );
     assert_eq!(exposed(other), None);
