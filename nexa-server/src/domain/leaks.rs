@@ -25,8 +25,8 @@ pub(crate) struct ReportKey {
 /// What something that was found is to this server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// A value of a tenant's key.
-    Key(KeyDigest),
+    /// A value of a tenant's key, by all digests under which that value may be known: each may have been imported.
+    Key(Vec<KeyDigest>),
     /// The secret of the agent of that tenant.
     Secret {
         tenant_id: String,
@@ -57,15 +57,15 @@ pub(crate) fn classify(tx: &Tx<'_>, found: Presented<'_>) -> Result<Option<Found
     if let Some(tenant_id) = agent_rows::tenant_of_secret(tx, &digest.to_bytes())? {
         return Ok(Some(Found::Secret { tenant_id, digest }));
     }
-    for digest in found.digests() {
-        if keys::matching(tx, &digest)?.is_some() {
-            return Ok(Some(Found::Key(digest)));
+    let digests: Vec<KeyDigest> = found.digests().collect();
+    let mut has_leaked = false;
+    for digest in &digests {
+        if keys::matching(tx, digest)?.is_some() {
+            return Ok(Some(Found::Key(digests)));
         }
-        if leaked_values::contains(tx, &digest.to_bytes())? {
-            return Ok(Some(Found::Before));
-        }
+        has_leaked |= leaked_values::contains(tx, &digest.to_bytes())?;
     }
-    Ok(None)
+    Ok(has_leaked.then_some(Found::Before))
 }
 
 /// Ends keys and secrets that were found, each with the URL where it was. What has ended meanwhile stays as it is.
@@ -78,9 +78,12 @@ pub(crate) fn end(
     let mut values = Vec::new();
     for (found, url) in found {
         match found {
-            Found::Key(digest) => {
-                let url = url.as_deref();
-                values.extend(keys::end_leaked(tx, now, origin, digest, url)?);
+            Found::Key(digests) => {
+                for digest in digests {
+                    leaked_values::insert(tx, now, &digest.to_bytes())?;
+                    let url = url.as_deref();
+                    values.extend(keys::end_leaked(tx, now, origin, digest, url)?);
+                }
             }
             Found::Secret { tenant_id, digest } => {
                 agents::end_leaked_secret(tx, now, origin, tenant_id, digest)?;

@@ -14,7 +14,7 @@ use super::terms::{KeyChanges, KeyPolicy};
 use super::{NOUN, matching, record};
 use crate::store::Tx;
 use crate::store::api_keys::{self, ApiKey, Candidate};
-use crate::store::{leaked_values, users};
+use crate::store::users;
 use crate::time::UnixMillis;
 
 /// In seconds: 30 days.
@@ -221,7 +221,6 @@ pub(crate) fn end_leaked(
             values
         }
     };
-    leaked_values::insert(tx, now, &digest)?;
     record(tx, now, origin, Act::KeyLeaked, &key)?;
     notices::tell_of_leak(tx, now, &key, url, is_replaced)?;
     Ok(ended)

@@ -296,6 +296,53 @@ fn what_leaks_is_ended_and_no_more_than_that() {
 }
 
 #[test]
+fn a_value_that_is_known_by_two_hashes_is_dead_by_both() {
+    let scanner = Scanner::new();
+    let server = scanner.server();
+    let owner = server.sign_up("owner@example.com");
+    let me = server.get("/api/auth/me").bearer(&owner).send();
+    let import = |algorithm: &str, hash: ring::digest::Digest| {
+        let line = json!({ "hash": STANDARD.encode(hash), "owner": me.json["user"]["id"], "name": "a", "scopes": ["full_access"] });
+        let path = format!("/api/operator/api-keys/import?algorithm={algorithm}");
+        let request = server.request("POST", &path).body(&line.to_string());
+        let imported = request
+            .header("Content-Type", "application/x-ndjson")
+            .key(&server.operator_key())
+            .send();
+        assert_eq!(imported.status, 200, "{}", imported.text);
+        imported.json
+    };
+    let sha256 = |key: &str| ring::digest::digest(&ring::digest::SHA256, key.as_bytes());
+    let sha512 = |key: &str| ring::digest::digest(&ring::digest::SHA512, key.as_bytes());
+    // Both are there when it is found.
+    assert_eq!(import("sha256-base64", sha256("foreign"))["imported"], 1);
+    assert_eq!(import("sha512-base64", sha512("foreign"))["imported"], 1);
+    assert_eq!(status(&server, "foreign"), 200);
+    assert_eq!(scanner.report(&server, &["foreign"]), ["true_positive"]);
+    assert_eq!(status(&server, "foreign"), 401);
+    // One is there, and neither comes with a later import.
+    let (_, ours) = server.make_key(&owner, &["full_access"]);
+    assert_eq!(import("sha512-base64", sha512("theirs"))["imported"], 1);
+    assert_eq!(
+        scanner.report(&server, &[&ours, "theirs"]),
+        ["true_positive", "true_positive"]
+    );
+    for key in ["foreign", "theirs", &ours] {
+        let later = [
+            import("sha256-base64", sha256(key)),
+            import("sha512-base64", sha512(key)),
+        ];
+        for imported in later {
+            assert_eq!(
+                imported["refused"][0]["error"],
+                "hash: is that of a key that has leaked"
+            );
+        }
+        assert_eq!(status(&server, key), 401);
+    }
+}
+
+#[test]
 fn what_is_not_signed_has_no_effect() {
     let scanner = Scanner::new();
     let server = scanner.server();
