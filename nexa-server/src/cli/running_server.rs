@@ -14,6 +14,9 @@ use ureq::http::{HeaderValue, Method, Request, Response, StatusCode, Uri, reques
 use super::exit::Failure;
 use super::input::{DOCUMENT_MAX, read_text};
 
+/// The header that carries the operator key.
+const OPERATOR_KEY: &str = "x-api-key";
+
 /// The server, and the key that it knows its operator by.
 #[derive(Args)]
 pub(super) struct RunningServer {
@@ -113,7 +116,7 @@ impl RunningServer {
         };
         let key = operator_key_header(key.trim())?;
         let request = Request::builder().method(method).uri(&url);
-        Ok(Some((url, request.header("X-API-Key", key))))
+        Ok(Some((url, request.header(OPERATOR_KEY, key))))
     }
 
     /// Reads a public document of that media type, without the operator key and past caches; `None` without --server.
@@ -206,10 +209,15 @@ fn send(url: &str, request: request::Builder, body: Vec<u8>) -> Result<Answer, F
     Answer::read(url, respond(url, request, body)?)
 }
 
+/// # Security
+/// A redirect is followed without the operator key alone: ureq would take that header along, to any host.
 fn respond(url: &str, request: request::Builder, body: Vec<u8>) -> Result<Response<Body>, Failure> {
+    const REDIRECTS: u32 = 10;
+    let has_key = (request.headers_ref()).is_some_and(|headers| headers.contains_key(OPERATOR_KEY));
     let agent = ureq::Agent::new_with_config(
         ureq::Agent::config_builder()
             .http_status_as_error(false)
+            .max_redirects(if has_key { 0 } else { REDIRECTS })
             .build(),
     );
     let request = request.body(body).map_err(ureq::Error::from);

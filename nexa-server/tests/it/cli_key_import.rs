@@ -525,3 +525,48 @@ fn what_is_no_import_is_refused_whole() {
     assert_eq!(missing.code, Some(2));
     assert!(missing.stderr.contains("nowhere"), "{missing:?}");
 }
+
+#[test]
+fn the_operator_key_follows_no_redirect() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+    let elsewhere = stranger.local_addr().unwrap();
+    let visits = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&visits);
+    std::thread::spawn(move || {
+        for visitor in stranger.incoming() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            drop(visitor);
+        }
+    });
+    let named = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", named.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("key"), "nex_operator").unwrap();
+    let fixed = ["--server", &url, "--key-file", "key"];
+    for command in [
+        &["key", "export"][..],
+        &["key", "import", "-", "--owner", "a", "--scope", "signals"],
+        &["credits", "show", "a"],
+    ] {
+        let finished = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (stream, _) = named.accept().unwrap();
+                let mut lines = BufReader::new(&stream).lines();
+                while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+                write!(
+                    &stream,
+                    "HTTP/1.1 302 Found\r\nLocation: http://{elsewhere}/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                )
+                .unwrap();
+            });
+            let arguments = [command, &fixed].concat();
+            run_in(folder.path(), &arguments, b"00\n")
+        });
+        assert_eq!(visits.load(Ordering::SeqCst), 0, "{command:?}");
+        assert!(finished.stderr.contains("302"), "{}", finished.stderr);
+    }
+}
