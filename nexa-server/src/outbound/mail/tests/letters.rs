@@ -381,6 +381,23 @@ fn letters_text(letter: &Letter<'_>) -> String {
         .text
 }
 
+/// Of a key that was imported, the beginning need not be known.
+#[test]
+fn a_leaked_key_whose_beginning_is_unknown_is_told_of_by_its_name() {
+    let leaked = |prefix| Letter::KeyLeaked {
+        at: UnixMillis::from_ms(0),
+        name: "ci",
+        prefix,
+        url: None,
+        is_replaced: false,
+    };
+    let known = letters_text(&leaked("acme_"));
+    assert!(known.contains(", which begins with acme_, was found"));
+    let unknown = letters_text(&leaked(""));
+    assert!(!unknown.contains("begins with"), "{unknown}");
+    assert!(unknown.contains(" was found where others can read it"));
+}
+
 #[test]
 fn a_template_that_does_not_hold_is_named_at_the_start() {
     for (name, text, problem) in [
