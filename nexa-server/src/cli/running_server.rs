@@ -213,10 +213,15 @@ fn send(url: &str, request: request::Builder, body: Vec<u8>) -> Result<Answer, F
 /// A redirect is followed without the operator key alone: ureq would take that header along, to any host.
 fn respond(url: &str, request: request::Builder, body: Vec<u8>) -> Result<Response<Body>, Failure> {
     const REDIRECTS: u32 = 10;
+    const CONNECTING: Duration = Duration::from_secs(10);
+    /// From the whole request to the head of its answer: an erasure may rewrite the file first.
+    const ANSWERING: Duration = Duration::from_secs(120);
     let has_key = (request.headers_ref()).is_some_and(|headers| headers.contains_key(OPERATOR_KEY));
     let agent = ureq::Agent::new_with_config(
         ureq::Agent::config_builder()
             .http_status_as_error(false)
+            .timeout_connect(Some(CONNECTING))
+            .timeout_recv_response(Some(ANSWERING))
             .max_redirects(if has_key { 0 } else { REDIRECTS })
             .build(),
     );
