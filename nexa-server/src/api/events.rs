@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::base_v1::key_id;
 use crate::domain::Error;
-use crate::domain::events::{Event, KeyEnd, KeyNamed, LicenseNamed, ToldEvent};
+use crate::domain::events::{Event, KeyEnd, KeyNamed, LEAKED, LicenseNamed, ToldEvent};
 use crate::time::UnixMillis;
 
 /// The members that the Standard Webhooks specification recommends, and the id that repeats are known by.
@@ -34,6 +34,11 @@ enum Data<'a> {
     RevokedKey {
         #[serde(flatten)]
         key: Key<'a>,
+        reason: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        found_at_url: Option<&'a str>,
+    },
+    RevokedSecret {
         reason: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         found_at_url: Option<&'a str>,
@@ -111,6 +116,10 @@ fn data(event: &Event) -> Result<Data<'_>, Error> {
                 KeyEnd::Leaked { url } => url.as_deref(),
                 KeyEnd::Deleted | KeyEnd::OwnerGone => None,
             },
+        },
+        Event::SecretLeaked { url } => Data::RevokedSecret {
+            reason: LEAKED,
+            found_at_url: url.as_deref(),
         },
         Event::LicenseIssued(named) => Data::License {
             license: license(named),

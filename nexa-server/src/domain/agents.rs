@@ -7,6 +7,7 @@ use super::audit::{self, Act, Origin};
 use super::credits::{self, Account, Balance, Trial};
 use super::email::EmailAddress;
 use super::error::Error;
+use super::events::{self, Event};
 use super::keys::{self, Expiry, KeyFields, KeyPolicy, KeyTerms, NewKey};
 use super::notices::{self, TrialOf};
 use super::principal::{Member, Role, Via};
@@ -291,6 +292,7 @@ pub(crate) fn end_leaked_secret(
     origin: &Origin,
     tenant_id: &str,
     digest: &KeyDigest,
+    url: Option<&str>,
 ) -> Result<(), Error> {
     /// Of no secret that anybody could find.
     const NOBODYS: [u8; 32] = [0; 32];
@@ -300,7 +302,11 @@ pub(crate) fn end_leaked_secret(
     }
     leaked_values::insert(tx, now, &digest)?;
     agents::replace_secret(tx, tenant_id, &NOBODYS)?;
-    record(tx, now, origin, Act::AgentSecretLeaked, tenant_id)
+    record(tx, now, origin, Act::AgentSecretLeaked, tenant_id)?;
+    let event = Event::SecretLeaked {
+        url: url.map(str::to_owned),
+    };
+    events::tell(tx, now, tenant_id, &event)
 }
 
 /// The member's agent, if it manages it.

@@ -26,6 +26,10 @@ pub(crate) enum Event {
         key: KeyNamed,
         reason: KeyEnd,
     },
+    /// An agent's secret has ended: it stood where others can read it.
+    SecretLeaked {
+        url: Option<String>,
+    },
     LicenseIssued(LicenseNamed),
     LicenseRevoked {
         license: LicenseNamed,
@@ -147,7 +151,7 @@ impl ToldEvent {
             Event::LicenseIssued(license) | Event::LicenseRevoked { license, .. } => {
                 license.user_id.as_deref()
             }
-            Event::CreditsLow { .. } => None,
+            Event::SecretLeaked { .. } | Event::CreditsLow { .. } => None,
         };
         member.role.manages_tenant() || whose == Some(member.user_id.as_str())
     }
@@ -169,7 +173,7 @@ impl ToldEvent {
 
 const DELETED: &str = "deleted";
 const OWNER_GONE: &str = "owner_gone";
-const LEAKED: &str = "leaked";
+pub(crate) const LEAKED: &str = "leaked";
 
 impl KeyEnd {
     pub(crate) const fn as_str(&self) -> &'static str {
@@ -188,6 +192,7 @@ impl Event {
             Self::KeyCreated(_) => "key.created",
             Self::KeyRotated { .. } => "key.rotated",
             Self::KeyRevoked { .. } => "key.revoked",
+            Self::SecretLeaked { .. } => "secret.revoked",
             Self::LicenseIssued(_) => "license.issued",
             Self::LicenseRevoked { .. } => "license.revoked",
             Self::CreditsLow { .. } => "credits.low",
@@ -223,6 +228,7 @@ impl Event {
                 row.app_id = Some(license.app_id.clone());
                 row.ends_at = Some(license.expires_at);
             }
+            Self::SecretLeaked { url } => row.found_at_url.clone_from(url),
             Self::CreditsLow { left_mc } => row.left_mc = Some(*left_mc),
         }
         match self {
@@ -234,7 +240,10 @@ impl Event {
                 }
             }
             Self::LicenseRevoked { reason, .. } => row.reason.clone_from(reason),
-            Self::KeyCreated(_) | Self::LicenseIssued(_) | Self::CreditsLow { .. } => {}
+            Self::KeyCreated(_)
+            | Self::SecretLeaked { .. }
+            | Self::LicenseIssued(_)
+            | Self::CreditsLow { .. } => {}
         }
         row
     }
@@ -254,8 +263,10 @@ impl Event {
             left_mc,
             ..
         } = row;
-        if kind == "credits.low" {
-            return left_mc.map(|left_mc| Self::CreditsLow { left_mc });
+        match kind.as_str() {
+            "credits.low" => return left_mc.map(|left_mc| Self::CreditsLow { left_mc }),
+            "secret.revoked" => return Some(Self::SecretLeaked { url: found_at_url }),
+            _ => {}
         }
         let id = subject_id?;
         if let Some(app_id) = app_id {

@@ -86,7 +86,8 @@ pub(crate) fn end(
                 }
             }
             Found::Secret { tenant_id, digest } => {
-                agents::end_leaked_secret(tx, now, origin, tenant_id, digest)?;
+                let url = url.as_deref();
+                agents::end_leaked_secret(tx, now, origin, tenant_id, digest, url)?;
             }
             Found::Operator { .. } | Found::Before => {}
         }

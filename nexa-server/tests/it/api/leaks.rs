@@ -212,7 +212,10 @@ fn what_leaks_is_ended_and_no_more_than_that() {
     assert_eq!(change(true), 404);
     // An agent's secret ends, and its key asks for another; its key ends like any.
     let agent = server
-        .post("/v1/account/register", r#"{"name":"Robot"}"#)
+        .post(
+            "/v1/account/register",
+            r#"{"name":"Robot","webhook_url":"https://receiver.invalid/"}"#,
+        )
         .send();
     let [api_key, secret] =
         ["api_key", "api_secret"].map(|name| agent.json[name].as_str().unwrap().to_owned());
@@ -238,6 +241,15 @@ fn what_leaks_is_ended_and_no_more_than_that() {
         ),
         (401, 401)
     );
+    let told = server
+        .get("/v1/account/webhooks/deliveries")
+        .key(&api_key)
+        .send();
+    assert_eq!(told.json[0]["type"], "secret.revoked", "{}", told.text);
+    let data = &told.json[0]["payload"]["data"];
+    assert_eq!(data["reason"], "leaked");
+    assert!(data["found_at_url"].is_string(), "{data}");
+    assert_ne!(told.json[1]["type"], "secret.revoked", "it is told once");
     let rotated = server
         .post("/v1/account/rotate-secret", "")
         .key(&api_key)
