@@ -2,6 +2,8 @@
 
 use super::*;
 
+const NOWHERE: &str = "http://127.0.0.1:1/";
+
 #[test]
 fn a_delivery_of_another_tenant_is_none_and_resending_is_limited() {
     let endpoint = Endpoint::answering(&["200 OK"]);
@@ -63,14 +65,13 @@ fn no_tenant_takes_the_places_of_others() {
     let mut fixture = Fixture::with(|config| {
         config.allowances.register_per_address_an_hour = std::num::NonZeroU32::new(100).unwrap();
     });
-    let nowhere = "http://127.0.0.1:1/";
-    let loud = fixture.agent(Some(nowhere));
+    let loud = fixture.agent(Some(NOWHERE));
     (0..50).for_each(|_| fixture.one_more_key(&loud));
     let picked = job::webhooks::pick(fixture.app.services(), fixture.now);
     assert_eq!(picked.len(), 2, "of one tenant");
     let order: Vec<i64> = picked.iter().map(|delivery| delivery.event_seq).collect();
     assert!(order.is_sorted());
-    let failing: Vec<String> = (0..20).map(|_| fixture.agent(Some(nowhere))).collect();
+    let failing: Vec<String> = (0..20).map(|_| fixture.agent(Some(NOWHERE))).collect();
     failing.iter().for_each(|key| fixture.one_more_key(key));
     let services = fixture.app.services();
     // The first attempt of each fails; what is due again hangs.
@@ -87,8 +88,32 @@ fn no_tenant_takes_the_places_of_others() {
     assert_eq!(hanging.len(), 16, "half of all places");
     assert!(job::webhooks::pick(services, later).is_empty());
     fixture.now = later;
-    let healthy = fixture.agent(Some(nowhere));
+    let healthy = fixture.agent(Some(NOWHERE));
     fixture.one_more_key(&healthy);
     let of_others = job::webhooks::pick(fixture.app.services(), later);
     assert_eq!(of_others.len(), 2, "a tenant that has not failed");
+}
+
+/// One of those that fail has so much that is due that it would fill every place that gets free.
+#[test]
+fn those_that_fail_have_their_turns_too() {
+    let mut fixture = Fixture::with(|config| {
+        config.allowances.register_per_address_an_hour = std::num::NonZeroU32::new(100).unwrap();
+    });
+    let failing: Vec<String> = (0..12).map(|_| fixture.agent(Some(NOWHERE))).collect();
+    (0..9).for_each(|_| failing.iter().for_each(|key| fixture.one_more_key(key)));
+    fixture.deliver();
+    let later = START.plus_seconds(10);
+    let services = fixture.app.services();
+    let mut under_way = std::collections::VecDeque::from(job::webhooks::pick(services, later));
+    assert_eq!(under_way.len(), 16);
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..2 * failing.len() {
+        let over = under_way.pop_front().unwrap();
+        seen.insert(over.tenant_id.clone());
+        drop(services.webhook_slots.of(&over));
+        under_way.extend(job::webhooks::pick(services, later));
+        assert_eq!(under_way.len(), 16, "each free place is taken");
+    }
+    assert_eq!(seen.len(), failing.len(), "somebody never had a turn");
 }

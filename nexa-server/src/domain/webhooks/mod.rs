@@ -126,23 +126,29 @@ pub(crate) fn settle(
         }
         Outcome::Gone { status } => {
             let attempted = attempted(Some(*status), Some("the receiver is gone"));
-            webhooks::set_failed(tx, delivery, &attempted, None)?;
-            if !agents::set_webhook_gone(tx, now, &delivery.tenant_id, url)? {
-                return Ok(Next::GivenUp);
+            if agents::set_webhook_gone(tx, now, &delivery.tenant_id, url)? {
+                webhooks::set_failed(tx, delivery, &attempted, None)?;
+                webhooks::cancel(tx, &delivery.tenant_id)?;
+                return Ok(Next::SwitchedOff);
             }
-            webhooks::cancel(tx, &delivery.tenant_id)?;
-            Ok(Next::SwitchedOff)
+            // There is another receiver by now: that one has not answered. Where it had gone before, nothing waits any more.
+            webhooks::set_failed(tx, delivery, &attempted, next_at)?;
+            Ok(next_of(next_at))
         }
         Outcome::Failed {
             status, problem, ..
         } => {
             let attempted = attempted(*status, Some(problem));
             webhooks::set_failed(tx, delivery, &attempted, next_at)?;
-            Ok(match next_at {
-                Some(_) => Next::Again,
-                None => Next::GivenUp,
-            })
+            Ok(next_of(next_at))
         }
+    }
+}
+
+const fn next_of(next_at: Option<UnixMillis>) -> Next {
+    match next_at {
+        Some(_) => Next::Again,
+        None => Next::GivenUp,
     }
 }
 

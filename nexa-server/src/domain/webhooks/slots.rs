@@ -28,7 +28,8 @@ struct State {
     taken: BTreeMap<String, BTreeSet<i64>>,
     failing: BTreeSet<String>,
     resting: BTreeMap<i64, UnixMillis>,
-    /// The tenant whose turn was last.
+    /// The tenant whose turn was last, among those that fail and among the others.
+    last_failing: String,
     last: String,
 }
 
@@ -92,11 +93,29 @@ impl Drop for Slot<'_> {
 }
 
 impl State {
-    /// One round over the tenants for which something waits, from the one whose turn is next.
     fn fill(&mut self, tx: &Tx<'_>, now: UnixMillis) -> Result<Vec<Delivery>, Error> {
-        let (mut picked, mut place) = (Vec::new(), self.last.clone());
-        let mut has_wrapped = false;
-        while self.count(|_| true) < ALL {
+        let mut picked = Vec::new();
+        for is_failing in [true, false] {
+            self.round(tx, now, is_failing, &mut picked)?;
+        }
+        Ok(picked)
+    }
+
+    /// One round over the tenants for which something waits, either those that fail or the others, from the one whose turn is
+    /// next.
+    fn round(
+        &mut self,
+        tx: &Tx<'_>,
+        now: UnixMillis,
+        is_failing: bool,
+        picked: &mut Vec<Delivery>,
+    ) -> Result<(), Error> {
+        let start = match is_failing {
+            true => self.last_failing.clone(),
+            false => self.last.clone(),
+        };
+        let (mut place, mut has_wrapped) = (start.clone(), false);
+        while self.room(is_failing) > 0 {
             let Some((tenant_id, due_at)) = webhooks::next_tenant(tx, &place)? else {
                 if has_wrapped {
                     break;
@@ -105,34 +124,38 @@ impl State {
                 place.clear();
                 continue;
             };
-            if has_wrapped && tenant_id > self.last {
+            if has_wrapped && tenant_id > start {
                 break;
             }
-            if due_at <= now {
-                self.pick_of(tx, now, &tenant_id, &mut picked)?;
+            if due_at <= now
+                && self.failing.contains(&tenant_id) == is_failing
+                && self.pick_of(tx, now, &tenant_id, is_failing, picked)?
+            {
+                match is_failing {
+                    true => self.last_failing.clone_from(&tenant_id),
+                    false => self.last.clone_from(&tenant_id),
+                }
             }
             place = tenant_id;
         }
-        self.last = place;
-        Ok(picked)
+        Ok(())
     }
 
+    /// Whether there was something, and a place for it.
     fn pick_of(
         &mut self,
         tx: &Tx<'_>,
         now: UnixMillis,
         tenant_id: &str,
+        is_failing: bool,
         picked: &mut Vec<Delivery>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let of_one = self.taken.get(tenant_id).map_or(0, BTreeSet::len);
-        let mut room = OF_ONE.saturating_sub(of_one);
-        room = room.min(ALL.saturating_sub(self.count(|_| true)));
-        if self.failing.contains(tenant_id) {
-            room = room.min(FAILING.saturating_sub(self.count(|id| self.failing.contains(id))));
-        }
+        let mut room = OF_ONE.saturating_sub(of_one).min(self.room(is_failing));
         if room == 0 {
-            return Ok(());
+            return Ok(false);
         }
+        let before = picked.len();
         // What is under way and what rests is among what is found.
         let found = u32::try_from(OF_ONE * 2 + self.resting.len()).unwrap_or(u32::MAX);
         for delivery in webhooks::due(tx, now, tenant_id, found)? {
@@ -143,7 +166,16 @@ impl State {
                 room -= 1;
             }
         }
-        Ok(())
+        Ok(picked.len() > before)
+    }
+
+    /// How many places are free for them.
+    fn room(&self, is_failing: bool) -> usize {
+        let of_all = ALL.saturating_sub(self.count(|_| true));
+        match is_failing {
+            true => of_all.min(FAILING.saturating_sub(self.count(|id| self.failing.contains(id)))),
+            false => of_all,
+        }
     }
 
     /// False when it is taken.
