@@ -18,8 +18,8 @@ use crate::time::UnixMillis;
 const BATCH: u32 = 32;
 
 /// How long a credential is not asked about when nothing is heard, at least and at most, in milliseconds: most die by what is
-/// announced or by their own end, which the listener knows; this is for what neither tells, as when a key that a token was
-/// got for expires.
+/// announced or by their own end, which the listener knows; this is for what neither tells, as when a session runs out a little
+/// before the last token of it.
 const PAUSE_MS: (u64, u64) = (20_000, 40_000);
 
 const DEAD: Closing = Closing {

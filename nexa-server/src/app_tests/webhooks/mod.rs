@@ -321,33 +321,6 @@ fn what_waits_goes_to_the_new_url_and_without_one_nowhere() {
     assert!(old.is_quiet() && new.is_quiet());
 }
 
-/// The answer of a receiver says nothing of the one that has taken its place while it was asked.
-#[test]
-fn a_receiver_that_is_gone_does_not_end_what_its_successor_is_to_get() {
-    let new = Endpoint::answering(&["200 OK"]);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let old = format!("http://{}/hook", listener.local_addr().unwrap());
-    let mut fixture = Fixture::with_receivers();
-    let key = fixture.agent(Some(&old));
-    let services = fixture.app.services();
-    let picked = job::webhooks::pick(services, START);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            job::webhooks::deliver(services, START, &mut SeededRng::new(1), &picked[0]);
-        });
-        let (mut stream, _) = listener.accept().unwrap();
-        read_post(&mut BufReader::new(stream.try_clone().unwrap()));
-        let moves = format!("UPDATE agents SET webhook_url = '{}'", new.url);
-        fixture.execute(moves.leak());
-        let _ = write!(stream, "HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n");
-    });
-    let (_, state) = fixture.send("GET", "/v1/account/webhooks", &key, &Value::Null);
-    assert_eq!(state["enabled"], true);
-    fixture.now = START.plus_seconds(6);
-    assert_eq!(fixture.deliver(), 1);
-    assert_eq!(new.next().header("webhook-id"), fixture.log(&key)[0]["id"]);
-}
-
 /// What was picked for an attempt is looked at again before it is sent.
 #[test]
 fn what_is_over_between_picking_and_sending_is_not_sent() {
