@@ -173,7 +173,13 @@ fn is_logged() -> bool {
 fn accepted(given: &HeaderValue) -> Option<&str> {
     let id = given.to_str().ok()?;
     let is_safe = |b: u8| b.is_ascii_alphanumeric() || b"-._:/+=@".contains(&b);
-    ((1..=128).contains(&id.len()) && id.bytes().all(is_safe) && !holds_secret(id)).then_some(id)
+    let is_meant = is_trace_id(id) || !holds_secret(id);
+    ((1..=128).contains(&id.len()) && id.bytes().all(is_safe) && is_meant).then_some(id)
+}
+
+/// As nginx (`$request_id`) and W3C Trace Context write it: as random as a secret, and none.
+fn is_trace_id(id: &str) -> bool {
+    id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
@@ -194,6 +200,10 @@ mod tests {
             ("a\tb", false),
             ("a\"b", false),
             ("a,b", false),
+            ("7b2f0c1de4a94c5f8b6a0d3e2c1f9a87", true),
+            ("0190c1d2-0000-7000-8000-00000000abcd", true),
+            ("7b2f0c1de4a94c5f8b6a0d3e2c1f9a87a", false),
+            ("7B2F0C1DE4A94C5F8B6A0D3E2C1F9A87", false),
             ("nex_0000", false),
             ("eyJhbGciOi", false),
         ] {
