@@ -9,6 +9,7 @@ use std::thread;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::exit::{Exit, Failure};
@@ -22,6 +23,10 @@ const LINES: usize = 1_000;
 const BYTES: usize = 512 << 10;
 /// A line with all that a key can carry is shorter.
 const LINE_MAX: usize = 16 << 10;
+/// Lines that are brought into the order of their hashes, or those of so many bytes. The server's table is in that order too: a
+/// transaction then writes a few of its pages instead of nearly as many as it has keys.
+const WINDOW_LINES: usize = 50_000;
+const WINDOW_BYTES: usize = 16 << 20;
 /// Requests under way: while the server writes the keys of one, it reads those of the other.
 const WORKERS: usize = 2;
 
@@ -62,14 +67,23 @@ enum Algorithm {
     Sha512Base64,
 }
 
+/// A line on its way.
+struct Line {
+    hash: String,
+    /// Where it stands in the file, and its length there.
+    number: u64,
+    length: u64,
+    object: Vec<u8>,
+}
+
 /// Lines that go in one request.
 #[derive(Default)]
 struct Batch {
     body: Vec<u8>,
     /// Where they stand in the file.
     numbers: Vec<u64>,
-    /// How far the file has been read with them.
-    end: u64,
+    /// Their length there.
+    length: u64,
 }
 
 /// What has become of the lines so far.
@@ -127,7 +141,7 @@ impl KeyImport {
         }
     }
 
-    /// Makes requests of the lines and hands them on, until nobody takes them any more.
+    /// Reads lines and hands them on, until nobody takes them any more.
     fn read(
         &self,
         input: impl io::BufRead,
@@ -136,38 +150,24 @@ impl KeyImport {
         tally: &Mutex<Tally>,
         bar: &ProgressBar,
     ) -> Result<(), Failure> {
-        let (mut number, mut batch) = (0, Batch::default());
-        let stopped = |_| Failure::failed("not all lines were sent");
+        let (mut number, mut bytes, mut lines) = (0, 0, Vec::new());
         each_line_of(input, name, LINE_MAX, |line| {
             number += 1;
-            batch.end += line.len() as u64 + 1;
-            let line = line.trim_ascii();
-            match self.as_object(line) {
+            match self.as_object(line.trim_ascii()) {
                 Ok(object) if object.is_empty() => {}
                 Ok(object) => {
-                    batch.body.extend_from_slice(&object);
-                    batch.body.push(b'\n');
-                    batch.numbers.push(number);
+                    bytes += object.len();
+                    lines.push(Line::new(number, line.len() as u64 + 1, object));
                 }
                 Err(problem) => lock(tally).refuse(bar, name, number, problem),
             }
-            if batch.numbers.len() < LINES && batch.body.len() < BYTES {
+            if lines.len() < WINDOW_LINES && bytes < WINDOW_BYTES {
                 return Ok(());
             }
-            let end = batch.end;
-            let full = std::mem::replace(
-                &mut batch,
-                Batch {
-                    end,
-                    ..Batch::default()
-                },
-            );
-            batches.send(full).map_err(stopped)
+            bytes = 0;
+            hand_on(std::mem::take(&mut lines), batches)
         })?;
-        match batch.numbers.is_empty() {
-            true => Ok(()),
-            false => batches.send(batch).map_err(stopped),
-        }
+        hand_on(lines, batches)
     }
 
     /// A line as the server reads it.
@@ -216,7 +216,7 @@ impl KeyImport {
                     for (number, problem) in report.refused {
                         tally.refuse(bar, name, number, &problem);
                     }
-                    bar.set_position(batch.end.max(bar.position()));
+                    bar.inc(batch.length);
                     bar.set_message(format!("{} keys", tally.imported + tally.known));
                 }
                 Err(failure) => {
@@ -274,11 +274,54 @@ impl Report {
             let number = numbers.get(line.checked_sub(1)?)?;
             Some((*number, refused.get("error")?.as_str()?.to_owned()))
         });
+        let mut refused: Vec<_> = refused.collect::<Option<_>>()?;
+        refused.sort_unstable();
         Some(Self {
             imported: report.get("imported")?.as_u64()?,
             known: report.get("known")?.as_u64()?,
-            refused: refused.collect::<Option<_>>()?,
+            refused,
         })
+    }
+}
+
+impl Line {
+    fn new(number: u64, length: u64, object: Vec<u8>) -> Self {
+        #[derive(Deserialize)]
+        struct Hashed {
+            hash: String,
+        }
+        // What has none is refused by the server, wherever it stands.
+        let hashed = serde_json::from_slice(&object).map(|Hashed { hash }| hash);
+        Self {
+            hash: hashed.unwrap_or_default(),
+            number,
+            length,
+            object,
+        }
+    }
+}
+
+/// Makes requests of lines, in the order of their hashes.
+fn hand_on(mut lines: Vec<Line>, batches: &SyncSender<Batch>) -> Result<(), Failure> {
+    let send = |batch: Batch| {
+        let sent = batches.send(batch);
+        sent.map_err(|_| Failure::failed("not all lines were sent"))
+    };
+    // Stable: of two lines with one hash the first comes first.
+    lines.sort_by(|one, other| one.hash.cmp(&other.hash));
+    let mut batch = Batch::default();
+    for line in lines {
+        batch.body.extend_from_slice(&line.object);
+        batch.body.push(b'\n');
+        batch.numbers.push(line.number);
+        batch.length += line.length;
+        if batch.numbers.len() == LINES || batch.body.len() >= BYTES {
+            send(std::mem::take(&mut batch))?;
+        }
+    }
+    match batch.numbers.is_empty() {
+        true => Ok(()),
+        false => send(batch),
     }
 }
 
