@@ -25,6 +25,8 @@ enum Line {
     Floods,
     Closes(u16),
     Panics,
+    /// Says that it has begun, and ends when it may.
+    Waits(mpsc::Sender<()>, mpsc::Receiver<()>),
 }
 
 impl Default for Stage {
@@ -79,6 +81,12 @@ impl Stage {
             Some(Line::Closes(code)) => {
                 let reason = "because";
                 (Vec::new(), Then::Close(Closing { code, reason }))
+            }
+            Some(Line::Waits(begun, may_end)) => {
+                drop(lines);
+                begun.send(()).unwrap();
+                may_end.recv().unwrap();
+                (Vec::new(), rest)
             }
             Some(Line::Panics) => {
                 drop(lines);
@@ -337,6 +345,28 @@ fn a_silent_peer_is_cut_and_one_that_answers_stays() {
     for _ in 0..5 {
         assert_eq!(talking.frame(), Some((PING, vec![])));
         talking.send_frame(PONG | FINAL, b"");
+    }
+}
+
+/// What it has sent in time counts, though the app had no time to look.
+#[test]
+fn a_peer_that_answers_while_the_app_is_busy_stays() {
+    const PONG_TIMEOUT: Duration = Duration::from_millis(300);
+    let server = Server::start(Limits {
+        ping_every: Duration::from_millis(20),
+        pong_timeout: PONG_TIMEOUT,
+        ..Limits::default()
+    });
+    let mut peer = server.websocket();
+    for _ in 0..6 {
+        assert_eq!(peer.frame(), Some((PING, vec![])), "it was cut");
+        let (begins, has_begun) = mpsc::channel();
+        let (end, may_end) = mpsc::channel();
+        server.stage.is_to(Line::Waits(begins, may_end));
+        has_begun.recv_timeout(Duration::from_secs(20)).unwrap();
+        peer.send_frame(PONG | FINAL, b"");
+        std::thread::sleep(PONG_TIMEOUT);
+        end.send(()).unwrap();
     }
 }
 

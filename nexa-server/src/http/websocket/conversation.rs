@@ -187,7 +187,19 @@ impl<S: Serve> Conversation<S> {
             }
             if ping_at <= now {
                 if is_pinged {
-                    return End::Gone;
+                    // It may have answered while the app was asked, or while others were served.
+                    tokio::task::yield_now().await;
+                    match timeout(Duration::ZERO, socket.next()).await {
+                        Ok(heard) => match heard_end(heard) {
+                            Some(end) => return end,
+                            None => {
+                                is_pinged = false;
+                                ping_at = Instant::now() + self.rules.ping_every;
+                                continue;
+                            }
+                        },
+                        Err(_) => return End::Gone,
+                    }
                 }
                 is_pinged = true;
                 ping_at = now + self.rules.pong_timeout;
