@@ -65,10 +65,7 @@ impl Serve for Page {
             }
             Err(error) => {
                 tracing::warn!(%error, "metrics cannot be read");
-                plain(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "the store does not answer\n",
-                )
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "see the log\n")
             }
         })
     }
@@ -92,7 +89,7 @@ impl Serve for Page {
 impl Page {
     fn text(&self) -> Result<Vec<u8>, Error> {
         let Self(shell) = self;
-        let readings = Readings::take(shell.app.services(), shell.requests.started())?;
+        let readings = Readings::take(shell.app.services(), shell.requests.started());
         shell.requests.metrics().text(readings)
     }
 }

@@ -12,16 +12,16 @@ use crate::time::UnixMillis;
 pub(in crate::serve) struct Readings(Vec<MetricFamily>);
 
 impl Readings {
-    /// Reads; it asks the store.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub(in crate::serve) fn take(services: &Services, started: UnixMillis) -> Result<Self, Error> {
+    /// Reads; it asks the store. What that does not answer is left out, so that its failure can be seen.
+    pub(in crate::serve) fn take(services: &Services, started: UnixMillis) -> Self {
         let mut read = Self(Vec::new());
         read.keys(services);
-        read.store(services)?;
+        read.store(services);
+        if let Err(error) = read.rows(services) {
+            tracing::warn!(%error, "the page of metrics lacks what the store did not answer");
+        }
         read.process(started);
-        Ok(read)
+        read
     }
 
     pub(super) fn families(self) -> Vec<MetricFamily> {
@@ -59,7 +59,27 @@ impl Readings {
         );
     }
 
-    fn store(&mut self, services: &Services) -> Result<(), Error> {
+    fn store(&mut self, services: &Services) {
+        let store = &services.store;
+        self.counter(
+            "nexa_store_commits_total",
+            "Transactions that were committed; many writes share one.",
+            store.commits() as f64,
+        );
+        self.gauge(
+            "nexa_store_writes_waiting",
+            "Writes that wait for their turn; beyond 1024 they are refused.",
+            store.waiting_writes() as f64,
+        );
+        self.gauge(
+            "nexa_store_failed",
+            "1 once an IO error has ended all writing, else 0.",
+            f64::from(u8::from(store.failed())),
+        );
+    }
+
+    /// What waits in the store, and its size.
+    fn rows(&mut self, services: &Services) -> Result<(), Error> {
         let store = &services.store;
         let Backlog {
             mails,
@@ -109,21 +129,6 @@ impl Readings {
             "nexa_store_wal_bytes",
             "Size of the write-ahead log.",
             sizes.log_bytes as f64,
-        );
-        self.counter(
-            "nexa_store_commits_total",
-            "Transactions that were committed; many writes share one.",
-            store.commits() as f64,
-        );
-        self.gauge(
-            "nexa_store_writes_waiting",
-            "Writes that wait for their turn; beyond 1024 they are refused.",
-            store.waiting_writes() as f64,
-        );
-        self.gauge(
-            "nexa_store_failed",
-            "1 once an IO error has ended all writing, else 0.",
-            f64::from(u8::from(store.failed())),
         );
         Ok(())
     }
@@ -219,4 +224,32 @@ fn gauge(value: f64) -> Gauge {
     let mut gauge = Gauge::default();
     gauge.set_value(value);
     gauge
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn a_store_that_does_not_answer_hides_nothing_but_what_it_holds() {
+        let (app, _folder) = testing::app(|_| {});
+        let names = || {
+            let families = Readings::take(app.services(), UnixMillis::from_ms(0)).families();
+            let names = families.iter().map(|family| family.name().to_owned());
+            names.collect::<Vec<_>>()
+        };
+        let whole = names();
+        assert!(whole.contains(&"nexa_mails_waiting".to_owned()));
+        app.services().store.clone().close();
+        let left = names();
+        for shown in [
+            "nexa_store_failed",
+            "nexa_store_commits_total",
+            "nexa_key_checks_total",
+        ] {
+            assert!(left.contains(&shown.to_owned()), "{shown}: {left:?}");
+        }
+        assert!(!left.contains(&"nexa_mails_waiting".to_owned()));
+    }
 }
