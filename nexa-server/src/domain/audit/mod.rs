@@ -203,7 +203,6 @@ impl Act {
             | Self::KeyDeleted
             | Self::KeysDeleted
             | Self::KeyLeaked
-            | Self::AccountRegisteredAgain
             | Self::PasswordChanged
             | Self::PasswordReset
             | Self::AddressGivenUp
@@ -216,6 +215,7 @@ impl Act {
             | Self::ServerKeyRevoked
             | Self::KeySetImported => true,
             Self::AccountRegistered
+            | Self::AccountRegisteredAgain
             | Self::AgentRegistered
             | Self::AgentUpdated
             | Self::AgentSecretRefused
