@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use base64::Engine;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use nexa_core::{KeyDigest, uuid_v7};
+use nexa_core::KeyDigest;
 use rand_core::CryptoRng;
 
 use super::super::audit::{self, Act, Origin};
@@ -15,7 +15,7 @@ use super::super::error::Error;
 use super::super::principal::Role;
 use super::super::{fields, operators};
 use super::terms::{KeyPolicy, KeyTerms};
-use crate::store::api_keys::{self, ApiKey, ExportedKey, StoredWindow};
+use crate::store::api_keys::{self, ApiKey, ExportedKey};
 use crate::store::leaked_values;
 use crate::store::users::{self, User};
 use crate::store::{Store, StoreError, Tx};
@@ -99,25 +99,12 @@ impl ForeignKey {
         if created_at > now {
             return Err(Error::invalid("created_at", "must not lie in the future"));
         }
+        let name = fields::name("name", fields.name)?;
         let mut row = ApiKey {
-            id: uuid_v7(now.unsigned_ms(), rng),
-            tenant_id: String::new(),
-            user_id: String::new(),
-            name: fields::name("name", fields.name)?,
-            prefix: prefix(fields.prefix)?,
-            scopes: String::new(),
+            created_at,
             // One that is over already stays known as over.
             expires_at: fields.expires_at,
-            last_used_at: None,
-            created_at,
-            is_enabled: true,
-            environment: String::new(),
-            rate_limit: None,
-            remaining: None,
-            allowed_ips: None,
-            metadata: None,
-            use_count: 0,
-            window: StoredWindow::default(),
+            ..super::unlimited(now, rng, name, prefix(fields.prefix)?)
         };
         fields.terms.apply(&mut row)?;
         Ok(Self {

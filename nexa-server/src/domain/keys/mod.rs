@@ -70,26 +70,37 @@ impl NewKey {
         let expires_at = fields.expiry.checked(now)?;
         let plain = fields.format.generate(rng);
         let mut row = ApiKey {
-            id: uuid_v7(now.unsigned_ms(), rng),
             tenant_id: owner.tenant_id.clone(),
             user_id: owner.user_id.clone(),
-            name,
-            prefix: plain.prefix().to_owned(),
             scopes,
             expires_at,
-            last_used_at: None,
-            created_at: now,
-            is_enabled: true,
-            environment: String::new(),
-            rate_limit: None,
-            remaining: None,
-            allowed_ips: None,
-            metadata: None,
-            use_count: 0,
-            window: StoredWindow::default(),
+            ..unlimited(now, rng, name, plain.prefix().to_owned())
         };
         fields.terms.apply(&mut row)?;
         Ok(Self { plain, row })
+    }
+}
+
+/// A key that is nobody's and may do nothing yet, and that no term binds.
+fn unlimited(now: UnixMillis, rng: &mut dyn CryptoRng, name: String, prefix: String) -> ApiKey {
+    ApiKey {
+        id: uuid_v7(now.unsigned_ms(), rng),
+        tenant_id: String::new(),
+        user_id: String::new(),
+        name,
+        prefix,
+        scopes: String::new(),
+        expires_at: None,
+        last_used_at: None,
+        created_at: now,
+        is_enabled: true,
+        environment: String::new(),
+        rate_limit: None,
+        remaining: None,
+        allowed_ips: None,
+        metadata: None,
+        use_count: 0,
+        window: StoredWindow::default(),
     }
 }
 

@@ -143,9 +143,11 @@ impl KeyPolicy {
             .map_err(|error| Error::invalid("scopes", error.to_string()))?;
         for scope in asked.iter().filter(|scope| !scope.is_full_access()) {
             if !self.known.contains(scope) {
+                let mut known = self.known.to_strings();
+                known.insert(0, Scope::full_access().as_str().to_owned());
                 return refuse(format!(
-                    "unknown scope {scope}; known are full_access {}",
-                    self.known.to_strings().join(" ")
+                    "unknown scope {scope}; known are {}",
+                    known.join(" ")
                 ));
             }
             if !self.ceiling(role).covers(scope) {
