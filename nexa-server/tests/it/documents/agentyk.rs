@@ -70,7 +70,7 @@ fn agentyk_issues_lists_revokes_and_publishes_a_license() {
         agentyk_fields("POST/api/licenses/issueaccess", "body:"),
         ["appId", "device", "platform", "name?", "ttlDays?"]
     );
-    let body = json!({ "appId": "agentyk-engine", "device": { "fingerprint": "f-1", "platform": "linux", "name": "Build box" }, "ttlDays": 60 });
+    let body = json!({ "appId": "agentyk-engine", "device": { "fingerprint": "no part of an id", "platform": "linux", "name": "Build box" }, "ttlDays": 60 });
     let issued = server
         .post("/api/licenses/issue", &body.to_string())
         .bearer(&token)
@@ -100,7 +100,7 @@ fn agentyk_issues_lists_revokes_and_publishes_a_license() {
                 "--audience",
                 "agentyk-engine",
                 "--fingerprint",
-                "f-1",
+                "no part of an id",
             ]
             .into_iter()
             .chain([
@@ -137,7 +137,7 @@ fn agentyk_issues_lists_revokes_and_publishes_a_license() {
         json!({ "platform": "linux", "name": "Build box" })
     );
     assert!(
-        !listed.text.contains(license) && !listed.text.contains("f-1"),
+        !listed.text.contains(license) && !listed.text.contains("no part of an id"),
         "neither tokens nor fingerprints"
     );
 
