@@ -56,7 +56,7 @@ pub(super) enum Phase {
     Idle,
     /// Answered with part of the body unread.
     Refused,
-    /// It speaks another protocol, whose side here keeps the time.
+    /// It speaks another protocol, whose side here keeps the time of reading and of writing.
     Upgraded,
 }
 
@@ -153,6 +153,7 @@ impl PacedStream {
                 self.last_moved = Instant::now();
                 Poll::Ready(result)
             }
+            Poll::Pending if self.phase.phase() == Phase::Upgraded => Poll::Pending,
             Poll::Pending => {
                 ready!(self.poll_deadline(cx, self.last_moved + self.pace.write_stall));
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))

@@ -1,5 +1,6 @@
 //! One WebSocket from its handshake to its last byte: frames out as the app says them, frames in for the protocol alone.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -28,7 +29,7 @@ pub(in super::super) struct Rules {
     pub(in super::super) ping_every: Duration,
     /// From a ping until something has come from the peer.
     pub(in super::super) pong_timeout: Duration,
-    /// For taking what is said at once. The socket of a listener of ours cuts whoever takes nothing at all; others may not.
+    /// For taking what is said at once.
     pub(in super::super) write_stall: Duration,
 }
 
@@ -118,6 +119,11 @@ const GOING_AWAY: Closing = Closing {
     reason: "the server stops; connect again",
 };
 
+const TOO_SLOW: Closing = Closing {
+    code: 4408,
+    reason: "nothing was taken or answered in time; connect again",
+};
+
 const INTERNAL: Closing = Closing {
     code: 1011,
     reason: "something went wrong on the server",
@@ -127,7 +133,7 @@ const INTERNAL: Closing = Closing {
 enum End {
     /// To be told to the peer.
     Told(Closing),
-    /// The peer has left, or does not take what it is sent.
+    /// The peer has left.
     Gone,
 }
 
@@ -176,8 +182,8 @@ impl<S: Serve> Conversation<S> {
                     return End::Told(INTERNAL);
                 };
                 feed = fed;
-                if !said.texts.is_empty() && !self.say(socket, said.texts).await {
-                    return End::Gone;
+                if let Some(end) = self.say(socket, said.texts).await {
+                    return end;
                 }
                 match said.then {
                     Then::GoOn => {}
@@ -198,14 +204,14 @@ impl<S: Serve> Conversation<S> {
                                 continue;
                             }
                         },
-                        Err(_) => return End::Gone,
+                        Err(_) => return End::Told(TOO_SLOW),
                     }
                 }
                 is_pinged = true;
                 ping_at = now + self.rules.pong_timeout;
                 let ping = socket.send(Message::Ping(Default::default()));
-                if !matches!(timeout(self.rules.write_stall, ping).await, Ok(Ok(()))) {
-                    return End::Gone;
+                if let Some(end) = self.until_taken(ping).await {
+                    return end;
                 }
             }
         }
@@ -225,15 +231,29 @@ impl<S: Serve> Conversation<S> {
         job.await.ok().flatten()
     }
 
-    /// Whether the peer has taken it all.
-    async fn say(&mut self, socket: &mut Socket, texts: Vec<String>) -> bool {
+    /// The end, unless the peer takes it all.
+    async fn say(&self, socket: &mut Socket, texts: Vec<String>) -> Option<End> {
+        if texts.is_empty() {
+            return None;
+        }
         let taken = async {
             for text in texts {
                 socket.feed(Message::Text(Utf8Bytes::from(text))).await?;
             }
             socket.flush().await
         };
-        matches!(timeout(self.rules.write_stall, taken).await, Ok(Ok(())))
+        self.until_taken(taken).await
+    }
+
+    async fn until_taken(
+        &self,
+        taken: impl Future<Output = Result<(), tungstenite::Error>>,
+    ) -> Option<End> {
+        match timeout(self.rules.write_stall, taken).await {
+            Ok(Ok(())) => None,
+            Ok(Err(_)) => Some(End::Gone),
+            Err(_) => Some(End::Told(TOO_SLOW)),
+        }
     }
 }
 
@@ -268,7 +288,7 @@ fn heard_end(heard: Option<Result<Message, tungstenite::Error>>) -> Option<End> 
     }
 }
 
-/// Tells the peer, and waits a while for its answer, so that it gets to read why.
+/// Tells the peer, behind what it was sent before, and waits a while for its answer, so that it gets to read why.
 async fn say_goodbye(socket: &mut Socket, phase: &PhaseCell, closing: Closing) {
     const PATIENCE: Duration = Duration::from_secs(5);
     let frame = CloseFrame {
