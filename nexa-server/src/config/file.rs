@@ -3,7 +3,6 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use ipnet::IpNet;
 use nexa_core::{Requirement, Scope, ScopeSet};
 use serde::Deserialize;
 
@@ -35,7 +34,7 @@ pub(super) struct File {
     pub(super) log_format: Option<LogFormat>,
     pub(super) metrics_listen: Option<String>,
     #[serde(default)]
-    pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) trusted_proxies: Vec<String>,
     #[serde(default)]
     pub(super) cors_origins: Vec<String>,
     #[serde(default)]

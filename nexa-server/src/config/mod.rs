@@ -27,6 +27,7 @@ use crate::domain::models::Model;
 use crate::domain::rules::{Rule, ScopeRules};
 use crate::domain::tariff::Tariff;
 use crate::domain::trust::TrustedIssuer;
+use crate::gate::address;
 use crate::gate::limit::Allowances;
 use crate::http::Limits;
 use crate::outbound::jwks::Source;
@@ -220,7 +221,10 @@ impl Config {
                 (None, None) => None,
             },
             data: data_folder(overrides.data.or(file.data)).map_err(refuse)?,
-            trusted_proxies: file.trusted_proxies,
+            trusted_proxies: (file.trusted_proxies.iter())
+                .map(|text| address::trusted(text))
+                .collect::<Result<_, _>>()
+                .map_err(|problem| refuse(format!("trusted_proxies: {problem}")))?,
             cors_origins: file
                 .cors_origins
                 .iter()

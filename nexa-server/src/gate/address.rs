@@ -34,6 +34,18 @@ pub(crate) fn is_trusted(hop: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&hop))
 }
 
+/// Reads what an operator declares as trusted: a block, or one address.
+///
+/// # Errors
+/// The rule.
+pub(crate) fn trusted(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<IpAddr>();
+    let block = address.map_or_else(|_| text.parse(), |one| Ok(IpNet::from(one.to_canonical())));
+    block.map_err(|_| {
+        format!("{text:?} must be an IP address or a CIDR block, such as 10.0.0.1 or 10.0.0.0/8")
+    })
+}
+
 /// Whether a peer we do not trust claims to forward for somebody: behind an undeclared proxy
 /// everybody would share one limit, which the operator should hear of.
 pub(crate) fn is_undeclared_proxy(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
@@ -58,6 +70,29 @@ fn parse(hop: &[u8]) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn one_address_is_trusted_as_well_as_a_block() {
+        for (declared, hop, is_trusted) in [
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.1", "127.0.0.2", false),
+            ("::ffff:10.0.0.1", "10.0.0.1", true),
+            ("::1", "::1", true),
+            ("::1", "::2", false),
+            ("10.0.0.0/8", "10.1.2.3", true),
+        ] {
+            let trusted = [super::trusted(declared).unwrap()];
+            let found = super::is_trusted(hop.parse().unwrap(), &trusted);
+            assert_eq!(found, is_trusted, "{declared} {hop}");
+        }
+        for bad in ["", "localhost", "10.0.0.0/33", "10.0.0.1:80", "[::1]"] {
+            let problem = super::trusted(bad).unwrap_err();
+            assert!(
+                problem.contains("an IP address or a CIDR block"),
+                "{problem}"
+            );
+        }
+    }
+
     use super::*;
     use hyper::header::HeaderValue;
 

@@ -460,7 +460,10 @@ fn a_wrong_configuration_stops_the_start_with_a_clear_line() {
             "public_url = \"ftp://x\"",
             "starts with https:// or http://",
         ),
-        ("trusted_proxies = [\"10.0.0.0/33\"]", "trusted_proxies"),
+        (
+            "trusted_proxies = [\"10.0.0.1\", \"10.0.0.0/33\"]",
+            "trusted_proxies: \"10.0.0.0/33\" must be an IP address or a CIDR block",
+        ),
         ("cors_origins = [\"https://x/path\"]", "cors_origins"),
         ("scopes = [\"Not A Scope\"]", "scopes"),
         (
