@@ -124,9 +124,9 @@ pub(crate) struct Services {
     /// Wakes whoever calls the payment provider.
     pub(crate) payments_due: Notify,
     pub(crate) webhook_keys: WebhookKeys,
-    pub(crate) webhook_sender: Sender,
+    pub(crate) webhook_sender: Arc<Sender>,
     /// Deliveries that are under way.
-    pub(crate) webhook_slots: Slots,
+    pub(crate) webhook_slots: Arc<Slots>,
     /// Wakes whoever delivers webhooks; the store's writer does too, after each event.
     pub(crate) webhooks_due: Arc<Notify>,
     /// Of the trusted issuers, in their order.

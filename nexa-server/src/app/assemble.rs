@@ -16,7 +16,7 @@ use crate::domain::rules::ScopeRules;
 use crate::domain::server_keys::KeyRing;
 use crate::domain::status::Signer;
 use crate::domain::subscriptions;
-use crate::domain::webhooks::{Slots, WebhookKeys};
+use crate::domain::webhooks::WebhookKeys;
 use crate::gate::idempotency::Running;
 use crate::gate::limit::Limiter;
 use crate::gate::permits::Permits;
@@ -99,8 +99,8 @@ impl App {
                 mail_due: Notify::new(),
                 payments_due: Notify::new(),
                 webhook_keys,
-                webhook_sender: Sender::new(config.webhook_hosts.clone()),
-                webhook_slots: Slots::default(),
+                webhook_sender: Arc::new(Sender::new(config.webhook_hosts.clone())),
+                webhook_slots: Arc::default(),
                 webhooks_due,
                 issuer_keys: (config.trusted_issuers.iter())
                     .map(|(_, source)| IssuerKeys::new(source.clone()))

@@ -1,15 +1,16 @@
-//! Delivers webhooks: picks what is due, and sends each on a thread of its own.
+//! Delivers webhooks: picks what is due, sends it, and writes down what became of it.
 
 use rand_core::CryptoRng;
 
 use crate::api::{Services, events};
 use crate::domain::Error;
-use crate::domain::webhooks::{self, Errand, Next, Outcome};
-use crate::outbound::webhooks::{Answer, Post};
+use crate::domain::webhooks::{self, Errand, Next, Outcome, Slot};
+use crate::outbound::webhooks::{Answer, Post, Sender};
+use crate::store::Tx;
 use crate::store::webhooks::Delivery;
 use crate::time::UnixMillis;
 
-/// Takes what is due and has a place; each is to be given to [`deliver`].
+/// Takes what is due and has a place; each is to be given to [`begin`].
 pub(crate) fn pick(services: &Services, now: UnixMillis) -> Vec<Delivery> {
     match webhooks::pick(&services.store, now, &services.webhook_slots) {
         Ok(picked) => picked,
@@ -20,79 +21,118 @@ pub(crate) fn pick(services: &Services, now: UnixMillis) -> Vec<Delivery> {
     }
 }
 
-/// Makes one attempt at a delivery that was picked, and writes down what it has come to.
-pub(crate) fn deliver(
-    services: &Services,
+/// An attempt that is under way, with its place. It holds nothing of the store: a receiver that hangs does not keep it open.
+pub(crate) struct Attempt {
+    slot: Slot,
+    delivery: Delivery,
     now: UnixMillis,
-    rng: &mut dyn CryptoRng,
-    delivery: &Delivery,
-) {
-    let slot = services.webhook_slots.of(delivery);
-    let attempted = attempt(services, now, rng, delivery);
-    let event = delivery.event_id.as_str();
-    let tenant_id = delivery.tenant_id.as_str();
-    match attempted {
-        Ok(None) => {}
-        Ok(Some(next)) => {
-            slot.note(next == Next::Done);
-            match next {
-                Next::Done | Next::Again => {}
-                Next::GivenUp => {
-                    tracing::warn!(
-                        tenant_id,
-                        event,
-                        "a webhook could not be delivered and is given up"
-                    );
-                }
-                Next::SwitchedOff => {
-                    tracing::warn!(
-                        tenant_id,
-                        event,
-                        "the receiver of a tenant's webhooks is gone; they are switched off"
-                    );
-                }
-            }
-        }
-        Err(error) => {
-            slot.rest(now);
-            tracing::error!(tenant_id, event, %error, "what became of a webhook could not be written down; it is sent again in a while");
-        }
-    }
-    drop(slot);
-    // Its place is free for the next one.
-    services.webhooks_due.notify_one();
+    url: String,
+    signature: String,
+    body: String,
 }
 
-fn attempt(
+/// Signs one attempt at a delivery that was picked; `None` where that is over since, or cannot be made now.
+pub(crate) fn begin(services: &Services, now: UnixMillis, delivery: Delivery) -> Option<Attempt> {
+    let slot = services.webhook_slots.of(&delivery);
+    match prepare(services, now, &delivery) {
+        Ok(Some((url, signature, body))) => Some(Attempt {
+            slot,
+            delivery,
+            now,
+            url,
+            signature,
+            body,
+        }),
+        Ok(None) => {
+            leave(services, slot);
+            None
+        }
+        Err(error) => {
+            rest(services, slot, now, &delivery, &error);
+            None
+        }
+    }
+}
+
+impl Attempt {
+    /// Posts it, and waits for the answer.
+    pub(crate) fn send(&self, sender: &Sender) -> Outcome {
+        outcome(sender.send(&Post {
+            url: &self.url,
+            id: &self.delivery.event_id,
+            timestamp: self.now.seconds().get(),
+            signature: &self.signature,
+            body: &self.body,
+        }))
+    }
+}
+
+/// Writes down what an attempt has come to.
+pub(crate) fn end(
+    services: &Services,
+    rng: &mut dyn CryptoRng,
+    attempt: Attempt,
+    outcome: Outcome,
+) {
+    let Attempt {
+        slot,
+        delivery,
+        now,
+        url,
+        ..
+    } = attempt;
+    let (event, tenant_id) = (delivery.event_id.as_str(), delivery.tenant_id.as_str());
+    tracing::debug!(tenant_id, event, ?outcome, "a webhook was sent");
+    let next_at = webhooks::next_at(now, rng, &delivery, &outcome);
+    let settled = delivery.clone();
+    let settle = move |tx: &Tx<'_>| webhooks::settle(tx, now, &settled, &url, &outcome, next_at);
+    match services.store.write(settle) {
+        Ok(Next::Done | Next::Again) => {}
+        Ok(Next::GivenUp) => {
+            tracing::warn!(
+                tenant_id,
+                event,
+                "a webhook could not be delivered and is given up"
+            );
+        }
+        Ok(Next::SwitchedOff) => {
+            tracing::warn!(
+                tenant_id,
+                event,
+                "the receiver of a tenant's webhooks is gone; they are switched off"
+            );
+        }
+        Err(error) => return rest(services, slot, now, &delivery, &error),
+    }
+    leave(services, slot);
+}
+
+/// Where it goes, its signature and its body.
+fn prepare(
     services: &Services,
     now: UnixMillis,
-    rng: &mut dyn CryptoRng,
     delivery: &Delivery,
-) -> Result<Option<Next>, Error> {
-    let store = &services.store;
-    let Some(Errand { url, told }) = store.read(|tx| webhooks::errand(tx, delivery))? else {
+) -> Result<Option<(String, String, String)>, Error> {
+    let errand = (services.store).read(|tx| webhooks::errand(tx, delivery))?;
+    let Some(Errand { url, told }) = errand else {
         return Ok(None);
     };
     let body = events::payload(&told)?;
     let signature = services.webhook_keys.sign(now, &told.id, &body)?;
-    let outcome = outcome(services.webhook_sender.send(&Post {
-        url: &url,
-        id: &told.id,
-        timestamp: now.seconds().get(),
-        signature: &signature,
-        body: &body,
-    }));
-    tracing::debug!(
-        tenant_id = delivery.tenant_id,
-        event = told.id,
-        ?outcome,
-        "a webhook was sent"
-    );
-    let next_at = webhooks::next_at(now, rng, delivery, &outcome);
-    let delivery = delivery.clone();
-    store
-        .write(move |tx| webhooks::settle(tx, now, &delivery, &url, &outcome, next_at))
-        .map(Some)
+    Ok(Some((url, signature, body)))
+}
+
+/// Gives the place to the next one.
+fn leave(services: &Services, slot: Slot) {
+    drop(slot);
+    services.webhooks_due.notify_one();
+}
+
+fn rest(services: &Services, slot: Slot, now: UnixMillis, delivery: &Delivery, error: &Error) {
+    let (event, tenant_id) = (delivery.event_id.as_str(), delivery.tenant_id.as_str());
+    slot.rest(now);
+    tracing::error!(tenant_id, event, %error, "what became of a webhook could not be written down; it is sent again in a while");
+    leave(services, slot);
 }
 
 fn outcome(answered: Result<Answer, &'static str>) -> Outcome {

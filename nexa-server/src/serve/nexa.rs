@@ -113,7 +113,8 @@ impl Nexa {
 
     /// Ends the work in the background and writes what is pending; calls by other clones are refused from now on
     /// ([`CallError::Closed`], and 503 for requests), those under way still end. What runs in the
-    /// background, a mail under way say, is waited for, 5 seconds at most. This blocks: in async code run it on a thread that may.
+    /// background is waited for, 5 seconds at most: a webhook whose receiver has not answered by then is sent again when the folder
+    /// is opened next. This blocks: in async code run it on a thread that may.
     ///
     /// The folder is free again when the last clone, and the last call under way, is gone. Dropping the last clone closes too.
     ///

@@ -101,6 +101,19 @@ pub(crate) fn set_webhook_gone(
     Ok(changed > 0)
 }
 
+/// Notes how the last attempt at its receiver did.
+pub(crate) fn set_webhook_failing(
+    tx: &Tx<'_>,
+    tenant_id: &str,
+    fails: bool,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE agents SET webhook_is_failing = ?2 WHERE tenant_id = ?1 AND webhook_is_failing <> ?2",
+        &[tenant_id.into(), i64::from(fails).into()],
+    )?;
+    Ok(())
+}
+
 /// Puts a new secret in the place of the old one, under the next version.
 pub(crate) fn replace_secret(
     tx: &Tx<'_>,

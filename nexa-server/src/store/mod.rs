@@ -139,4 +139,8 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         version: 15,
         sql: include_str!("sql/0015_webhooks.sql"),
     },
+    Migration {
+        version: 16,
+        sql: include_str!("sql/0016_due_webhooks.sql"),
+    },
 ];

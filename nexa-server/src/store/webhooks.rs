@@ -45,17 +45,47 @@ pub(super) fn insert(tx: &Tx<'_>, event_id: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The tenant behind that one, by id, for which something waits, and when the first of it is due.
-pub(crate) fn next_tenant(
+/// A tenant for which something is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DueTenant {
+    pub(crate) id: String,
+    /// Whether its last attempt came to nothing.
+    pub(crate) is_failing: bool,
+}
+
+/// In the order of its index: ordered by id, SQLite would rather read all agents.
+const DUE_TENANTS: &str = "SELECT tenant_id, webhook_is_failing FROM agents WHERE webhook_due_at_ms <= ?1 ORDER BY webhook_due_at_ms";
+
+/// The tenants for which something is due, by id.
+pub(crate) fn due_tenants(tx: &Tx<'_>, now: UnixMillis) -> Result<Vec<DueTenant>, StoreError> {
+    let mut tenants = tx.all(DUE_TENANTS, &[now.ms().into()], |row| {
+        Ok(DueTenant {
+            id: row.text(0)?,
+            is_failing: row.int(1)? != 0,
+        })
+    })?;
+    tenants.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+    Ok(tenants)
+}
+
+const LATEST_DUE: &str = "SELECT due_at_ms FROM webhook_deliveries WHERE state = 'waiting' ORDER BY due_at_ms DESC LIMIT 1";
+
+/// When the last of all that waits is due.
+pub(crate) fn latest_due(tx: &Tx<'_>) -> Result<Option<UnixMillis>, StoreError> {
+    tx.optional(LATEST_DUE, &[], |row| Ok(UnixMillis::from_ms(row.int(0)?)))
+}
+
+/// Has everything that is due after `latest` be due now.
+pub(crate) fn bring_forward(
     tx: &Tx<'_>,
-    after_id: &str,
-) -> Result<Option<(String, UnixMillis)>, StoreError> {
-    tx.optional(
-        "SELECT tenant_id, due_at_ms FROM webhook_deliveries WHERE state = 'waiting' AND tenant_id > ?1
-         ORDER BY tenant_id, due_at_ms, event_seq LIMIT 1",
-        &[after_id.into()],
-        |row| Ok((row.text(0)?, UnixMillis::from_ms(row.int(1)?))),
-    )
+    now: UnixMillis,
+    latest: UnixMillis,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE webhook_deliveries SET due_at_ms = ?1 WHERE state = 'waiting' AND due_at_ms > ?2",
+        &[now.ms().into(), latest.ms().into()],
+    )?;
+    Ok(())
 }
 
 /// What is due of a tenant, the longest due first.
@@ -134,6 +164,26 @@ pub(crate) fn set_failed(
     Ok(())
 }
 
+/// Notes an attempt that does not count, and has the next one made now.
+pub(crate) fn set_diverted(
+    tx: &Tx<'_>,
+    delivery: &Delivery,
+    attempted: &Attempted<'_>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE webhook_deliveries SET tried_at_ms = ?3, status = ?4, problem = ?5, due_at_ms = ?3
+         WHERE event_seq = ?1 AND round = ?2 AND state = 'waiting'",
+        &[
+            delivery.event_seq.into(),
+            delivery.round.into(),
+            attempted.at.ms().into(),
+            attempted.status.into(),
+            attempted.problem.into(),
+        ],
+    )?;
+    Ok(())
+}
+
 /// Cancels what waits of a tenant.
 pub(crate) fn cancel(tx: &Tx<'_>, tenant_id: &str) -> Result<(), StoreError> {
     tx.execute(
@@ -192,4 +242,39 @@ fn read(row: &Row<'_>) -> Result<Delivery, StoreError> {
         problem: row.optional_text(9)?,
         delivered_at: row.optional_int(10)?.map(UnixMillis::from_ms),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::params_from_iter;
+
+    use super::super::connection::open_reader;
+    use super::super::tx::Value;
+    use super::super::{DATABASE_FILE, MIGRATIONS, Store};
+    use super::*;
+
+    /// A pick asks both, many times a second, however much waits.
+    #[test]
+    fn what_is_due_is_found_by_an_index_of_when_it_is_due() {
+        let scratch = tempfile::tempdir().unwrap();
+        let store = Store::open(scratch.path(), MIGRATIONS).unwrap();
+        let file = open_reader(&scratch.path().join(DATABASE_FILE)).unwrap();
+        for (sql, expected) in [
+            (
+                DUE_TENANTS,
+                "SEARCH agents USING COVERING INDEX agents_by_webhook_due (webhook_due_at_ms<?)",
+            ),
+            (
+                LATEST_DUE,
+                "SCAN webhook_deliveries USING COVERING INDEX webhook_deliveries_by_due",
+            ),
+        ] {
+            let mut plan = file.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let nothing = vec![Value::Null; plan.parameter_count()];
+            let lines = plan.query_map(params_from_iter(nothing), |row| row.get::<_, String>(3));
+            let plan: Vec<String> = lines.unwrap().map(Result::unwrap).collect();
+            assert_eq!(plan.join("\n"), expected);
+        }
+        drop(store);
+    }
 }

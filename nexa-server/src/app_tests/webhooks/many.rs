@@ -1,6 +1,7 @@
 //! Many deliveries: of several tenants, in pages, in turns, and to receivers that take each other's place.
 
 use super::*;
+use crate::domain::webhooks::{self, Slots};
 
 const NOWHERE: &str = "http://127.0.0.1:1/";
 
@@ -79,13 +80,15 @@ fn no_tenant_takes_the_places_of_others() {
     let mut first = picked;
     while !first.is_empty() {
         for delivery in &first {
-            job::webhooks::deliver(services, START, &mut rng, delivery);
+            attempt(services, START, &mut rng, delivery);
         }
         first = job::webhooks::pick(services, START);
     }
     let later = START.plus_seconds(10);
     let hanging = job::webhooks::pick(services, later);
     assert_eq!(hanging.len(), 16, "half of all places");
+    let after_a_start = webhooks::pick(&services.store, later, &Slots::default()).unwrap();
+    assert_eq!(after_a_start.len(), 16, "who fails is not forgotten");
     assert!(job::webhooks::pick(services, later).is_empty());
     fixture.now = later;
     let healthy = fixture.agent(Some(NOWHERE));
@@ -130,7 +133,7 @@ fn a_receiver_that_is_gone_does_not_end_what_its_successor_is_to_get() {
     let picked = job::webhooks::pick(services, START);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            job::webhooks::deliver(services, START, &mut SeededRng::new(1), &picked[0]);
+            attempt(services, START, &mut SeededRng::new(1), &picked[0]);
         });
         let (mut stream, _) = listener.accept().unwrap();
         read_post(&mut BufReader::new(stream.try_clone().unwrap()));
@@ -143,4 +146,74 @@ fn a_receiver_that_is_gone_does_not_end_what_its_successor_is_to_get() {
     fixture.now = START.plus_seconds(6);
     assert_eq!(fixture.deliver(), 1);
     assert_eq!(new.next().header("webhook-id"), fixture.log(&key)[0]["id"]);
+}
+
+/// The last attempt of all was at a URL that is not in force any more when it fails.
+#[test]
+fn the_last_attempt_is_not_the_last_where_the_url_has_changed_meanwhile() {
+    for answer in ["500 Oops", "410 Gone"] {
+        let new = Endpoint::answering(&["503 Not yet", "200 OK"]);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let old = format!("http://{}/hook", listener.local_addr().unwrap());
+        let mut fixture = Fixture::with_receivers();
+        let key = fixture.agent(Some(&old));
+        fixture.execute("UPDATE webhook_deliveries SET attempts = 7");
+        let services = fixture.app.services();
+        let picked = job::webhooks::pick(services, START);
+        std::thread::scope(|scope| {
+            scope.spawn(|| attempt(services, START, &mut SeededRng::new(1), &picked[0]));
+            let (mut stream, _) = listener.accept().unwrap();
+            read_post(&mut BufReader::new(stream.try_clone().unwrap()));
+            let moves = format!("UPDATE agents SET webhook_url = '{}'", new.url);
+            fixture.execute(moves.leak());
+            let _ = write!(stream, "HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n");
+        });
+        let logged = &fixture.log(&key)[0];
+        assert_eq!(
+            (&logged["state"], &logged["attempts"]),
+            (&json!("waiting"), &json!(7)),
+            "{answer}"
+        );
+        assert_eq!(fixture.deliver(), 1, "at once");
+        assert_eq!(new.next().header("webhook-id"), fixture.log(&key)[0]["id"]);
+        // That one was in force, and was the eighth.
+        assert_eq!(fixture.log(&key)[0]["state"], "failed", "{answer}");
+    }
+}
+
+/// Told, or tried, while the clock was ahead; then it is set back.
+#[test]
+fn no_clock_that_was_ahead_keeps_an_event_waiting() {
+    let endpoint = Endpoint::answering(&["429 Slow\r\nretry-after: 999999", "200 OK"]);
+    let mut fixture = Fixture::with_receivers();
+    let key = fixture.agent(Some(&endpoint.url));
+    assert_eq!(fixture.deliver(), 1);
+    assert_eq!(fixture.deliver(), 0, "what a receiver asks for is kept");
+    fixture.now = START.plus_seconds(400 * 24 * 3600);
+    fixture.one_more_key(&key);
+    fixture.now = START;
+    assert_eq!(fixture.deliver(), 1, "what was told ahead is due");
+    assert_eq!(fixture.deliver(), 0, "and what waits goes on waiting");
+    let states = fixture.log(&key);
+    assert_eq!(states[0]["state"], "delivered");
+    assert_eq!(states[1]["state"], "waiting");
+}
+
+/// However many tenants wait for their next attempt, a pick reads those for whom something is due.
+#[test]
+fn a_pick_reads_no_tenant_with_nothing_due() {
+    let mut fixture = Fixture::with(|config| {
+        config.allowances.register_per_address_an_hour = std::num::NonZeroU32::new(100).unwrap();
+    });
+    (0..40).for_each(|_| drop(fixture.agent(Some(NOWHERE))));
+    fixture.deliver();
+    let store = fixture.app.services().store.clone();
+    let due = |now| store.read(|tx| crate::store::webhooks::due_tenants(tx, now));
+    assert_eq!(due(START).unwrap(), []);
+    fixture.agent(Some(NOWHERE));
+    let tenants = due(START).unwrap();
+    assert_eq!((tenants.len(), tenants[0].is_failing), (1, false));
+    let later = due(START.plus_seconds(10)).unwrap();
+    let failing = later.iter().filter(|tenant| tenant.is_failing);
+    assert_eq!((later.len(), failing.count()), (41, 40));
 }

@@ -12,8 +12,10 @@ use base64::engine::general_purpose::STANDARD;
 use nexa_core::VerificationKey;
 
 use super::*;
+use crate::api::Services;
 use crate::job;
 use crate::outbound::webhooks::AllowedHosts;
+use crate::store::webhooks::Delivery;
 
 const DELIVERIES: &str = "/v1/account/webhooks/deliveries";
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -103,6 +105,14 @@ fn read_post(stream: &mut impl BufRead) -> Posted {
     }
 }
 
+/// Makes one attempt at what was picked, as the background does.
+fn attempt(services: &Services, now: UnixMillis, rng: &mut SeededRng, picked: &Delivery) {
+    if let Some(attempt) = job::webhooks::begin(services, now, picked.clone()) {
+        let outcome = attempt.send(&services.webhook_sender);
+        job::webhooks::end(services, rng, attempt, outcome);
+    }
+}
+
 impl Fixture {
     fn with_receivers() -> Self {
         Self::with(|config| {
@@ -123,14 +133,28 @@ impl Fixture {
         let mut made = 0;
         loop {
             let picked = job::webhooks::pick(self.app.services(), self.now);
+            self.every_tenant_is_due_with_its_first();
             if picked.is_empty() {
                 return made;
             }
             for delivery in picked {
-                job::webhooks::deliver(self.app.services(), self.now, &mut self.rng, &delivery);
+                attempt(self.app.services(), self.now, &mut self.rng, &delivery);
                 made += 1;
             }
         }
+    }
+
+    /// What the triggers keep beside the deliveries says what they say.
+    fn every_tenant_is_due_with_its_first(&self) {
+        let wrong = self.app.services().store.read(|tx| {
+            tx.all(
+                "SELECT tenant_id FROM agents WHERE webhook_due_at_ms IS NOT (SELECT min(due_at_ms) FROM webhook_deliveries
+                     WHERE webhook_deliveries.tenant_id = agents.tenant_id AND webhook_deliveries.state = 'waiting')",
+                &[],
+                |row| row.text(0),
+            )
+        });
+        assert_eq!(wrong, Ok::<_, crate::store::StoreError>(Vec::new()));
     }
 
     fn log(&mut self, key: &str) -> Vec<Value> {
@@ -339,7 +363,7 @@ fn what_is_over_between_picking_and_sending_is_not_sent() {
         let picked = job::webhooks::pick(fixture.app.services(), fixture.now);
         assert_eq!(picked.len(), 1);
         fixture.execute(sql);
-        job::webhooks::deliver(fixture.app.services(), START, &mut fixture.rng, &picked[0]);
+        attempt(fixture.app.services(), START, &mut fixture.rng, &picked[0]);
         assert!(endpoint.is_quiet(), "{sql}");
     }
 }

@@ -21,7 +21,7 @@ use crate::store::{Store, Tx};
 use crate::time::UnixMillis;
 
 pub(crate) use keys::{WebhookKeys, written};
-pub(crate) use slots::Slots;
+pub(crate) use slots::{Slot, Slots};
 
 const NOUN: &str = "Delivery";
 
@@ -31,6 +31,8 @@ const PAUSES_S: [i64; 7] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000];
 const JITTER_PERCENT: u64 = 20;
 /// The longest that a receiver may ask for, in seconds.
 const RETRY_AFTER_MAX_S: i64 = 24 * 3600;
+/// The longest pause of all, in seconds.
+const PAUSE_MAX_S: i64 = RETRY_AFTER_MAX_S * (100 + JITTER_PERCENT as i64) / 100;
 
 /// What is to be sent, and where.
 pub(crate) struct Errand {
@@ -68,8 +70,13 @@ pub(crate) enum Next {
     SwitchedOff,
 }
 
-/// What is due now, as much as may be under way at once, in turns of the tenants.
+/// What is due now, as much as may be under way at once, in turns of the tenants. What would be due later than after the longest
+/// pause was written by a clock that has been set back since, and is due now.
 pub(crate) fn pick(store: &Store, now: UnixMillis, slots: &Slots) -> Result<Vec<Delivery>, Error> {
+    let latest = now.plus_seconds(PAUSE_MAX_S);
+    if (store.read(webhooks::latest_due)?).is_some_and(|due_at| due_at > latest) {
+        store.write(move |tx| webhooks::bring_forward(tx, now, latest))?;
+    }
     slots.fill(store, now)
 }
 
@@ -105,7 +112,8 @@ pub(crate) fn next_at(
     Some(UnixMillis::from_ms(next.ms().saturating_add(jitter_ms)))
 }
 
-/// Writes down what an attempt has come to; `next_at` is when the delivery is due again if it has failed.
+/// Writes down what an attempt at `url` has come to; `next_at` is when the delivery is due again if it has failed. Where the tenant
+/// has set another URL meanwhile, a failure says nothing of that one: the delivery goes there now, with as many attempts as before.
 pub(crate) fn settle(
     tx: &Tx<'_>,
     now: UnixMillis,
@@ -114,41 +122,42 @@ pub(crate) fn settle(
     outcome: &Outcome,
     next_at: Option<UnixMillis>,
 ) -> Result<Next, Error> {
-    let attempted = |status: Option<u16>, problem| Attempted {
-        at: now,
-        status: status.map(i64::from),
-        problem,
-    };
-    match outcome {
+    let (status, problem) = match outcome {
         Outcome::Delivered { status } => {
-            webhooks::set_delivered(tx, delivery, &attempted(Some(*status), None))?;
-            Ok(Next::Done)
+            webhooks::set_delivered(tx, delivery, &attempted(now, Some(*status), None))?;
+            agents::set_webhook_failing(tx, &delivery.tenant_id, false)?;
+            return Ok(Next::Done);
         }
-        Outcome::Gone { status } => {
-            let attempted = attempted(Some(*status), Some("the receiver is gone"));
-            if agents::set_webhook_gone(tx, now, &delivery.tenant_id, url)? {
-                webhooks::set_failed(tx, delivery, &attempted, None)?;
-                webhooks::cancel(tx, &delivery.tenant_id)?;
-                return Ok(Next::SwitchedOff);
-            }
-            // There is another receiver by now: that one has not answered. Where it had gone before, nothing waits any more.
-            webhooks::set_failed(tx, delivery, &attempted, next_at)?;
-            Ok(next_of(next_at))
-        }
+        Outcome::Gone { status } => (Some(*status), "the receiver is gone"),
         Outcome::Failed {
             status, problem, ..
-        } => {
-            let attempted = attempted(*status, Some(problem));
-            webhooks::set_failed(tx, delivery, &attempted, next_at)?;
-            Ok(next_of(next_at))
-        }
+        } => (*status, *problem),
+    };
+    let attempted = attempted(now, status, Some(problem));
+    if (webhooks::url(tx, delivery)?).is_some_and(|in_force| in_force != url) {
+        webhooks::set_diverted(tx, delivery, &attempted)?;
+        return Ok(Next::Again);
     }
-}
-
-const fn next_of(next_at: Option<UnixMillis>) -> Next {
-    match next_at {
+    agents::set_webhook_failing(tx, &delivery.tenant_id, true)?;
+    if matches!(outcome, Outcome::Gone { .. })
+        && agents::set_webhook_gone(tx, now, &delivery.tenant_id, url)?
+    {
+        webhooks::set_failed(tx, delivery, &attempted, None)?;
+        webhooks::cancel(tx, &delivery.tenant_id)?;
+        return Ok(Next::SwitchedOff);
+    }
+    webhooks::set_failed(tx, delivery, &attempted, next_at)?;
+    Ok(match next_at {
         Some(_) => Next::Again,
         None => Next::GivenUp,
+    })
+}
+
+fn attempted(at: UnixMillis, status: Option<u16>, problem: Option<&str>) -> Attempted<'_> {
+    Attempted {
+        at,
+        status: status.map(i64::from),
+        problem,
     }
 }
 

@@ -2,9 +2,10 @@
 //! of others waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::super::error::Error;
-use crate::store::webhooks::{self, Delivery};
+use crate::store::webhooks::{self, Delivery, DueTenant};
 use crate::store::{Store, Tx};
 use crate::sync::{Mutex, lock};
 use crate::time::UnixMillis;
@@ -24,69 +25,63 @@ pub(crate) struct Slots(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// By tenant, the places of the events.
-    taken: BTreeMap<String, BTreeSet<i64>>,
-    failing: BTreeSet<String>,
+    taken: BTreeMap<String, Taken>,
     resting: BTreeMap<i64, UnixMillis>,
     /// The tenant whose turn was last, among those that fail and among the others.
     last_failing: String,
     last: String,
 }
 
+/// The places of one tenant.
+struct Taken {
+    /// Whether it failed when the last of them was taken.
+    is_failing: bool,
+    /// Of the events.
+    seqs: BTreeSet<i64>,
+}
+
 /// One place, until it is dropped.
-pub(crate) struct Slot<'a> {
-    slots: &'a Slots,
-    delivery: &'a Delivery,
+pub(crate) struct Slot {
+    slots: Arc<Slots>,
+    tenant_id: String,
+    event_seq: i64,
 }
 
 impl Slots {
     /// Takes places for what is due.
     pub(super) fn fill(&self, store: &Store, now: UnixMillis) -> Result<Vec<Delivery>, Error> {
         let mut state = lock(&self.0);
-        state.resting.retain(|_, until| *until > now);
+        // No longer than that either where the clock was set back.
+        let latest = now.plus_seconds(REST_S);
+        (state.resting).retain(|_, until| *until > now && *until <= latest);
         store.read(|tx| state.fill(tx, now))
     }
 
     /// The place that was taken for a delivery.
-    pub(crate) fn of<'a>(&'a self, delivery: &'a Delivery) -> Slot<'a> {
+    pub(crate) fn of(self: &Arc<Self>, delivery: &Delivery) -> Slot {
         Slot {
-            slots: self,
-            delivery,
+            slots: Arc::clone(self),
+            tenant_id: delivery.tenant_id.clone(),
+            event_seq: delivery.event_seq,
         }
     }
 }
 
-impl Slot<'_> {
-    /// Notes how the receiver did.
-    pub(crate) fn note(&self, is_delivered: bool) {
-        let mut state = lock(&self.slots.0);
-        let tenant_id = &self.delivery.tenant_id;
-        match is_delivered {
-            true => drop(state.failing.remove(tenant_id)),
-            false => drop(state.failing.insert(tenant_id.clone())),
-        }
-    }
-
+impl Slot {
     /// Lets the delivery rest.
     pub(crate) fn rest(&self, now: UnixMillis) {
         let until = now.plus_seconds(REST_S);
-        let seq = self.delivery.event_seq;
-        lock(&self.slots.0).resting.insert(seq, until);
+        lock(&self.slots.0).resting.insert(self.event_seq, until);
     }
 }
 
-impl Drop for Slot<'_> {
+impl Drop for Slot {
     fn drop(&mut self) {
         let mut state = lock(&self.slots.0);
-        let Delivery {
-            tenant_id,
-            event_seq,
-            ..
-        } = self.delivery;
-        if let Some(taken) = state.taken.get_mut(tenant_id) {
-            taken.remove(event_seq);
-            if taken.is_empty() {
-                state.taken.remove(tenant_id);
+        if let Some(taken) = state.taken.get_mut(&self.tenant_id) {
+            taken.seqs.remove(&self.event_seq);
+            if taken.seqs.is_empty() {
+                state.taken.remove(&self.tenant_id);
             }
         }
     }
@@ -95,48 +90,42 @@ impl Drop for Slot<'_> {
 impl State {
     fn fill(&mut self, tx: &Tx<'_>, now: UnixMillis) -> Result<Vec<Delivery>, Error> {
         let mut picked = Vec::new();
+        if self.room(false) == 0 {
+            return Ok(picked);
+        }
+        let tenants = webhooks::due_tenants(tx, now)?;
         for is_failing in [true, false] {
-            self.round(tx, now, is_failing, &mut picked)?;
+            self.round(tx, now, &tenants, is_failing, &mut picked)?;
         }
         Ok(picked)
     }
 
-    /// One round over the tenants for which something waits, either those that fail or the others, from the one whose turn is
+    /// One round over the tenants for which something is due, either those that fail or the others, from the one whose turn is
     /// next.
     fn round(
         &mut self,
         tx: &Tx<'_>,
         now: UnixMillis,
+        tenants: &[DueTenant],
         is_failing: bool,
         picked: &mut Vec<Delivery>,
     ) -> Result<(), Error> {
-        let start = match is_failing {
-            true => self.last_failing.clone(),
-            false => self.last.clone(),
+        let last = match is_failing {
+            true => &self.last_failing,
+            false => &self.last,
         };
-        let (mut place, mut has_wrapped) = (start.clone(), false);
-        while self.room(is_failing) > 0 {
-            let Some((tenant_id, due_at)) = webhooks::next_tenant(tx, &place)? else {
-                if has_wrapped {
-                    break;
-                }
-                has_wrapped = true;
-                place.clear();
-                continue;
-            };
-            if has_wrapped && tenant_id > start {
+        let next = tenants.partition_point(|tenant| tenant.id <= *last);
+        let (had_turns, have_turns) = tenants.split_at(next);
+        for tenant in have_turns.iter().chain(had_turns) {
+            if self.room(is_failing) == 0 {
                 break;
             }
-            if due_at <= now
-                && self.failing.contains(&tenant_id) == is_failing
-                && self.pick_of(tx, now, &tenant_id, is_failing, picked)?
-            {
+            if tenant.is_failing == is_failing && self.pick_of(tx, now, tenant, picked)? {
                 match is_failing {
-                    true => self.last_failing.clone_from(&tenant_id),
-                    false => self.last.clone_from(&tenant_id),
+                    true => self.last_failing.clone_from(&tenant.id),
+                    false => self.last.clone_from(&tenant.id),
                 }
             }
-            place = tenant_id;
         }
         Ok(())
     }
@@ -146,22 +135,22 @@ impl State {
         &mut self,
         tx: &Tx<'_>,
         now: UnixMillis,
-        tenant_id: &str,
-        is_failing: bool,
+        tenant: &DueTenant,
         picked: &mut Vec<Delivery>,
     ) -> Result<bool, Error> {
-        let of_one = self.taken.get(tenant_id).map_or(0, BTreeSet::len);
-        let mut room = OF_ONE.saturating_sub(of_one).min(self.room(is_failing));
+        let of_one = (self.taken.get(&tenant.id)).map_or(0, |taken| taken.seqs.len());
+        let of_all = self.room(tenant.is_failing);
+        let mut room = OF_ONE.saturating_sub(of_one).min(of_all);
         if room == 0 {
             return Ok(false);
         }
         let before = picked.len();
         // What is under way and what rests is among what is found.
         let found = u32::try_from(OF_ONE * 2 + self.resting.len()).unwrap_or(u32::MAX);
-        for delivery in webhooks::due(tx, now, tenant_id, found)? {
+        for delivery in webhooks::due(tx, now, &tenant.id, found)? {
             let seq = delivery.event_seq;
             let is_free = !self.resting.contains_key(&seq);
-            if room > 0 && is_free && self.take(tenant_id, seq) {
+            if room > 0 && is_free && self.take(tenant, seq) {
                 picked.push(delivery);
                 room -= 1;
             }
@@ -173,19 +162,23 @@ impl State {
     fn room(&self, is_failing: bool) -> usize {
         let of_all = ALL.saturating_sub(self.count(|_| true));
         match is_failing {
-            true => of_all.min(FAILING.saturating_sub(self.count(|id| self.failing.contains(id)))),
+            true => of_all.min(FAILING.saturating_sub(self.count(|taken| taken.is_failing))),
             false => of_all,
         }
     }
 
     /// False when it is taken.
-    fn take(&mut self, tenant_id: &str, seq: i64) -> bool {
-        let taken = self.taken.entry(tenant_id.to_owned()).or_default();
-        taken.insert(seq)
+    fn take(&mut self, tenant: &DueTenant, seq: i64) -> bool {
+        let taken = (self.taken.entry(tenant.id.clone())).or_insert_with(|| Taken {
+            is_failing: tenant.is_failing,
+            seqs: BTreeSet::new(),
+        });
+        taken.is_failing = tenant.is_failing;
+        taken.seqs.insert(seq)
     }
 
-    fn count(&self, is_meant: impl Fn(&str) -> bool) -> usize {
-        let meant = self.taken.iter().filter(|(id, _)| is_meant(id));
-        meant.map(|(_, taken)| taken.len()).sum()
+    fn count(&self, is_meant: impl Fn(&Taken) -> bool) -> usize {
+        let meant = self.taken.values().filter(|taken| is_meant(taken));
+        meant.map(|taken| taken.seqs.len()).sum()
     }
 }

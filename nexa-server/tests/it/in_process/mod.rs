@@ -3,9 +3,10 @@
 mod checks;
 mod mounted;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
@@ -263,4 +264,58 @@ fn a_field_that_does_not_hold_is_named() {
     assert!(matches!(app, CallError::Invalid { field, .. } if field == "app_id"));
     let name = nexa.register_agent("x").unwrap_err();
     assert!(matches!(name, CallError::Invalid { field, .. } if field == "name"));
+}
+
+/// It neither keeps the folder open nor loses what it was sent.
+#[test]
+fn a_receiver_that_hangs_outlives_no_close() {
+    let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("nexa.toml");
+    std::fs::write(&file, "[webhooks]\nallowed_hosts = [\"127.0.0.1\"]\n").unwrap();
+    let open = || {
+        let overrides = Overrides {
+            data: Some(folder.path().join("data")),
+            public_url: Some("https://keys.example.com".to_owned()),
+            ..Overrides::default()
+        };
+        Nexa::open(Config::load(Some(&file), overrides).unwrap()).unwrap()
+    };
+    let nexa = open();
+    let url = format!("http://{}/hook", receiver.local_addr().unwrap());
+    let agent = json!({ "name": "Agent", "webhook_url": url }).to_string();
+    let (status, agent) = call(&nexa, "POST", "/v1/account/register", "", &agent);
+    assert_eq!(status, 201, "{agent}");
+    let (mut hanging, _) = receiver.accept().unwrap();
+    let first = webhook_id(&hanging);
+    let begun = Instant::now();
+    nexa.close().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10), "{begun:?}");
+    // The folder is free although nothing has been answered yet, and nobody notes an answer any more.
+    let nexa = open();
+    let _ = hanging.write_all(b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n");
+    let (mut again, _) = receiver.accept().unwrap();
+    assert_eq!(webhook_id(&again), first, "it is sent again");
+    again
+        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        .unwrap();
+    // What is answered in time is written down by a close.
+    nexa.close().unwrap();
+    let nexa = open();
+    let key = agent["api_key"].as_str().unwrap();
+    let (_, log) = call(&nexa, "GET", "/v1/account/webhooks/deliveries", key, "");
+    assert_eq!(
+        (&log[0]["id"], &log[0]["state"], &log[0]["attempts"]),
+        (&json!(first), &json!("delivered"), &json!(1))
+    );
+}
+
+/// Of the post that has come on a connection, whose rest stays unread.
+fn webhook_id(stream: &TcpStream) -> String {
+    let mut lines = BufReader::new(stream).lines();
+    let named = |line: std::io::Result<String>| {
+        let line = line.unwrap().to_ascii_lowercase();
+        line.strip_prefix("webhook-id: ").map(str::to_owned)
+    };
+    lines.find_map(named).expect("an id")
 }
