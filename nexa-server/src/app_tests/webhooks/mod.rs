@@ -1,5 +1,6 @@
 //! Deliveries of webhooks against a real receiver, on a clock of their own.
 
+mod exported;
 mod many;
 
 use std::io::{BufRead, BufReader, Write};
