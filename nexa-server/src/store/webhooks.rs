@@ -253,6 +253,43 @@ mod tests {
     use super::super::{DATABASE_FILE, MIGRATIONS, Store};
     use super::*;
 
+    #[test]
+    fn what_waited_before_the_index_is_found_by_it() {
+        let scratch = tempfile::tempdir().unwrap();
+        let without_index = &MIGRATIONS[..15];
+        let store = Store::open(scratch.path(), without_index).unwrap();
+        let insert = |tx: &Tx<'_>| -> Result<(), StoreError> {
+            for (id, state, due_at) in [
+                ("late", "waiting", 9_i64),
+                ("due", "waiting", 4),
+                ("over", "delivered", 1),
+            ] {
+                tx.execute("INSERT INTO tenants (id, name, kind, state, created_at_ms) VALUES (?1, ?1, 'agent', 'active', 0)", &[id.into()])?;
+                tx.execute(
+                    "INSERT INTO agents (tenant_id, referral_agent, secret_digest, secret_version) VALUES (?1, '', zeroblob(32), 1)",
+                    &[id.into()],
+                )?;
+                tx.execute(
+                    "INSERT INTO webhook_deliveries (event_seq, event_id, tenant_id, state, round, attempts, due_at_ms, delivered_at_ms)
+                     VALUES (?1, ?2, ?2, ?3, 1, 0, ?1, ?1)",
+                    &[due_at.into(), id.into(), state.into()],
+                )?;
+            }
+            Ok(())
+        };
+        store.write(insert).unwrap();
+        drop(store);
+        let store = Store::open(scratch.path(), MIGRATIONS).unwrap();
+        let due = |now_ms| {
+            let tenants = store.read(|tx| due_tenants(tx, UnixMillis::from_ms(now_ms)));
+            let ids = tenants.unwrap().into_iter().map(|tenant| tenant.id);
+            ids.collect::<Vec<_>>()
+        };
+        assert_eq!(due(3), [""; 0]);
+        assert_eq!(due(4), ["due"]);
+        assert_eq!(due(9), ["due", "late"]);
+    }
+
     /// A pick asks both, many times a second, however much waits.
     #[test]
     fn what_is_due_is_found_by_an_index_of_when_it_is_due() {
