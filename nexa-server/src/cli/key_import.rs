@@ -9,6 +9,7 @@ use std::thread;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use nexa_core::KeyDigest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -16,6 +17,7 @@ use super::exit::{Exit, Failure};
 use super::input::each_line_of;
 use super::output::{print_json, print_line, remark};
 use super::running_server::RunningServer;
+use crate::domain::keys::HashForm;
 
 /// Lines in one request, which is one transaction of the server.
 const LINES: usize = 1_000;
@@ -23,8 +25,8 @@ const LINES: usize = 1_000;
 const BYTES: usize = 512 << 10;
 /// A line with all that a key can carry is shorter.
 const LINE_MAX: usize = 16 << 10;
-/// Lines that are brought into the order of their hashes, or those of so many bytes. The server's table is in that order too: a
-/// transaction then writes a few of its pages instead of nearly as many as it has keys.
+/// Lines that are brought into the order of the server's table, or those of so many bytes: a transaction then writes a few of its
+/// pages instead of nearly as many as it has keys.
 const WINDOW_LINES: usize = 50_000;
 const WINDOW_BYTES: usize = 16 << 20;
 /// Requests under way: while the server writes the keys of one, it reads those of the other.
@@ -59,7 +61,8 @@ pub(super) struct KeyImport {
     server: RunningServer,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Algorithm {
     Sha256Hex,
     Sha256Base64,
@@ -69,7 +72,8 @@ enum Algorithm {
 
 /// A line on its way.
 struct Line {
-    hash: String,
+    /// Where its key stands in the server's table; `None` where the server is to say what is wrong with the line.
+    place: Option<[u8; 32]>,
     /// Where it stands in the file, and its length there.
     number: u64,
     length: u64,
@@ -157,7 +161,12 @@ impl KeyImport {
                 Ok(object) if object.is_empty() => {}
                 Ok(object) => {
                     bytes += object.len();
-                    lines.push(Line::new(number, line.len() as u64 + 1, object));
+                    lines.push(Line::new(
+                        self.algorithm,
+                        number,
+                        line.len() as u64 + 1,
+                        object,
+                    ));
                 }
                 Err(problem) => lock(tally).refuse(bar, name, number, problem),
             }
@@ -285,15 +294,20 @@ impl Report {
 }
 
 impl Line {
-    fn new(number: u64, length: u64, object: Vec<u8>) -> Self {
+    /// `algorithm` is for lines that do not say it.
+    fn new(algorithm: Option<Algorithm>, number: u64, length: u64, object: Vec<u8>) -> Self {
         #[derive(Deserialize)]
         struct Hashed {
             hash: String,
+            algorithm: Option<Algorithm>,
         }
-        // What has none is refused by the server, wherever it stands.
-        let hashed = serde_json::from_slice(&object).map(|Hashed { hash }| hash);
+        let place = |object| {
+            let hashed: Hashed = serde_json::from_slice(object).ok()?;
+            let form = HashForm::from(hashed.algorithm.or(algorithm)?);
+            form.digest(&hashed.hash).map(KeyDigest::to_bytes)
+        };
         Self {
-            hash: hashed.unwrap_or_default(),
+            place: place(&object),
             number,
             length,
             object,
@@ -301,14 +315,14 @@ impl Line {
     }
 }
 
-/// Makes requests of lines, in the order of their hashes.
+/// Makes requests of lines, in the order of their places.
 fn hand_on(mut lines: Vec<Line>, batches: &SyncSender<Batch>) -> Result<(), Failure> {
     let send = |batch: Batch| {
         let sent = batches.send(batch);
         sent.map_err(|_| Failure::failed("not all lines were sent"))
     };
     // Stable: of two lines with one hash the first comes first.
-    lines.sort_by(|one, other| one.hash.cmp(&other.hash));
+    lines.sort_by_key(|line| line.place);
     let mut batch = Batch::default();
     for line in lines {
         batch.body.extend_from_slice(&line.object);
@@ -343,7 +357,59 @@ impl Algorithm {
     }
 }
 
+impl From<Algorithm> for HashForm {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Sha256Hex => Self::Sha256Hex,
+            Algorithm::Sha256Base64 => Self::Sha256Base64,
+            Algorithm::Sha512Hex => Self::Sha512Hex,
+            Algorithm::Sha512Base64 => Self::Sha512Base64,
+        }
+    }
+}
+
 /// What is counted stays whole, whoever panics.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256, Sha512};
+
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The server finds keys of SHA-512 by a digest of that, which is in another order.
+    #[test]
+    fn requests_are_in_the_order_of_the_servers_table() {
+        for algorithm in [Algorithm::Sha256Hex, Algorithm::Sha512Hex] {
+            for says_it in [true, false] {
+                let mut placed = Vec::new();
+                let mut lines = Vec::new();
+                for number in 1..=200_u64 {
+                    let key = number.to_be_bytes();
+                    let (digest, hash) = match algorithm {
+                        Algorithm::Sha256Hex => (KeyDigest::of(&key), hex(&Sha256::digest(key))),
+                        _ => (KeyDigest::of_by_sha512(&key), hex(&Sha512::digest(key))),
+                    };
+                    placed.push((digest.to_bytes(), number));
+                    let mut line = json!({ "hash": hash });
+                    if says_it {
+                        line["algorithm"] = json!(algorithm.as_str());
+                    }
+                    let default = (!says_it).then_some(algorithm);
+                    lines.push(Line::new(default, number, 1, line.to_string().into_bytes()));
+                }
+                placed.sort_unstable();
+                let (batches, queue) = sync_channel(1);
+                hand_on(lines, &batches).unwrap();
+                let order: Vec<u64> = placed.into_iter().map(|(_, number)| number).collect();
+                assert_eq!(queue.recv().unwrap().numbers, order, "{algorithm:?}");
+            }
+        }
+    }
 }

@@ -235,6 +235,11 @@ pub(crate) fn exported(
 }
 
 impl HashForm {
+    /// What the key of a hash is found by, if that is one.
+    pub(crate) fn digest(self, text: &str) -> Option<KeyDigest> {
+        self.read(text).ok().map(|hash| hash.digest())
+    }
+
     /// # Errors
     /// `Invalid` for `hash`.
     fn read(self, text: &str) -> Result<ForeignHash, Error> {
