@@ -63,9 +63,9 @@ impl<'a> Client<'a> {
             trusted: clock.trusted.get(),
             wall: wall.get(),
         };
-        let keys = self.keys(state, KeyUse::License);
+        let (keys, status_keys) = self.keys(state);
         let mut shard_error = None;
-        let known = match (self.keys(state, KeyUse::Status), state.shard.get()) {
+        let known = match (status_keys, state.shard.get()) {
             (Some(keys), Some(bytes)) => match StatusShard::open(bytes, &keys, self.issuer) {
                 Ok(shard) => KnownStatus::All(shard),
                 Err(error) => {
@@ -157,7 +157,7 @@ impl<'a> Client<'a> {
             state.shard.tried = Moment::NEVER;
         }
         // What is here is not read any more: the next one is wanted at once.
-        if let Some((keys, kept)) = self.keys(state, KeyUse::Status).zip(state.shard.get()) {
+        if let Some((keys, kept)) = self.status_keys(state).zip(state.shard.get()) {
             state.wants_whole_shard = StatusShard::open(kept, &keys, self.issuer).is_err();
             if state.wants_whole_shard {
                 state.shard.tried = Moment::NEVER;
@@ -173,9 +173,7 @@ impl<'a> Client<'a> {
         number: u32,
         bytes: &[u8],
     ) -> Result<(), ReceiveError> {
-        let keys = self
-            .keys(state, KeyUse::Status)
-            .ok_or(ReceiveError::NotAsked)?;
+        let keys = self.status_keys(state).ok_or(ReceiveError::NotAsked)?;
         let mut rebuilt = [0; StatusShard::MAX_BYTES];
         let is_delta = StatusShard::is_delta(bytes);
         let opened = match is_delta {
@@ -229,18 +227,22 @@ impl<'a> Client<'a> {
         matches!(self.trust.0, Anchor::Root(_))
     }
 
-    /// The keys for one use, as far as they are known and their signature holds.
-    fn keys(&self, state: &State, key_use: KeyUse) -> Option<KeySet> {
-        match (&self.trust.0, key_use) {
-            (Anchor::Root(root), key_use) => {
-                SignedKeySet::open(state.key_set.get()?, root, self.issuer)
-                    .ok()?
-                    .keys(key_use)
+    /// The keys for licences and for status, as far as they are known and their signature holds.
+    fn keys(&self, state: &State) -> (Option<KeySet>, Option<KeySet>) {
+        match &self.trust.0 {
+            Anchor::Root(root) => {
+                let bytes = state.key_set.get();
+                let opened =
+                    bytes.and_then(|bytes| SignedKeySet::open(bytes, root, self.issuer).ok());
+                let of = |key_use| opened.as_ref().and_then(|key_set| key_set.keys(key_use));
+                (of(KeyUse::License), of(KeyUse::Status))
             }
-            (Anchor::Embedded { licenses, .. }, KeyUse::License) => Some(licenses.clone()),
-            (Anchor::Embedded { status, .. }, KeyUse::Status) => status.clone(),
-            (Anchor::Embedded { .. }, KeyUse::Webhook | KeyUse::Audit) => None,
+            Anchor::Embedded { licenses, status } => (Some(licenses.clone()), status.clone()),
         }
+    }
+
+    fn status_keys(&self, state: &State) -> Option<KeySet> {
+        self.keys(state).1
     }
 
     /// What the kept shard says is revoked, though the key set does not hold its key any more: what was revoked once stays so.
