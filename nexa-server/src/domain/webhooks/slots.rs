@@ -1,4 +1,4 @@
-//! Which deliveries are under way: a bounded number, few of one tenant, and in turns, so that no receiver that hangs keeps those
+//! Which deliveries are under way: a bounded number, one of each tenant, and in turns, so that no receiver that hangs keeps those
 //! of others waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +14,8 @@ use crate::time::UnixMillis;
 const ALL: usize = 32;
 /// At once, of those whose last attempt came to nothing: the rest is always free for the others.
 const FAILING: usize = 16;
-/// At once, of one tenant.
-const OF_ONE: usize = 2;
+/// At once, of one tenant: two on their way could overtake each other.
+const OF_ONE: usize = 1;
 /// How long a delivery rests whose outcome could not be written down, in seconds: it would be sent again and again.
 const REST_S: i64 = 300;
 
