@@ -30,6 +30,11 @@ enum Data<'a> {
         key: Key<'a>,
         /// Until when the value before still passes; null: it is dead.
         old_value_until: Option<UnixMillis>,
+        /// Why it is dead, if not by a rotation.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        found_at_url: Option<&'a str>,
     },
     RevokedKey {
         #[serde(flatten)]
@@ -108,6 +113,14 @@ fn data(event: &Event) -> Result<Data<'_>, Error> {
         } => Data::RotatedKey {
             key: key(named)?,
             old_value_until: *old_until,
+            reason: None,
+            found_at_url: None,
+        },
+        Event::OldValueLeaked { key: named, url } => Data::RotatedKey {
+            key: key(named)?,
+            old_value_until: None,
+            reason: Some(LEAKED),
+            found_at_url: url.as_deref(),
         },
         Event::KeyRevoked { key: named, reason } => Data::RevokedKey {
             key: key(named)?,

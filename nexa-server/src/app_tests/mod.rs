@@ -5,6 +5,7 @@ mod erasure;
 mod events;
 mod exchange;
 mod export;
+mod leaks;
 mod ledger;
 mod licenses;
 mod money;

@@ -22,6 +22,12 @@ pub(crate) enum Event {
         /// How long the value before still passes; none: it is dead.
         old_until: Option<UnixMillis>,
     },
+    /// A value that a rotation has replaced has ended: it stood where others can read it. The key lives with the value that it
+    /// has, so programs are told of the end of its rotation.
+    OldValueLeaked {
+        key: KeyNamed,
+        url: Option<String>,
+    },
     KeyRevoked {
         key: KeyNamed,
         reason: KeyEnd,
@@ -147,6 +153,7 @@ impl ToldEvent {
         let whose = match &self.event {
             Event::KeyCreated(key)
             | Event::KeyRotated { key, .. }
+            | Event::OldValueLeaked { key, .. }
             | Event::KeyRevoked { key, .. } => Some(key.user_id.as_str()),
             Event::LicenseIssued(license) | Event::LicenseRevoked { license, .. } => {
                 license.user_id.as_deref()
@@ -190,7 +197,7 @@ impl Event {
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::KeyCreated(_) => "key.created",
-            Self::KeyRotated { .. } => "key.rotated",
+            Self::KeyRotated { .. } | Self::OldValueLeaked { .. } => "key.rotated",
             Self::KeyRevoked { .. } => "key.revoked",
             Self::SecretLeaked { .. } => "secret.revoked",
             Self::LicenseIssued(_) => "license.issued",
@@ -216,7 +223,10 @@ impl Event {
             at,
         };
         match self {
-            Self::KeyCreated(key) | Self::KeyRotated { key, .. } | Self::KeyRevoked { key, .. } => {
+            Self::KeyCreated(key)
+            | Self::KeyRotated { key, .. }
+            | Self::OldValueLeaked { key, .. }
+            | Self::KeyRevoked { key, .. } => {
                 row.user_id = Some(key.user_id.clone());
                 row.subject_id = Some(key.id.clone());
                 row.name = Some(key.name.clone());
@@ -233,6 +243,10 @@ impl Event {
         }
         match self {
             Self::KeyRotated { old_until, .. } => row.ends_at = *old_until,
+            Self::OldValueLeaked { url, .. } => {
+                row.reason = Some(LEAKED.to_owned());
+                row.found_at_url.clone_from(url);
+            }
             Self::KeyRevoked { reason, .. } => {
                 row.reason = Some(reason.as_str().to_owned());
                 if let KeyEnd::Leaked { url } = reason {
@@ -290,10 +304,17 @@ impl Event {
         };
         match kind.as_str() {
             "key.created" => Some(Self::KeyCreated(key)),
-            "key.rotated" => Some(Self::KeyRotated {
-                key,
-                old_until: ends_at,
-            }),
+            "key.rotated" => match reason.as_deref() {
+                None => Some(Self::KeyRotated {
+                    key,
+                    old_until: ends_at,
+                }),
+                Some(LEAKED) => Some(Self::OldValueLeaked {
+                    key,
+                    url: found_at_url,
+                }),
+                Some(_) => None,
+            },
             "key.revoked" => {
                 let reason = match reason?.as_str() {
                     DELETED => KeyEnd::Deleted,

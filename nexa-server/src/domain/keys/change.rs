@@ -212,6 +212,11 @@ pub(crate) fn end_leaked(
     let ended = match is_replaced {
         true => {
             api_keys::delete_value(tx, &digest)?;
+            let event = Event::OldValueLeaked {
+                key: (&key).into(),
+                url: url.map(str::to_owned),
+            };
+            events::tell(tx, now, &key.tenant_id, &event)?;
             vec![digest]
         }
         false => {
