@@ -1,4 +1,4 @@
-//! What was found where others can read it: what programs are told of it.
+//! What was found where others can read it: what programs are told of it, and where agents are written to.
 
 use nexa_core::KeyDigest;
 
@@ -6,6 +6,7 @@ use super::*;
 use crate::api::events::payload;
 use crate::domain::events;
 use crate::domain::leaks::{self, Found};
+use crate::job;
 
 const URL: &str = "https://github.com/octocat/Hello-World/blob/1234/.env";
 
@@ -25,6 +26,21 @@ impl Fixture {
 
     fn leak_key(&self, key: &Value) {
         self.leak(Found::Key(vec![digest(key)]));
+    }
+
+    fn agent_at(&mut self, contact: Option<&str>) -> Value {
+        let body = json!({ "name": "Robot", "contact_email": contact });
+        let (status, agent) = self.send("POST", "/v1/account/register", "", &body);
+        assert_eq!(status, 201, "{agent}");
+        agent
+    }
+
+    /// The addresses and texts of the mails that go out now.
+    fn letters(&mut self) -> Vec<(String, String)> {
+        job::tick(self.app.services(), self.now);
+        let sent = self.send_mails();
+        let mut all = self.mailer.sent();
+        all.split_off(all.len() - sent)
     }
 
     /// What the only tenant's programs were told last.
@@ -78,4 +94,82 @@ fn programs_are_told_of_a_replaced_value_that_leaked() {
         (&told["type"], &told["data"]["reason"]),
         (&json!("key.revoked"), &json!("leaked"))
     );
+}
+
+#[test]
+fn an_agent_is_written_to_where_it_says_that_it_can_be_reached() {
+    let mut fixture = Fixture::new();
+    let silent = fixture.agent_at(None);
+    fixture.leak_key(&silent["api_key"]);
+    assert_eq!(fixture.letters(), []);
+
+    let agent = fixture.agent_at(Some("Dev@example.com"));
+    let key = agent["api_key"].as_str().unwrap();
+    let (_, second) = fixture.make_key(key, &json!({ "name": "second", "scopes": ["signals"] }));
+    fixture.leak_key(&json!(second));
+    let letters = fixture.letters();
+    let [(to, text)] = letters.as_slice() else {
+        panic!("{letters:?}");
+    };
+    assert_eq!(to, "Dev@example.com");
+    assert!(
+        ["second", &second[..8], URL]
+            .iter()
+            .all(|part| text.contains(part))
+            && !text.contains(&second),
+        "{text}"
+    );
+    assert!(!text.contains("log in"), "an agent has no log-in: {text}");
+
+    let secret = &agent["api_secret"];
+    let found = fixture
+        .app
+        .services()
+        .store
+        .read(|tx| crate::store::agents::tenant_of_secret(tx, &digest(secret).to_bytes()));
+    let found = Found::Secret {
+        tenant_id: found.unwrap().unwrap(),
+        digest: digest(secret),
+    };
+    fixture.leak(found.clone());
+    fixture.leak(found);
+    let letters = fixture.letters();
+    let [(to, text)] = letters.as_slice() else {
+        panic!("{letters:?}");
+    };
+    assert_eq!(to, "Dev@example.com");
+    assert!(
+        text.contains("\"api_secret\"") && text.contains("nxs_"),
+        "{text}"
+    );
+
+    // It goes to the address that is given then, or nowhere.
+    let (_, third) = fixture.make_key(key, &json!({ "name": "third", "scopes": ["signals"] }));
+    fixture.leak_key(&json!(third));
+    let none = json!({ "contact_email": null });
+    let (status, answer) = fixture.send("PUT", "/v1/account/info", key, &none);
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(fixture.letters(), []);
+}
+
+/// Anybody may name anybody's address, and publish as many keys of the agent's as it can make.
+#[test]
+fn an_address_that_nobody_has_verified_is_not_flooded() {
+    let mut fixture = Fixture::new();
+    let agent = fixture.agent_at(Some("victim@example.com"));
+    let key = agent["api_key"].as_str().unwrap();
+    let leak = |fixture: &mut Fixture, count| {
+        for _ in 0..count {
+            let (_, plain) = fixture.make_key(key, &json!({ "name": "k", "scopes": ["signals"] }));
+            fixture.leak_key(&json!(plain));
+        }
+        fixture.letters().len()
+    };
+    assert_eq!(leak(&mut fixture, 4), 4);
+    fixture.now = START.plus_seconds(3600);
+    assert_eq!(leak(&mut fixture, 20), 6);
+    fixture.now = START.plus_seconds(24 * 3600);
+    assert_eq!(leak(&mut fixture, 1), 0);
+    fixture.now = START.plus_seconds(25 * 3600);
+    assert_eq!(leak(&mut fixture, 1), 1);
 }

@@ -61,8 +61,9 @@ pub(crate) struct NewAgent {
     key: ApiKey,
 }
 
-/// `nxs_` and 32 characters.
-const SECRET_FORMAT: KeyFormat = match KeyFormat::new("nxs_", 26) {
+const SECRET_PREFIX: &str = "nxs_";
+/// The prefix and 32 characters.
+const SECRET_FORMAT: KeyFormat = match KeyFormat::new(SECRET_PREFIX, 26) {
     Ok(format) => format,
     Err(_) => panic!("a prefix and a length within their bounds"),
 };
@@ -306,7 +307,8 @@ pub(crate) fn end_leaked_secret(
     let event = Event::SecretLeaked {
         url: url.map(str::to_owned),
     };
-    events::tell(tx, now, tenant_id, &event)
+    events::tell(tx, now, tenant_id, &event)?;
+    notices::tell_of_leaked_secret(tx, now, tenant_id, SECRET_PREFIX, url)
 }
 
 /// The member's agent, if it manages it.

@@ -10,6 +10,7 @@ use super::mailed_tokens::{self, Purpose};
 use super::notices::{self, Notice, Told};
 use super::principal::{Principal, Role};
 use super::team;
+use crate::store::agents;
 use crate::store::mails::{self, Mail};
 use crate::store::users::{self, User};
 use crate::store::{Tx, tenants};
@@ -91,11 +92,23 @@ pub(crate) enum Begun {
     /// Send it, with the token; [`done`] then.
     Letter(Box<Letter>),
     /// Send it, without one; [`done`] then.
-    Notice { to: String, told: Told },
+    Notice {
+        to: String,
+        reader: Reader,
+        told: Told,
+    },
     /// There is nobody to send it to, or nothing to say any more.
     Nothing,
     /// It has been tried for long enough.
     GivenUp,
+}
+
+/// Who reads a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    User,
+    /// Whoever an agent has named: nobody who could log in.
+    AgentContact,
 }
 
 /// The mail that is to be sent next.
@@ -177,24 +190,39 @@ fn to_user(
 /// Whoever has left the owners since, or has no way in any more, is told nothing; what is about somebody's own key is told
 /// to them, whatever their role.
 fn to_told(tx: &Tx<'_>, now: UnixMillis, user_id: &str, notice_id: &str) -> Result<Begun, Error> {
-    let (Some((user, to)), Some(told)) = (
-        reachable(tx, user_id)?,
+    let (Some(user), Some(told)) = (
+        active(tx, user_id)?,
         notices::still_told(tx, now, notice_id)?,
     ) else {
         return Ok(Begun::Nothing);
     };
+    let (to, reader) = match &user.email_given {
+        Some(to) => (Some(to.clone()), Reader::User),
+        None => {
+            let agent = agents::find(tx, &user.tenant_id)?;
+            (
+                agent.and_then(|agent| agent.contact_email),
+                Reader::AgentContact,
+            )
+        }
+    };
     let is_own =
         matches!(&told.notice, Notice::KeyLeaked { user_id: Some(id), .. } if *id == user.id);
-    match is_own || user.role == Role::Owner.as_str() {
-        true => Ok(Begun::Notice { to, told }),
-        false => Ok(Begun::Nothing),
-    }
+    Ok(match to {
+        Some(to) if is_own || user.role == Role::Owner.as_str() => {
+            Begun::Notice { to, reader, told }
+        }
+        Some(_) | None => Begun::Nothing,
+    })
+}
+
+fn active(tx: &Tx<'_>, user_id: &str) -> Result<Option<User>, Error> {
+    Ok(users::find(tx, user_id)?.filter(|user| user.is_active))
 }
 
 /// An active user with an address.
 fn reachable(tx: &Tx<'_>, user_id: &str) -> Result<Option<(User, String)>, Error> {
-    let user = users::find(tx, user_id)?.filter(|user| user.is_active);
-    Ok(user.and_then(|user| {
+    Ok(active(tx, user_id)?.and_then(|user| {
         let to = user.email_given.clone()?;
         Some((user, to))
     }))

@@ -6,11 +6,14 @@ use super::error::Error;
 use super::events::{self, Event};
 use crate::store::api_keys::ApiKey;
 use crate::store::notices::{self, NoticeRow};
-use crate::store::{Store, Tx, credits, mails, tenants, users};
+use crate::store::{Store, Tx, agents, credits, mails, tenants, users};
 use crate::time::UnixMillis;
 
 /// How long before its end a trial is told to end, in seconds; one that does not last as long is told at its beginning.
 const BEFORE_END_S: i64 = 3 * 24 * 3600;
+
+/// How many letters go to the address that an agent gave, in a day: nobody has shown that it is theirs.
+const CONTACT_LETTERS_A_DAY: i64 = 10;
 
 /// What there is to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub(crate) enum Notice {
         app_id: Option<String>,
         ends_at: UnixMillis,
     },
-    /// A key was found where others can read it, at that URL if it is known, and is dead.
+    /// A key, or an agent's secret, was found where others can read it, at that URL if it is known, and is dead.
     KeyLeaked {
         /// Whose key it was, if that user is to be told; otherwise the owners are.
         user_id: Option<String>,
@@ -115,6 +118,26 @@ pub(super) fn tell_of_leak(
     tell(tx, now, &key.tenant_id, &subject, &notice)
 }
 
+/// As [`tell_of_leak`], of an agent's secret, which has a prefix and else the name that the API has for it.
+pub(super) fn tell_of_leaked_secret(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    tenant_id: &str,
+    prefix: &str,
+    url: Option<&str>,
+) -> Result<(), Error> {
+    let notice = Notice::KeyLeaked {
+        user_id: None,
+        key_name: "api_secret".to_owned(),
+        key_prefix: prefix.to_owned(),
+        url: url.map(str::to_owned),
+        is_replaced: false,
+    };
+    // An agent may lose one secret after the other.
+    let subject = format!("api_secret {}", now.ms());
+    tell(tx, now, tenant_id, &subject, &notice)
+}
+
 /// Tells of the end of a trial before it comes. The subject is the app, or the period of the credits. An end that has moved
 /// since, because the operator gives more days or fewer, is told as it is now, unless the old one has been.
 pub(crate) fn tell_of_trial(
@@ -182,8 +205,8 @@ pub(crate) fn carry_due(store: &Store, now: UnixMillis) -> Result<Carried, Error
     Ok(carried)
 }
 
-/// Carries one notice: a mail for each owner who can be reached, in the transaction that notes it; answers how many. What has
-/// no reason any more is dropped, and may be told anew.
+/// Carries one notice: a mail for each owner who can be reached, of a leak also for the one that an agent is, in the transaction
+/// that notes it; answers how many. What has no reason any more is dropped, and may be told anew.
 fn carry(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<usize, Error> {
     let Some(row) = notices::find(tx, id)?.filter(|row| row.carried_at.is_none()) else {
         return Ok(0);
@@ -192,6 +215,7 @@ fn carry(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<usize, Error> {
         notices::delete(tx, id)?;
         return Ok(0);
     }
+    let contact = contact(tx, now, &row)?;
     notices::set_carried(tx, now, id)?;
     if let Some(user_id) = &row.user_id {
         mails::insert_notice(tx, now, &new_id(tx, now)?, id, user_id)?;
@@ -199,6 +223,10 @@ fn carry(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<usize, Error> {
     }
     const OWNERS: u32 = 100;
     let mut mails = 0;
+    if let Some(agent) = contact {
+        mails::insert_notice(tx, now, &new_id(tx, now)?, id, &agent)?;
+        mails += 1;
+    }
     let mut last: Option<String> = None;
     loop {
         let owners = users::reachable_owners(tx, &row.tenant_id, last.as_deref(), OWNERS)?;
@@ -210,6 +238,18 @@ fn carry(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<usize, Error> {
             Some(owner) => last = Some(owner),
             None => return Ok(mails),
         }
+    }
+}
+
+/// The user that an agent is, if its leak is to be told where it can be reached.
+fn contact(tx: &Tx<'_>, now: UnixMillis, row: &NoticeRow) -> Result<Option<String>, Error> {
+    const DAY_S: i64 = 24 * 3600;
+    let since = now.plus_seconds(-DAY_S);
+    let may_be_written = row.kind == KEY_LEAKED
+        && notices::count_carried(tx, &row.tenant_id, KEY_LEAKED, since)? < CONTACT_LETTERS_A_DAY;
+    match may_be_written {
+        true => Ok(agents::user_with_contact(tx, &row.tenant_id)?),
+        false => Ok(None),
     }
 }
 

@@ -4,7 +4,7 @@ use nexa_core::PlainKey;
 use rand_core::CryptoRng;
 
 use crate::api::Services;
-use crate::domain::mails::{self, Begun, MailKind};
+use crate::domain::mails::{self, Begun, MailKind, Reader};
 use crate::domain::notices::{Notice, Told};
 use crate::domain::{Error, mailed_tokens};
 use crate::outbound::mail::{Letter, MailError};
@@ -28,7 +28,9 @@ pub(crate) fn send_next(
     let begun = store.write(move |tx| mails::begin(tx, now, &mail, &digest))?;
     let is_done = match begun {
         Begun::Letter(letter) => is_over(&id, send(services, now, &id, &letter, &token)),
-        Begun::Notice { to, told } => is_over(&id, tell(services, now, &id, &to, &told)),
+        Begun::Notice { to, reader, told } => {
+            is_over(&id, tell(services, now, &id, &to, reader, &told))
+        }
         Begun::Nothing => true,
         Begun::GivenUp => {
             tracing::error!(
@@ -68,6 +70,7 @@ fn tell(
     now: UnixMillis,
     id: &str,
     to: &str,
+    reader: Reader,
     told: &Told,
 ) -> Result<(), MailError> {
     let (at, currency) = (told.at, services.tariff.currency.as_str());
@@ -106,6 +109,7 @@ fn tell(
             prefix: key_prefix,
             url: url.as_deref(),
             is_replaced: *is_replaced,
+            is_to_agent: reader == Reader::AgentContact,
         },
     };
     let message = services.letters.write(id, to, &occasion)?;

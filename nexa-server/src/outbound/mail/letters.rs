@@ -65,6 +65,8 @@ pub(crate) enum Letter<'a> {
         prefix: &'a str,
         url: Option<&'a str>,
         is_replaced: bool,
+        /// The addressee is whom an agent has named, and nobody who could log in.
+        is_to_agent: bool,
     },
 }
 
@@ -223,6 +225,7 @@ impl Letters {
                 prefix,
                 url,
                 is_replaced,
+                is_to_agent,
             } => values.extend([
                 ("at", at.to_minute().into()),
                 ("name", without_links(name).into()),
@@ -230,6 +233,7 @@ impl Letters {
                 // A scanner has vouched for it, and whoever reads this has to go there.
                 ("found_at", one_line(url.unwrap_or_default()).into()),
                 ("replaced", is_replaced.into()),
+                ("to_agent", is_to_agent.into()),
             ]),
         }
         values
@@ -311,8 +315,8 @@ const SAMPLES: &[Letter<'static>] = &[
         app: None,
         ends_at: SAMPLE_AT,
     },
-    key_leaked(Some("https://example.com/a/b.txt"), false),
-    key_leaked(None, true),
+    key_leaked(Some("https://example.com/a/b.txt"), false, false),
+    key_leaked(None, true, true),
 ];
 
 const SAMPLE_AT: UnixMillis = UnixMillis::from_ms(1_800_000_000_000);
@@ -325,13 +329,18 @@ const fn credits_low(left_mc: i64) -> Letter<'static> {
     }
 }
 
-const fn key_leaked(url: Option<&'static str>, is_replaced: bool) -> Letter<'static> {
+const fn key_leaked(
+    url: Option<&'static str>,
+    is_replaced: bool,
+    is_to_agent: bool,
+) -> Letter<'static> {
     Letter::KeyLeaked {
         at: SAMPLE_AT,
         name: "production",
         prefix: "nex_a1b2",
         url,
         is_replaced,
+        is_to_agent,
     }
 }
 

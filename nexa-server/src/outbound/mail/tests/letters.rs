@@ -390,6 +390,7 @@ fn a_leaked_key_whose_beginning_is_unknown_is_told_of_by_its_name() {
         prefix,
         url: None,
         is_replaced: false,
+        is_to_agent: false,
     };
     let known = letters_text(&leaked("acme_"));
     assert!(known.contains(", which begins with acme_, was found"));
