@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output::{print_line, remark};
+use super::output::print_line;
 use crate::config::{Config, LogFormat, ObjectStoreSettings, Overrides};
 use crate::serve::{OpenError, ServeError, Server, log};
 
@@ -156,14 +156,16 @@ async fn serve(config: Config) -> Result<Exit, Failure> {
         error => Failure::failed(error),
     })?;
     let address = server.address();
-    // Before anything that can fail: the key is in the store already, and nowhere else.
+    // For the person who starts it, and no part of the log. Before anything else that can fail: the key is in the store
+    // already, and nowhere else.
     if let Some(key) = server.take_first_operator_key() {
         let key = key.expose();
-        remark(&format!(
+        print_line(&format!(
             "First start. This is the operator key; it is not shown again:\n\n  {key}\n\nTry it:\n\n  \
              curl -H 'X-API-Key: {key}' http://{address}/api/operator/keys\n"
-        ));
+        ))?;
     }
+    // The last line there: whoever reads it knows that everything has been said.
     print_line(&format!("listening on http://{address}"))?;
     server
         .run(signals.terminated())

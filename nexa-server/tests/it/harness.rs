@@ -11,7 +11,7 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) url: String,
     pub(crate) folder: tempfile::TempDir,
-    /// What the first start printed on stderr.
+    /// What the first start printed on stdout before it was ready.
     pub(crate) first_words: String,
 }
 
@@ -56,17 +56,13 @@ impl Server {
             .stderr(std::fs::File::create(&stderr_path).unwrap())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let first_words = std::fs::read_to_string(&stderr_path).unwrap();
-        let Some(url) = line.trim_end().strip_prefix("listening on ") else {
-            panic!("the server said {line:?} and {first_words}");
+        let Some((first_words, url)) = until_ready(&mut child) else {
+            let stderr = std::fs::read_to_string(&stderr_path).unwrap();
+            panic!("the server did not come up: {stderr}");
         };
         Self {
             child,
-            url: url.to_owned(),
+            url,
             folder,
             first_words,
         }
@@ -206,6 +202,25 @@ impl Drop for Server {
         // Already gone where a test has stopped it.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Waits until a server is ready; answers what it has said on stdout before, and its URL. `None` if it has ended instead.
+pub(crate) fn until_ready(server: &mut Child) -> Option<(String, String)> {
+    let mut output = BufReader::new(server.stdout.take()?);
+    let mut first_words = String::new();
+    loop {
+        let start = first_words.len();
+        if output.read_line(&mut first_words).unwrap() == 0 {
+            return None;
+        }
+        let url = first_words[start..]
+            .trim_end()
+            .strip_prefix("listening on ");
+        if let Some(url) = url.map(str::to_owned) {
+            first_words.truncate(start);
+            return Some((first_words, url));
+        }
     }
 }
 

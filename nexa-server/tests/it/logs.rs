@@ -77,17 +77,34 @@ fn what_the_listener_refuses_has_an_id_too() {
     assert!(is_made(id.lines().next().unwrap()), "{answer}");
 }
 
-/// The lines of a log in JSON, after what the first start prints.
+/// The lines of a log in JSON: all that there is on stderr.
 fn json_lines(server: &Server) -> Vec<Value> {
     let log = server.stderr();
-    let lines = log.lines().filter(|line| line.starts_with('{'));
-    lines
+    log.lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect()
 }
 
 fn is_of_a_request(line: &&Value) -> bool {
     line["target"] == "nexa_server::access"
+}
+
+/// What reads the log reads it from its first byte, also where mails go there, and no key is shown to it.
+#[test]
+fn a_first_start_logs_in_json_from_the_first_byte_and_shows_its_key_elsewhere() {
+    let mut server = Server::start_with(&["--log", "trace", "--log-format", "json"]);
+    let lines = json_lines(&server);
+    let is_told = |text: &str| lines.iter().any(|line| line.to_string().contains(text));
+    assert!(is_told("mail.url is log:"), "{lines:?}");
+    let key = server.operator_key();
+    assert!(server.first_words.starts_with("First start."));
+    assert!(!is_told(&key), "{lines:?}");
+    server.sign_up("ada@example.com");
+    assert_eq!(server.stop("-TERM"), Some(0));
+    assert!(json_lines(&server).len() > lines.len());
+    let again = server.restart_with(&["--log-format", "json"]);
+    assert_eq!(again.first_words, "");
+    json_lines(&again);
 }
 
 #[test]
@@ -320,9 +337,7 @@ fn no_secret_is_logged_at_any_level_on_any_carrier() {
             let is_of_token = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
             secrets.push(token.chars().take_while(is_of_token).collect());
         }
-        // The first start shows the operator key to whoever started it, before the first request.
         let log = server.stderr();
-        let log = log.strip_prefix(&server.first_words).unwrap();
         assert!(log.matches("nexa_server::access").count() > 100, "{log}");
         for secret in &secrets {
             assert!(

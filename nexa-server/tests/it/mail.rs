@@ -5,21 +5,17 @@ use crate::harness::{Server, nexa, run, run_in};
 #[test]
 fn a_first_try_is_told_that_mails_are_not_sent() {
     let server = Server::start();
+    let log = server.stderr();
     assert!(
-        server.first_words.contains("mail.url is log:")
-            && server.first_words.contains("NEXA_MAIL_URL"),
-        "{}",
-        server.first_words
+        log.contains("mail.url is log:") && log.contains("NEXA_MAIL_URL"),
+        "{log}"
     );
     let folder = tempfile::tempdir().unwrap();
     let mails = folder.path().join("deep/mails");
     let url = format!("file:{}", mails.display());
     let server = Server::start_with(&["--mail-url", &url]);
-    assert!(
-        !server.first_words.contains("mail.url"),
-        "{}",
-        server.first_words
-    );
+    let log = server.stderr();
+    assert!(!log.contains("mail.url"), "{log}");
     assert!(
         mails.is_dir(),
         "whether it can be had is known before the first mail"

@@ -112,7 +112,7 @@ fn an_operator_is_told_of_a_key_that_takes_no_money() {
         (&[], false),
     ] {
         let server = Server::start_with(arguments);
-        let words = &server.first_words;
+        let words = server.stderr();
         assert_eq!(words.contains(WARNING), is_told, "{words}");
         assert!(!words.contains("dHar"), "{words}");
     }

@@ -1,6 +1,6 @@
 //! A server that is short of something: file handles, somebody who reads its log.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -32,15 +32,8 @@ impl Short {
             .stderr(stderr)
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let address = line
-            .trim_end()
-            .strip_prefix("listening on http://")
-            .unwrap_or_else(|| panic!("the server said {line:?}"))
-            .to_owned();
+        let (_, url) = crate::harness::until_ready(&mut child).expect("the server comes up");
+        let address = url.trim_start_matches("http://").to_owned();
         Self { child, address }
     }
 
