@@ -4,33 +4,24 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use nexa_core::KeyDigest;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::exit::{Exit, Failure};
+use super::import_lines::{Algorithm, Batch, LANES, Line, share_out};
 use super::input::each_line_of;
 use super::output::{print_json, print_line, remark};
 use super::running_server::RunningServer;
-use crate::domain::keys::HashForm;
 
-/// Lines in one request, which is one transaction of the server.
-const LINES: usize = 1_000;
-/// Bytes after which a request takes no more lines: half of what the server takes.
-const BYTES: usize = 512 << 10;
 /// A line with all that a key can carry is shorter.
 const LINE_MAX: usize = 16 << 10;
-/// Lines that are brought into the order of the server's table, or those of so many bytes: a transaction then writes a few of its
-/// pages instead of nearly as many as it has keys.
+/// Lines that are brought into the order in which they go, or those of so many bytes.
 const WINDOW_LINES: usize = 50_000;
 const WINDOW_BYTES: usize = 16 << 20;
-/// Requests under way: while the server writes the keys of one, it reads those of the other.
-const WORKERS: usize = 2;
 
 #[derive(Args)]
 pub(super) struct KeyImport {
@@ -61,35 +52,6 @@ pub(super) struct KeyImport {
     server: RunningServer,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Algorithm {
-    Sha256Hex,
-    Sha256Base64,
-    Sha512Hex,
-    Sha512Base64,
-}
-
-/// A line on its way.
-struct Line {
-    /// Where its key stands in the server's table; `None` where the server is to say what is wrong with the line.
-    place: Option<[u8; 32]>,
-    /// Where it stands in the file, and its length there.
-    number: u64,
-    length: u64,
-    object: Vec<u8>,
-}
-
-/// Lines that go in one request.
-#[derive(Default)]
-struct Batch {
-    body: Vec<u8>,
-    /// Where they stand in the file.
-    numbers: Vec<u64>,
-    /// Their length there.
-    length: u64,
-}
-
 /// What has become of the lines so far.
 #[derive(Default)]
 struct Tally {
@@ -118,16 +80,15 @@ impl KeyImport {
         };
         let tally = Mutex::new(Tally::default());
         let read = thread::scope(|scope| {
-            let (batches, queue) = sync_channel(WORKERS);
-            let queue = Arc::new(Mutex::new(queue));
-            let workers = (0..WORKERS).map(|_| {
-                let queue = Arc::clone(&queue);
-                scope.spawn(|| self.work(&name, queue, &tally, &bar))
-            });
-            let workers: Vec<_> = workers.collect();
-            drop(queue);
-            let read = self.read(BufReader::new(input), &name, &batches, &tally, &bar);
-            drop(batches);
+            let (lanes, workers): (Vec<_>, Vec<_>) = (0..LANES)
+                .map(|_| {
+                    let (lane, queue) = sync_channel(1);
+                    let worker = || self.work(&name, queue, &tally, &bar);
+                    (lane, scope.spawn(worker))
+                })
+                .unzip();
+            let read = self.read(BufReader::new(input), &name, &lanes, &tally, &bar);
+            drop(lanes);
             for worker in workers {
                 // A panic has told of itself.
                 let _ = worker.join();
@@ -150,10 +111,17 @@ impl KeyImport {
         &self,
         input: impl io::BufRead,
         name: &str,
-        batches: &SyncSender<Batch>,
+        lanes: &[SyncSender<Batch>],
         tally: &Mutex<Tally>,
         bar: &ProgressBar,
     ) -> Result<(), Failure> {
+        let hand_on = |lane: usize, batch| {
+            let sent = lanes.get(lane).map(|lane| lane.send(batch));
+            match sent {
+                Some(Ok(())) => Ok(()),
+                Some(Err(_)) | None => Err(Failure::failed("not all lines were sent")),
+            }
+        };
         let (mut number, mut bytes, mut lines) = (0, 0, Vec::new());
         each_line_of(input, name, LINE_MAX, |line| {
             number += 1;
@@ -161,12 +129,8 @@ impl KeyImport {
                 Ok(object) if object.is_empty() => {}
                 Ok(object) => {
                     bytes += object.len();
-                    lines.push(Line::new(
-                        self.algorithm,
-                        number,
-                        line.len() as u64 + 1,
-                        object,
-                    ));
+                    let length = line.len() as u64 + 1;
+                    lines.push(Line::new(self.algorithm, number, length, object));
                 }
                 Err(problem) => lock(tally).refuse(bar, name, number, problem),
             }
@@ -174,9 +138,9 @@ impl KeyImport {
                 return Ok(());
             }
             bytes = 0;
-            hand_on(std::mem::take(&mut lines), batches)
+            share_out(std::mem::take(&mut lines), hand_on)
         })?;
-        hand_on(lines, batches)
+        share_out(lines, hand_on)
     }
 
     /// A line as the server reads it.
@@ -200,16 +164,8 @@ impl KeyImport {
     }
 
     /// Sends requests until there are no more, or one has failed.
-    fn work(
-        &self,
-        name: &str,
-        queue: Arc<Mutex<Receiver<Batch>>>,
-        tally: &Mutex<Tally>,
-        bar: &ProgressBar,
-    ) {
-        loop {
-            let next = lock(&queue).recv();
-            let Ok(batch) = next else { return };
+    fn work(&self, name: &str, queue: Receiver<Batch>, tally: &Mutex<Tally>, bar: &ProgressBar) {
+        for batch in queue {
             if lock(tally).failure.is_some() {
                 return;
             }
@@ -293,52 +249,6 @@ impl Report {
     }
 }
 
-impl Line {
-    /// `algorithm` is for lines that do not say it.
-    fn new(algorithm: Option<Algorithm>, number: u64, length: u64, object: Vec<u8>) -> Self {
-        #[derive(Deserialize)]
-        struct Hashed {
-            hash: String,
-            algorithm: Option<Algorithm>,
-        }
-        let place = |object| {
-            let hashed: Hashed = serde_json::from_slice(object).ok()?;
-            let form = HashForm::from(hashed.algorithm.or(algorithm)?);
-            form.digest(&hashed.hash).map(KeyDigest::to_bytes)
-        };
-        Self {
-            place: place(&object),
-            number,
-            length,
-            object,
-        }
-    }
-}
-
-/// Makes requests of lines, in the order of their places.
-fn hand_on(mut lines: Vec<Line>, batches: &SyncSender<Batch>) -> Result<(), Failure> {
-    let send = |batch: Batch| {
-        let sent = batches.send(batch);
-        sent.map_err(|_| Failure::failed("not all lines were sent"))
-    };
-    // Stable: of two lines with one hash the first comes first.
-    lines.sort_by_key(|line| line.place);
-    let mut batch = Batch::default();
-    for line in lines {
-        batch.body.extend_from_slice(&line.object);
-        batch.body.push(b'\n');
-        batch.numbers.push(line.number);
-        batch.length += line.length;
-        if batch.numbers.len() == LINES || batch.body.len() >= BYTES {
-            send(std::mem::take(&mut batch))?;
-        }
-    }
-    match batch.numbers.is_empty() {
-        true => Ok(()),
-        false => send(batch),
-    }
-}
-
 impl Tally {
     fn refuse(&mut self, bar: &ProgressBar, file: &str, line: u64, problem: &str) {
         self.refused += 1;
@@ -346,70 +256,7 @@ impl Tally {
     }
 }
 
-impl Algorithm {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sha256Hex => "sha256-hex",
-            Self::Sha256Base64 => "sha256-base64",
-            Self::Sha512Hex => "sha512-hex",
-            Self::Sha512Base64 => "sha512-base64",
-        }
-    }
-}
-
-impl From<Algorithm> for HashForm {
-    fn from(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Sha256Hex => Self::Sha256Hex,
-            Algorithm::Sha256Base64 => Self::Sha256Base64,
-            Algorithm::Sha512Hex => Self::Sha512Hex,
-            Algorithm::Sha512Base64 => Self::Sha512Base64,
-        }
-    }
-}
-
 /// What is counted stays whole, whoever panics.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use sha2::{Digest, Sha256, Sha512};
-
-    use super::*;
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// The server finds keys of SHA-512 by a digest of that, which is in another order.
-    #[test]
-    fn requests_are_in_the_order_of_the_servers_table() {
-        for algorithm in [Algorithm::Sha256Hex, Algorithm::Sha512Hex] {
-            for says_it in [true, false] {
-                let mut placed = Vec::new();
-                let mut lines = Vec::new();
-                for number in 1..=200_u64 {
-                    let key = number.to_be_bytes();
-                    let (digest, hash) = match algorithm {
-                        Algorithm::Sha256Hex => (KeyDigest::of(&key), hex(&Sha256::digest(key))),
-                        _ => (KeyDigest::of_by_sha512(&key), hex(&Sha512::digest(key))),
-                    };
-                    placed.push((digest.to_bytes(), number));
-                    let mut line = json!({ "hash": hash });
-                    if says_it {
-                        line["algorithm"] = json!(algorithm.as_str());
-                    }
-                    let default = (!says_it).then_some(algorithm);
-                    lines.push(Line::new(default, number, 1, line.to_string().into_bytes()));
-                }
-                placed.sort_unstable();
-                let (batches, queue) = sync_channel(1);
-                hand_on(lines, &batches).unwrap();
-                let order: Vec<u64> = placed.into_iter().map(|(_, number)| number).collect();
-                assert_eq!(queue.recv().unwrap().numbers, order, "{algorithm:?}");
-            }
-        }
-    }
 }

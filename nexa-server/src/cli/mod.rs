@@ -7,6 +7,7 @@ mod check_config;
 mod credits;
 mod data_folder;
 mod exit;
+mod import_lines;
 mod input;
 mod jwks;
 mod key;
