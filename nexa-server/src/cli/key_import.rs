@@ -22,6 +22,8 @@ const LINE_MAX: usize = 16 << 10;
 /// Lines that are brought into the order in which they go, or those of so many bytes.
 const WINDOW_LINES: usize = 50_000;
 const WINDOW_BYTES: usize = 16 << 20;
+/// What Windows puts before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[derive(Args)]
 pub(super) struct KeyImport {
@@ -125,7 +127,11 @@ impl KeyImport {
         let (mut number, mut bytes, mut lines) = (0, 0, Vec::new());
         each_line_of(input, name, LINE_MAX, |line| {
             number += 1;
-            match self.as_object(line.trim_ascii()) {
+            let text = match number {
+                1 => line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line),
+                _ => line,
+            };
+            match self.as_object(text.trim_ascii()) {
                 Ok(object) if object.is_empty() => {}
                 Ok(object) => {
                     bytes += object.len();

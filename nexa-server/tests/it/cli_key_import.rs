@@ -332,6 +332,40 @@ fn errors_name_the_line_and_lose_none_of_the_others() {
 }
 
 #[test]
+fn a_byte_order_mark_before_the_first_line_is_none_of_it() {
+    let server = Server::start();
+    let owner = user_of(&server, &server.sign_up("owner@example.com"));
+    let hash = |key: &str| hex(&hashed("sha256", key));
+    let line = |key: &str| json!({ "hash": hash(key), "owner": owner, "name": "a", "scopes": ["full_access"] });
+    let mark = "\u{feff}";
+    let arguments = ["import", "keys", "--algorithm", "sha256-hex"];
+    let lines = format!("{mark}{}\r\n{mark}{}\n", line("first"), line("second"));
+    let done = key(&server, &arguments, &lines);
+    assert_eq!(
+        done.stdout, "imported 1, known before 0, refused 1\n",
+        "{}",
+        done.stderr
+    );
+    assert!(done.stderr.starts_with("keys:2: "), "{}", done.stderr);
+    assert_eq!(
+        (status(&server, "first"), status(&server, "second")),
+        (200, 401)
+    );
+    let alone = [
+        &arguments[..],
+        &["--owner", &owner, "--scope", "full_access"],
+    ]
+    .concat();
+    let done = key(&server, &alone, &format!("{mark}{}\n", hash("third")));
+    assert_eq!(
+        done.stdout, "imported 1, known before 0, refused 0\n",
+        "{}",
+        done.stderr
+    );
+    assert_eq!(status(&server, "third"), 200);
+}
+
+#[test]
 fn what_is_exported_is_imported_elsewhere_and_exported_alike() {
     let (here, there) = (Server::start(), Server::start());
     let session = here.sign_up_verified("owner@example.com");
