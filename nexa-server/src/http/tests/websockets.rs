@@ -404,6 +404,39 @@ fn a_reader_that_takes_nothing_is_cut_and_keeps_nobody_waiting() {
     assert_eq!(other.text(), "still here");
 }
 
+/// Nobody has to read, but whoever does not is heard no further either.
+#[test]
+fn a_peer_that_pings_and_never_reads_is_cut_before_much_has_gathered() {
+    /// More than the system keeps for two sockets, in both directions.
+    const BYTES: usize = 64 << 20;
+    let server = Server::start(Limits {
+        ping_every: LONG,
+        pong_timeout: LONG,
+        write_stall_timeout: Duration::from_millis(100),
+        ..Limits::default()
+    });
+    let farewells = server.stage.farewells();
+    let mut peer = server.websocket();
+    let mut ping = vec![PING | FINAL, 0x80 | 125, 0, 0, 0, 0];
+    ping.extend([b'p'; 125]);
+    let pings = ping.repeat(1_000);
+    (peer.stream.set_write_timeout(Some(Duration::from_secs(20)))).unwrap();
+    let mut sent = 0;
+    while sent < BYTES && peer.stream.write_all(&pings).is_ok() {
+        sent += pings.len();
+    }
+    assert!(sent < BYTES, "all of it was heard");
+    farewells.recv_timeout(Duration::from_secs(20)).unwrap();
+    // One that reads may ping as much.
+    let mut reader = server.websocket();
+    for _ in 0..100 {
+        reader.send(ping.repeat(100));
+        for _ in 0..100 {
+            assert_eq!(reader.frame(), Some((PONG, vec![b'p'; 125])));
+        }
+    }
+}
+
 #[test]
 fn websockets_take_no_places_of_requests_and_have_their_own() {
     let server = Server::start(Limits {

@@ -114,6 +114,9 @@ type Socket = WebSocketStream<TokioIo<Upgraded>>;
 /// The longest message that is read: nobody has anything to say to this server.
 const MESSAGE_BYTES_MAX: usize = 4 << 10;
 
+/// More than the longest message of ours and what answers one ping, which is all that ever waits there.
+const WRITE_BUFFER_BYTES_MAX: usize = 2 << 20;
+
 const GOING_AWAY: Closing = Closing {
     code: 1001,
     reason: "the server stops; connect again",
@@ -156,6 +159,10 @@ impl<S: Serve> Conversation<S> {
         let mut ping_at = ask_at + self.rules.ping_every;
         let mut is_pinged = false;
         loop {
+            // What answers a ping is taken before more is heard: it does not gather for a peer that never reads.
+            if let Some(end) = self.until_taken(socket.flush()).await {
+                return end;
+            }
             let deadline = ask_at.min(ping_at);
             tokio::select! {
                 _ = self.stop.wait_for(|is_stopping| *is_stopping) => return End::Told(GOING_AWAY),
@@ -263,6 +270,7 @@ async fn socket(upgraded: Upgraded) -> Socket {
         .read_buffer_size(512)
         // Several messages go out in one write; beyond it, each one is written at once.
         .write_buffer_size(16 << 10)
+        .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
     WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await
