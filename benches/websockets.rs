@@ -42,7 +42,7 @@ async fn compare(scratch: &Path) -> Result<()> {
         ("connections = 10000", "connections = 64"),
         ("websockets = 10000", "websockets = 10050"),
         (
-            "websockets_per_tenant = 1000",
+            "websockets_per_tenant = 100",
             "websockets_per_tenant = 10050",
         ),
     ];

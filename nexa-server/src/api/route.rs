@@ -36,6 +36,7 @@ use crate::gate::access::{Access, Authority};
 use crate::gate::idempotency::Running;
 use crate::gate::limit::{Limit, Limiter};
 use crate::gate::permits::{Permit, Permits};
+use crate::gate::places::Places;
 use crate::http::extract::{Extract, Input};
 use crate::http::openapi::Operation;
 use crate::http::reply::{Completion, Content, Respond};
@@ -133,6 +134,8 @@ pub(crate) struct Services {
     pub(crate) issuer_keys: Vec<IssuerKeys>,
     /// The OpenAPI document, rendered once.
     pub(crate) openapi: Bytes,
+    /// Of WebSockets.
+    pub(crate) places: Arc<Places>,
     /// Wakes who listens.
     pub(crate) hub: Arc<Hub>,
 }
@@ -145,6 +148,7 @@ impl Services {
             policy: &self.key_policy,
             ring: &self.ring,
             limiter: &self.limiter,
+            places: &self.places,
             may_block,
         }
     }

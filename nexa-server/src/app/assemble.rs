@@ -20,6 +20,7 @@ use crate::domain::webhooks::WebhookKeys;
 use crate::gate::idempotency::Running;
 use crate::gate::limit::Limiter;
 use crate::gate::permits::Permits;
+use crate::gate::places::Places;
 use crate::http::router::Router;
 use crate::outbound::mail::{Letters, Mailer};
 use crate::outbound::payments::Payments;
@@ -53,7 +54,7 @@ impl App {
         (config.apps.iter()).try_for_each(|app| app.check_size(ring.issuer()))?;
         subscriptions::warn_of_unknown_plans(&store, &config.tariff)?;
         let ring = Arc::new(ring);
-        let hub = Hub::new(config.websockets_per_tenant);
+        let hub = Arc::<Hub>::default();
         let hears = Arc::clone(&hub);
         store.on_commit(move |announced| hears.hear(announced));
         let webhooks_due = Arc::new(Notify::new());
@@ -106,6 +107,7 @@ impl App {
                     .map(|(_, source)| IssuerKeys::new(source.clone()))
                     .collect(),
                 openapi: api::openapi_document(&routes),
+                places: Places::new(config.http.websockets, config.websockets_per_tenant),
                 hub,
             }),
             routes,

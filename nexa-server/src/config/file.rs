@@ -119,7 +119,7 @@ impl Default for FileLimits {
             resend_per_tenant_an_hour: const { calls(100) },
             connections: Limits::default().connections,
             websockets: Limits::default().websockets,
-            websockets_per_tenant: 1_000,
+            websockets_per_tenant: 100,
             body_bytes: 64 * 1024,
             cached_keys: 100_000,
         }

@@ -7,6 +7,7 @@ use super::client;
 use super::credential::{self, Credential, Kept};
 use super::license_token;
 use super::limit::Limiter;
+use super::places::Places;
 use crate::domain::key_cache::{CheckedKey, KeyCache};
 use crate::domain::keys::{self, Admission, Ask, Environments, KeyPolicy, KeyRefusal, Presented};
 use crate::domain::principal::{Member, Principal, Via};
@@ -61,6 +62,7 @@ pub(crate) struct Authority<'a> {
     pub(crate) policy: &'a KeyPolicy,
     pub(crate) ring: &'a KeyRing,
     pub(crate) limiter: &'a Limiter,
+    pub(crate) places: &'a Places,
     /// Whether the store may be asked; otherwise only memory.
     pub(crate) may_block: bool,
 }
@@ -343,6 +345,10 @@ impl Authority<'_> {
         // What this call still needs may make it run again, and it must be counted once.
         if key.is_limited() && !self.may_block {
             return Err(Error::NotInMemory);
+        }
+        if access == Access::WebsocketMember {
+            // Who finds no place pays nothing for that.
+            self.places.check(&member.tenant_id)?;
         }
         let admission = self.take(now, &key, 1)??;
         Ok(Caller {

@@ -11,3 +11,4 @@ mod license_token;
 pub(crate) mod limit;
 mod oauth_client;
 pub(crate) mod permits;
+pub(crate) mod places;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{CONNECTION, HOST, HeaderValue};
+use hyper::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, Version};
@@ -45,6 +45,10 @@ pub(super) async fn perform<S: Serve, B: Body<Data = Bytes>>(
 ) -> Response<Sent> {
     let service = &*shared.service;
     let upgrade = head.extensions.remove::<OnUpgrade>();
+    if upgrade.is_none() {
+        // RFC 9110 §7.8: who cannot upgrade ignores it.
+        head.headers.remove(UPGRADE);
+    }
     let refuse = |problem| unheard(shared, arrival, &head, problem, phase);
     let (run, body) = if body.is_end_stream() {
         (Run::Inline, Bytes::new())
@@ -92,7 +96,7 @@ fn unheard<S: Serve>(
     response.map(|bytes| Sent::Whole(Full::new(bytes)))
 }
 
-/// Has the connection go on as an answer promises, where there is a place for that.
+/// Has the connection go on as an answer promises.
 fn upgraded<S: Serve>(
     shared: &Shared<S>,
     arrival: Arrival,
@@ -101,13 +105,13 @@ fn upgraded<S: Serve>(
     phase: &Arc<PhaseCell>,
 ) -> Response<Content> {
     let (head, content) = response.into_parts();
-    if let (Content::Upgrade(feed), Some(upgrade)) = (content, upgrade)
-        && (shared.conversations).begin(&shared.service, upgrade, feed, phase)
-    {
-        phase.set(Phase::Upgraded);
-        return Response::from_parts(head, Content::Whole(Bytes::new()));
-    }
-    refused(&*shared.service, arrival, None, BodyProblem::Overloaded)
+    let (Content::Upgrade(feed), Some(upgrade)) = (content, upgrade) else {
+        // Nobody had asked for it.
+        return refused(&*shared.service, arrival, None, BodyProblem::Panicked);
+    };
+    (shared.conversations).begin(&shared.service, upgrade, feed, phase);
+    phase.set(Phase::Upgraded);
+    Response::from_parts(head, Content::Whole(Bytes::new()))
 }
 
 /// What is sent for an outcome that has to be an answer; `None` is a panic.

@@ -13,7 +13,7 @@ pub(crate) struct Limits {
     /// Open connections, if the system allows as many files. One more makes room for itself where
     /// a peer owes a request (see `Room`), else it waits.
     pub(crate) connections: usize,
-    /// WebSockets, which have places of their own.
+    /// WebSockets: the app sees to it that there are no more, and is told where the system allows fewer files.
     pub(crate) websockets: usize,
     /// Between two pings to a WebSocket.
     pub(crate) ping_every: Duration,
@@ -69,7 +69,6 @@ impl Limits {
         // What hyper demands of a read buffer, and tokio of a semaphore.
         let fits = self.head_bytes >= 8_192
             && (1..=Semaphore::MAX_PERMITS.min(u32::MAX as usize)).contains(&self.connections)
-            && self.websockets <= Semaphore::MAX_PERMITS.min(u32::MAX as usize)
             && self.blocking_max >= 1
             && self.blocking_max.saturating_add(self.waiting_max) <= Semaphore::MAX_PERMITS;
         match fits {

@@ -43,7 +43,7 @@ pub(crate) async fn listen<S: Serve>(
     let (stop, stop_seen) = watch::channel(());
     let wanted = [shared.limits.connections, shared.limits.websockets];
     let [connections, websockets] = affordable(wanted);
-    shared.conversations.shrink_to(websockets);
+    shared.service.shrink_websockets_to(websockets);
     let room = Room::new(connections);
     let mut shutdown = pin!(shutdown);
     while let Some((place, stream, peer)) =
@@ -87,7 +87,7 @@ impl<S: Serve> Shared<S> {
         limits.check()?;
         Ok(Self {
             service,
-            conversations: Conversations::new(limits.websockets, limits.websocket_rules()),
+            conversations: Conversations::new(limits.websocket_rules()),
             running: Arc::new(Semaphore::new(limits.blocking_max)),
             admitted: Arc::new(Semaphore::new(limits.blocking_max + limits.waiting_max)),
             http: builder(&limits),

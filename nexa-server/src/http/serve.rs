@@ -42,6 +42,9 @@ pub(crate) trait Serve: Send + Sync + 'static {
         problem: BodyProblem,
     ) -> Response<Bytes>;
 
+    /// At most so many WebSockets from now on: the system allows no more files.
+    fn shrink_websockets_to(&self, _: usize) {}
+
     /// Hears what becomes of connections.
     fn connection(&self, _: ConnectionEvent) {}
 }
@@ -82,6 +85,8 @@ pub(crate) enum ConnectionEvent {
     /// It goes on as a WebSocket.
     WebSocketOpened,
     WebSocketClosed,
+    /// Its place was wanted for another WebSocket; `WebSocketClosed` follows.
+    WebSocketDisplaced,
 }
 
 /// An open connection, for as long as its task lives.

@@ -101,6 +101,10 @@ impl Serve for Shell {
         (self.requests).refuse(&self.app, arrival, head, problem, refuse)
     }
 
+    fn shrink_websockets_to(&self, all: usize) {
+        self.app.services().places.shrink_to(all);
+    }
+
     fn connection(&self, event: ConnectionEvent) {
         self.requests.connection(event);
     }

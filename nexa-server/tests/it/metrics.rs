@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::harness::{Server, nexa};
+use crate::websocket::{Heard, WebSocket};
 
 /// The samples of a page, by name and labels as they are written.
 struct Page {
@@ -66,6 +67,47 @@ impl Page {
     fn value(&self, series: &str) -> f64 {
         *(self.samples.get(series)).unwrap_or_else(|| panic!("no {series} in {:?}", self.samples))
     }
+}
+
+#[test]
+fn a_websocket_that_finds_no_place_is_counted_and_logged_as_what_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("nexa.toml");
+    std::fs::write(&file, "log = \"debug\"\n[limits]\nwebsockets = 2\n").unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    let arguments = ["--config", &file, "--metrics-listen", "127.0.0.1:0"];
+    let server = Server::start_on(folder, &arguments);
+    let [first, second] = ["a@example.com", "b@example.com"].map(|email| {
+        let session = server.sign_up(email);
+        format!(
+            "/api/ws/1?token={}",
+            server.make_key(&session, &["full_access"]).1
+        )
+    });
+    let open = |target: &str| WebSocket::open(&server.url, target, &[]).0;
+    let (mut oldest, _older, _theirs) = (open(&first), open(&first), open(&second));
+    assert_eq!(oldest.heard(), Heard::Closed(1013));
+    let (status, answer) = WebSocket::try_open(&server.url, &second, &[])
+        .err()
+        .unwrap();
+    assert_eq!(status, 503, "{answer}");
+    let header = |name: &str| {
+        let mut lines = answer.lines().filter_map(|line| line.split_once(": "));
+        let (_, value) = lines.find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+        Some(value.to_owned())
+    };
+    assert!(header("retry-after").is_some(), "{answer}");
+    let request_id = header("x-request-id").unwrap();
+    let log = server.stderr();
+    let mut lines = log.lines().filter(|line| line.contains(&request_id));
+    assert!(lines.any(|line| line.contains("status=503")), "{log}");
+    let page = Page::of(&server);
+    let count = |status: u16| {
+        let labels = format!("method=\"GET\",route=\"/api/ws/{{chat_id}}\",status=\"{status}\"");
+        page.value(&format!("nexa_http_requests_total{{{labels}}}"))
+    };
+    assert_eq!([count(101), count(503)], [3.0, 1.0]);
+    assert_eq!(page.value("nexa_websockets_displaced_total"), 1.0);
 }
 
 #[test]

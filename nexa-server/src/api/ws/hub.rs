@@ -5,15 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::domain::Error;
 use crate::store::Announcement;
 
-/// All open WebSockets.
+/// Everybody who listens.
 ///
 /// It keeps nothing of what is told: whoever is woken reads on in the store, behind the last event that it has read. So a
 /// reader that takes its time costs no memory and makes nobody wait.
+#[derive(Default)]
 pub(crate) struct Hub {
-    per_tenant: usize,
     tenants: Mutex<HashMap<String, Tenant>>,
 }
 
@@ -22,25 +21,14 @@ struct Tenant {
     listeners: usize,
 }
 
-/// One place among the WebSockets of a tenant; dropping it makes room.
+/// One that listens in a tenant, until it is dropped.
 pub(super) struct Subscription {
     hub: Arc<Hub>,
     tenant_id: String,
     woken: watch::Receiver<()>,
 }
 
-/// When a tenant whose WebSockets are all taken may look again, in seconds.
-const RETRY_AFTER_S: u64 = 60;
-
 impl Hub {
-    /// With so many WebSockets for each tenant.
-    pub(crate) fn new(per_tenant: usize) -> Arc<Self> {
-        Arc::new(Self {
-            per_tenant,
-            tenants: Mutex::default(),
-        })
-    }
-
     /// Wakes those whom it concerns. The writer of the store calls it, after a COMMIT.
     pub(crate) fn hear(&self, announced: &[Announcement]) {
         let tenants = self.tenants();
@@ -63,9 +51,7 @@ impl Hub {
         }
     }
 
-    /// # Errors
-    /// `Limited` when the tenant has as many as it may.
-    pub(super) fn subscribe(self: &Arc<Self>, tenant_id: &str) -> Result<Subscription, Error> {
+    pub(super) fn subscribe(self: &Arc<Self>, tenant_id: &str) -> Subscription {
         let mut tenants = self.tenants();
         let tenant = tenants
             .entry(tenant_id.to_owned())
@@ -73,20 +59,12 @@ impl Hub {
                 wake: watch::channel(()).0,
                 listeners: 0,
             });
-        if tenant.listeners >= self.per_tenant {
-            if tenant.listeners == 0 {
-                tenants.remove(tenant_id);
-            }
-            return Err(Error::Limited {
-                retry_after_s: RETRY_AFTER_S,
-            });
-        }
         tenant.listeners += 1;
-        Ok(Subscription {
+        Subscription {
             hub: Arc::clone(self),
             tenant_id: tenant_id.to_owned(),
             woken: tenant.wake.subscribe(),
-        })
+        }
     }
 
     /// Each change of it is one statement, so a panic elsewhere does not spoil it.
@@ -130,8 +108,8 @@ mod tests {
 
     #[test]
     fn whoever_it_concerns_is_woken_and_nobody_else() {
-        let hub = Hub::new(8);
-        let (a, b) = (hub.subscribe("a").unwrap(), hub.subscribe("b").unwrap());
+        let hub = Arc::<Hub>::default();
+        let (a, b) = (hub.subscribe("a"), hub.subscribe("b"));
         let weakened = |tenant_id: Option<&str>| Announcement::Weakened {
             tenant_id: tenant_id.map(str::to_owned),
         };
@@ -154,19 +132,16 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_has_its_places_and_gets_them_back() {
-        let hub = Hub::new(2);
-        let first = hub.subscribe("a").unwrap();
-        let _second = hub.subscribe("a").unwrap();
-        assert!(matches!(hub.subscribe("a"), Err(Error::Limited { .. })));
-        let others = hub.subscribe("b").unwrap();
-        drop(first);
-        let _third = hub.subscribe("a").unwrap();
-        assert!(hub.subscribe("a").is_err());
+    fn nothing_is_kept_of_who_has_left() {
+        let hub = Arc::<Hub>::default();
+        let (first, second) = (hub.subscribe("a"), hub.subscribe("a"));
+        let others = hub.subscribe("b");
         drop(others);
-        assert_eq!(hub.tenants().len(), 1, "nothing is kept of who has left");
-        let none = Hub::new(0);
-        assert!(none.subscribe("a").is_err());
-        assert!(none.tenants().is_empty());
+        drop(first);
+        hub.hear(&[event("a")]);
+        assert!(second.woken().has_changed().unwrap());
+        assert_eq!(hub.tenants().len(), 1);
+        drop(second);
+        assert!(hub.tenants().is_empty());
     }
 }

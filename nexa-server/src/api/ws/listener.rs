@@ -11,7 +11,7 @@ use crate::domain::Error;
 use crate::domain::events::{self, ToldEvent};
 use crate::gate::access::Access;
 use crate::gate::credential::Kept;
-use crate::http::websocket::{Closing, Feed, Said, Then};
+use crate::http::websocket::{Closing, Feed, Place, Said, Then};
 use crate::time::UnixMillis;
 
 /// The events that are read at once; the next ones when the peer has taken these.
@@ -64,8 +64,9 @@ impl Listener {
         }
     }
 
-    pub(super) fn feed(mut self) -> Feed {
+    pub(super) fn feed(mut self, place: Place) -> Feed {
         Feed {
+            place: Some(place),
             woken: self.subscription.woken(),
             ask: Box::new(move |now_ms| self.say(UnixMillis::from_ms(now_ms))),
         }

@@ -60,15 +60,25 @@ pub(crate) fn open(
 ) -> Result<Switching, Error> {
     let member = cx.member()?;
     let credential = Kept::of(member, cx.head)?;
+    let seen_seq = match &query.since {
+        None => None,
+        Some(id) => {
+            let told = cx
+                .read(|tx| events::find(tx, &member.tenant_id, id))?
+                .filter(|told| told.is_seen_by(member))
+                .ok_or_else(|| {
+                    Error::invalid("since", "is the id of no event of the last 30 days")
+                })?;
+            Some(told.seq)
+        }
+    };
+    // Whoever may lose its place to this one does not lose it to a request that is refused.
+    let place = cx.services.places.take(&member.tenant_id)?;
     // It listens before it looks where the events begin: none is lost in between, and none comes twice.
-    let subscription = cx.services.hub.subscribe(&member.tenant_id)?;
-    let after_seq = match &query.since {
+    let subscription = cx.services.hub.subscribe(&member.tenant_id);
+    let after_seq = match seen_seq {
+        Some(seq) => seq,
         None => events::newest_seq(&cx.services.store)?,
-        Some(id) => cx
-            .read(|tx| events::find(tx, &member.tenant_id, id))?
-            .filter(|told| told.is_seen_by(member))
-            .map(|told| told.seq)
-            .ok_or_else(|| Error::invalid("since", "is the id of no event of the last 30 days"))?,
     };
     let hello = Hello {
         r#type: "hello",
@@ -79,5 +89,5 @@ pub(crate) fn open(
     let hello =
         serde_json::to_string(&hello).map_err(|error| Error::Fault(format!("hello: {error}")))?;
     let listener = Listener::new(cx, subscription, credential, after_seq, hello);
-    Ok(handshake.switch(listener.feed()))
+    Ok(handshake.switch(listener.feed(place)))
 }

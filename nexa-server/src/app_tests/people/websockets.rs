@@ -306,6 +306,61 @@ fn a_tenant_has_so_many_websockets_and_no_other_pays_for_them() {
 }
 
 #[test]
+fn when_all_places_are_taken_the_tenant_with_the_most_makes_room() {
+    let mut fixture = Fixture::with(|config| config.http.websockets = 3);
+    let owner = fixture.join("a@example.com", "correct horse");
+    let stranger = fixture.join("b@example.com", "correct horse");
+    let mut feeds = [(); 3].map(|()| fixture.listen(&owner));
+    let mut lost = || {
+        let told = feeds.iter_mut().map(|feed| {
+            let place = feed.place.as_mut().unwrap();
+            place.displaced.try_recv().ok().map(|closing| closing.code)
+        });
+        told.collect::<Vec<_>>()
+    };
+    // What is refused anyway takes nobody's place.
+    let refused = fixture.try_listen(&stranger, "&since=x").unwrap_err();
+    assert_eq!(refused.0, 422);
+    assert_eq!(lost(), [None; 3]);
+    let _theirs = fixture.listen(&stranger);
+    assert_eq!(lost(), [Some(1013), None, None]);
+    for session in [&stranger, &owner] {
+        let (status, body) = fixture.try_listen(session, "").unwrap_err();
+        assert_eq!((status, &body["code"]), (503, &json!("busy")));
+    }
+    assert_eq!(lost(), [None; 3]);
+}
+
+#[test]
+fn a_key_pays_nothing_where_it_finds_no_place() {
+    let mut fixture = Fixture::with(|config| {
+        config.http.websockets = 2;
+        config.websockets_per_tenant = 1;
+    });
+    let owner = fixture.join("a@example.com", "correct horse");
+    let others = ["b@example.com", "c@example.com"];
+    let [second, third] = others.map(|email| fixture.join(email, "correct horse"));
+    let fields = json!({ "name": "k", "scopes": ["full_access"], "remaining": 1,
+        "rateLimit": { "limit": 1, "windowSeconds": 3600 } });
+    let (status, made) = fixture.send("POST", "/api/v1/api-keys", &owner, &fields);
+    assert_eq!(status, 201, "{made}");
+    let key = made["key"].as_str().unwrap().to_owned();
+    let own = fixture.listen(&owner);
+    assert_eq!(fixture.try_listen(&key, "").unwrap_err().0, 429);
+    drop(own);
+    let (theirs, _more) = (fixture.listen(&second), fixture.listen(&third));
+    assert_eq!(fixture.try_listen(&key, "").unwrap_err().0, 503);
+    drop(theirs);
+    let feed = fixture.listen(&key);
+    drop(feed);
+    assert_eq!(
+        fixture.try_listen(&key, "").unwrap_err().0,
+        429,
+        "it is used up"
+    );
+}
+
+#[test]
 fn a_key_is_counted_once_and_refused_where_its_terms_say_so() {
     let mut fixture = Fixture::new();
     let owner = fixture.join("a@example.com", "correct horse");

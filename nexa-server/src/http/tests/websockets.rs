@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::mpsc;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::*;
 use crate::http::extract::{Extract, Input};
 use crate::http::reply::Respond;
 use crate::http::router::Params;
-use crate::http::websocket::{Closing, Feed, Handshake, Said, Then};
+use crate::http::websocket::{Closing, Feed, Handshake, Place, Said, Then};
 
 /// What the app of these tests says on its WebSockets, each line once.
 pub(super) struct Stage {
@@ -17,6 +17,8 @@ pub(super) struct Stage {
     lines: Mutex<VecDeque<Line>>,
     /// Hears when a feed is dropped.
     gone: Mutex<Option<mpsc::Sender<()>>>,
+    /// Of the next one.
+    place: Mutex<Option<Place>>,
 }
 
 enum Line {
@@ -35,6 +37,7 @@ impl Default for Stage {
             wake: watch::channel(()).0,
             lines: Mutex::default(),
             gone: Mutex::default(),
+            place: Mutex::default(),
         }
     }
 }
@@ -64,6 +67,7 @@ impl Stage {
                 let _ = &leaving;
                 stage.say()
             }),
+            place: self.place.lock().unwrap().take(),
         };
         Outcome::from(handshake.switch(feed).respond())
     }
@@ -438,45 +442,64 @@ fn a_peer_that_pings_and_never_reads_is_cut_before_much_has_gathered() {
 }
 
 #[test]
-fn websockets_take_no_places_of_requests_and_have_their_own() {
+fn websockets_take_no_places_of_requests() {
     let server = Server::start(Limits {
         connections: 1,
-        websockets: 2,
+        ..Limits::default()
+    });
+    let (mut first, _second) = (server.websocket(), server.websocket());
+    assert_eq!(server.ask(&get("/hello")).status, 200);
+    first.send_frame(PING | FINAL, b"");
+    assert!(first.frame().is_some(), "it was never cut");
+}
+
+#[test]
+fn whoever_loses_its_place_is_told_so_and_holds_it_until_its_socket_is_gone() {
+    let server = Server::start(Limits {
+        ping_every: LONG,
+        write_stall_timeout: LONG,
         ..Limits::default()
     });
     let farewells = server.stage.farewells();
-    let (mut first, second) = (server.websocket(), server.websocket());
-    assert_eq!(server.ask(&get("/hello")).status, 200);
-    let mut refused = server.connect();
-    refused.send(HANDSHAKE);
-    assert_eq!(refused.answer().status, 503);
-    refused.send(get("/hello"));
-    assert_eq!(
-        refused.answer().status,
-        200,
-        "it is a connection like others"
-    );
-    drop(refused);
-    farewells.recv().unwrap();
-    drop(second);
-    farewells.recv_timeout(Duration::from_secs(20)).unwrap();
-    // The place is given back a moment after the feed is dropped.
-    let mut third = server.connect();
-    loop {
-        third.send(HANDSHAKE);
-        match third.head() {
-            (101, _) => break,
-            (503, head) => {
-                let bytes = head.split("ength: ").nth(1).unwrap().split("\r\n").next();
-                third.take(bytes.unwrap().parse().unwrap());
-            }
-            other => panic!("{other:?}"),
-        }
-    }
+    let take_place = || {
+        let (tells, displaced) = oneshot::channel();
+        let (held, hears) = mpsc::channel();
+        let held = Box::new(Leaving(Some(held)));
+        let place = Place { displaced, held };
+        *server.stage.place.lock().unwrap() = Some(place);
+        (tells, hears)
+    };
+    let lose = |tells: oneshot::Sender<Closing>| {
+        let (code, reason) = (1013, "because");
+        tells.send(Closing { code, reason }).unwrap();
+        farewells.recv_timeout(Duration::from_secs(20)).unwrap();
+    };
+    let (tells, gone) = take_place();
+    let mut idle = server.websocket();
     server.stage.is_to(Line::Says(vec!["hello".to_owned()]));
-    server.stage.is_to(Line::Says(vec!["hello".to_owned()]));
-    first.send_frame(PING | FINAL, b"");
-    assert!(first.frame().is_some(), "it was never cut");
+    assert_eq!(idle.text(), "hello");
+    lose(tells);
+    assert!(gone.try_recv().is_err(), "it has not answered");
+    assert_eq!(idle.closing(), 1013);
+    gone.recv_timeout(Duration::from_secs(20)).unwrap();
+
+    // It may be in the middle of being told something that it does not take.
+    let (tells, gone) = take_place();
+    let slow = server.websocket();
+    server.stage.is_to(Line::Floods);
+    lose(tells);
+    drop(slow);
+    gone.recv_timeout(Duration::from_secs(20)).unwrap();
+    server.stage.lines.lock().unwrap().clear();
+
+    // Whoever gives places out may be gone before those who have them.
+    let (tells, gone) = take_place();
+    let mut last = server.websocket();
+    drop(tells);
+    last.send_frame(PING | FINAL, b"");
+    assert!(last.frame().is_some());
+    drop(last);
+    gone.recv_timeout(Duration::from_secs(20)).unwrap();
 }
 
 #[test]

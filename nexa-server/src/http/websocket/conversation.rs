@@ -1,15 +1,15 @@
 //! One WebSocket from its handshake to its last byte: frames out as the app says them, frames in for the protocol alone.
 
-use std::future::Future;
+use std::future::{Future, pending};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -18,8 +18,7 @@ use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
 use super::super::answer::unpanicked;
 use super::super::io::{Phase, PhaseCell};
-use super::super::room::until_all;
-use super::super::serve::{Open, Serve};
+use super::super::serve::{ConnectionEvent, Open, Serve};
 use super::{Closing, Feed, Said, Then};
 
 /// How the time of a conversation goes.
@@ -33,10 +32,8 @@ pub(in super::super) struct Rules {
     pub(in super::super) write_stall: Duration,
 }
 
-/// All WebSockets of a server. They have places of their own, so that they never take those of requests.
+/// All WebSockets of a server. They take no places of requests; how many there may be is for the app to say.
 pub(in super::super) struct Conversations {
-    places: Arc<Semaphore>,
-    all: AtomicUsize,
     /// Turns on the blocking pool.
     asking: Arc<Semaphore>,
     rules: Rules,
@@ -47,11 +44,8 @@ pub(in super::super) struct Conversations {
 const ASKING: usize = 8;
 
 impl Conversations {
-    /// At most `all` at once.
-    pub(in super::super) fn new(all: usize, rules: Rules) -> Self {
+    pub(in super::super) fn new(rules: Rules) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(all)),
-            all: AtomicUsize::new(all),
             asking: Arc::new(Semaphore::new(ASKING)),
             rules,
             stop: watch::channel(false).0,
@@ -59,17 +53,14 @@ impl Conversations {
     }
 
     /// Has the connection go on as a WebSocket once its handshake is answered, in a task of its own, so that what HTTP needed
-    /// is free again. False when there is no place.
+    /// is free again.
     pub(in super::super) fn begin<S: Serve>(
         &self,
         service: &Arc<S>,
         upgrade: OnUpgrade,
         feed: Feed,
         phase: &Arc<PhaseCell>,
-    ) -> bool {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return false;
-        };
+    ) {
         let conversation = Conversation {
             service: Arc::clone(service),
             rules: self.rules,
@@ -77,17 +68,7 @@ impl Conversations {
             phase: Arc::clone(phase),
             stop: self.stop.subscribe(),
         };
-        tokio::spawn(async move {
-            conversation.run(upgrade, feed).await;
-            drop(place);
-        });
-        true
-    }
-
-    /// From now on at most `all`, which is no more than it was.
-    pub(in super::super) fn shrink_to(&self, all: usize) {
-        let before = self.all.swap(all, Ordering::Relaxed);
-        self.places.forget_permits(before.saturating_sub(all));
+        tokio::spawn(conversation.run(upgrade, feed));
     }
 
     /// Ends all of them, each with a word.
@@ -95,9 +76,9 @@ impl Conversations {
         self.stop.send_replace(true);
     }
 
-    /// Ready once all are gone, and for good.
+    /// Ready once all are gone.
     pub(in super::super) async fn until_over(&self) {
-        until_all(&self.places, self.all.load(Ordering::Relaxed)).await;
+        self.stop.closed().await;
     }
 }
 
@@ -106,6 +87,7 @@ struct Conversation<S> {
     rules: Rules,
     asking: Arc<Semaphore>,
     phase: Arc<PhaseCell>,
+    /// Held to the end: whoever waits for all of them waits for these.
     stop: watch::Receiver<bool>,
 }
 
@@ -141,15 +123,30 @@ enum End {
 }
 
 impl<S: Serve> Conversation<S> {
-    /// Runs until one side closes, the peer is silent, or the server stops.
-    async fn run(mut self, upgrade: OnUpgrade, feed: Feed) {
+    /// Runs until one side closes, the peer is silent, the place is for another one, or the server stops.
+    async fn run(mut self, upgrade: OnUpgrade, mut feed: Feed) {
         let _open = Open::websocket(&self.service);
-        let upgraded = match upgrade.await {
+        let place = feed.place.take();
+        let (displaced, _held) = place.map(|place| (place.displaced, place.held)).unzip();
+        let mut displaced = pin!(told(displaced));
+        let upgraded = tokio::select! {
+            upgraded = upgrade => upgraded,
+            // Until its handshake is taken, it still has the place of a request.
+            _ = &mut displaced => return self.service.connection(ConnectionEvent::WebSocketDisplaced),
+        };
+        let upgraded = match upgraded {
             Ok(upgraded) => upgraded,
             Err(error) => return tracing::debug!(%error, "a connection did not get upgraded"),
         };
         let mut socket = socket(upgraded).await;
-        if let End::Told(closing) = self.talk(&mut socket, feed).await {
+        let end = tokio::select! {
+            end = self.talk(&mut socket, feed) => end,
+            closing = &mut displaced => {
+                self.service.connection(ConnectionEvent::WebSocketDisplaced);
+                End::Told(closing)
+            }
+        };
+        if let End::Told(closing) = end {
             say_goodbye(&mut socket, &self.phase, closing).await;
         }
     }
@@ -261,6 +258,17 @@ impl<S: Serve> Conversation<S> {
             Ok(Err(_)) => Some(End::Gone),
             Err(_) => Some(End::Told(TOO_SLOW)),
         }
+    }
+}
+
+/// What a connection is told when it has lost its place; nothing else makes it ready.
+async fn told(displaced: Option<oneshot::Receiver<Closing>>) -> Closing {
+    let Some(displaced) = displaced else {
+        return pending().await;
+    };
+    match displaced.await {
+        Ok(closing) => closing,
+        Err(_) => pending().await,
     }
 }
 

@@ -15,7 +15,7 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode, Version};
 use ring::digest;
 use schemars::SchemaGenerator;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::extract::{BadInput, Extract, Input};
 use super::openapi::Operation;
@@ -32,6 +32,16 @@ pub(crate) struct Feed {
     pub(crate) woken: watch::Receiver<()>,
     /// A short piece of blocking work; given the time in milliseconds since 1970.
     pub(crate) ask: Box<dyn FnMut(i64) -> Said + Send>,
+    /// `None` where the app has places for everybody.
+    pub(crate) place: Option<Place>,
+}
+
+/// What a connection holds of an app that has places for so many.
+pub(crate) struct Place {
+    /// Ends the connection at once, with what it brings, when the place is for another one.
+    pub(crate) displaced: oneshot::Receiver<Closing>,
+    /// Dropped when the socket is gone.
+    pub(crate) held: Box<dyn Send>,
 }
 
 /// What a [`Feed`] answers.

@@ -33,6 +33,7 @@ pub(super) struct Metrics {
     opened: IntCounter,
     displaced: IntCounter,
     websockets: IntGauge,
+    websockets_displaced: IntCounter,
 }
 
 /// What is counted of one route; of several routes at one path, each has handles of the same series.
@@ -111,6 +112,10 @@ impl Metrics {
                 "Idle or unfinished connections that were cut because others needed their places.",
             )?,
             websockets: IntGauge::new("nexa_websockets_open", "WebSockets that are open.")?,
+            websockets_displaced: IntCounter::new(
+                "nexa_websockets_displaced_total",
+                "WebSockets that were closed because tenants with fewer needed their places.",
+            )?,
             routes: paths.chain([NO_ROUTE]).map(RouteSeries::of).collect(),
         };
         for reason in REASONS {
@@ -124,6 +129,7 @@ impl Metrics {
         registry.register(Box::new(metrics.opened.clone()))?;
         registry.register(Box::new(metrics.displaced.clone()))?;
         registry.register(Box::new(metrics.websockets.clone()))?;
+        registry.register(Box::new(metrics.websockets_displaced.clone()))?;
         Ok(metrics)
     }
 
@@ -167,6 +173,7 @@ impl Metrics {
             ConnectionEvent::Displaced => self.displaced.inc(),
             ConnectionEvent::WebSocketOpened => self.websockets.inc(),
             ConnectionEvent::WebSocketClosed => self.websockets.dec(),
+            ConnectionEvent::WebSocketDisplaced => self.websockets_displaced.inc(),
         }
     }
 

@@ -95,6 +95,21 @@ async fn mounted_it_streams_and_refuses_as_the_listener_does() {
         nexa.handle(peer, huge).await.status(),
         StatusCode::PAYLOAD_TOO_LARGE
     );
+    // A server that lets nothing be upgraded.
+    let mut live = request("/api/ws/1", String::new());
+    for (name, value) in [
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ] {
+        live.headers_mut()
+            .insert(name, hyper::header::HeaderValue::from_static(value));
+    }
+    assert_eq!(
+        nexa.handle(peer, live).await.status(),
+        StatusCode::UPGRADE_REQUIRED
+    );
     let missing = nexa.handle(peer, request("/nowhere", String::new())).await;
     assert_eq!(missing.status(), StatusCode::NOT_FOUND);
 }
