@@ -5,7 +5,7 @@
 //! cargo bench -p nexa-benches --bench websockets
 //! ```
 //!
-//! Two servers, one after the other, each in a process of its own, since freed memory stays with a process. It needs 10,100 file
+//! Two servers, one after the other, each in a process of its own, since freed memory stays with a process. It needs 10,300 file
 //! handles for itself and as many for the server (`ulimit -n`).
 
 use std::path::Path;

@@ -3,6 +3,7 @@
 mod agents;
 mod apps;
 mod file;
+mod handles;
 mod leaks;
 mod mail;
 mod models;
@@ -235,6 +236,7 @@ impl Config {
             http: Limits {
                 connections: file.limits.connections,
                 websockets: file.limits.websockets,
+                other_handles: handles::OTHERS,
                 ..Limits::default()
             },
             body_bytes: file.limits.body_bytes,

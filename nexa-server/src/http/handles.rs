@@ -3,12 +3,12 @@
 /// The `wanted` connections and WebSockets, or as many of each, in proportion, as the limit of open files allows; then a
 /// warning names them.
 ///
-/// Without it, accepting would take the handles that the store and the log need.
-pub(super) fn affordable(wanted: [usize; 2]) -> [usize; 2] {
+/// Without it, accepting would take the handles that everything else needs, which are `others`.
+pub(super) fn affordable(wanted: [usize; 2], others: usize) -> [usize; 2] {
     let Some(open_files) = open_files_max() else {
         return wanted;
     };
-    let shares = shares(wanted, left_by(open_files));
+    let shares = shares(wanted, left_by(open_files, others));
     if shares != wanted {
         let [connections, websockets] = shares;
         tracing::warn!(
@@ -35,10 +35,8 @@ fn shares(wanted: [usize; 2], left: usize) -> [usize; 2] {
     [share(first), share(second)]
 }
 
-/// What a limit leaves beside the files of the store, the listener, the runtime and the log.
-fn left_by(open_files: usize) -> usize {
-    const OTHERS: usize = 64;
-    open_files.saturating_sub(OTHERS).max(1)
+fn left_by(open_files: usize, others: usize) -> usize {
+    open_files.saturating_sub(others).max(1)
 }
 
 /// The limit of this process; `None` where the system does not tell or has none.
@@ -71,8 +69,11 @@ mod tests {
         assert_eq!(soft_limit(&table("1024")), Some(1024));
         assert_eq!(soft_limit(&table("unlimited")), None);
         assert_eq!(soft_limit(""), None);
-        assert_eq!([left_by(1024), left_by(65), left_by(3)], [960, 1, 1]);
-        assert_eq!(affordable([1, 0]), [1, 0]);
+        assert_eq!(
+            [1024, 65, 3].map(|open_files| left_by(open_files, 64)),
+            [960, 1, 1]
+        );
+        assert_eq!(affordable([1, 0], 2), [1, 0]);
         for (wanted, left, expected) in [
             ([10, 10], 20, [10, 10]),
             ([10, 10], 10, [5, 5]),

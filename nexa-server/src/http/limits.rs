@@ -15,6 +15,8 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     /// WebSockets: the app sees to it that there are no more, and is told where the system allows fewer files.
     pub(crate) websockets: usize,
+    /// File handles that are kept for everything else.
+    pub(crate) other_handles: usize,
     /// Between two pings to a WebSocket.
     pub(crate) ping_every: Duration,
     /// From a ping until something has come from the WebSocket's other end.
@@ -42,6 +44,7 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             websockets: 10_000,
+            other_handles: 32,
             ping_every: Duration::from_secs(30),
             pong_timeout: Duration::from_secs(20),
             header_timeout: Duration::from_secs(10),

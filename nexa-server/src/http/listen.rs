@@ -42,7 +42,7 @@ pub(crate) async fn listen<S: Serve>(
 ) -> io::Result<()> {
     let (stop, stop_seen) = watch::channel(());
     let wanted = [shared.limits.connections, shared.limits.websockets];
-    let [connections, websockets] = affordable(wanted);
+    let [connections, websockets] = affordable(wanted, shared.limits.other_handles);
     shared.service.shrink_websockets_to(websockets);
     let room = Room::new(connections);
     let mut shutdown = pin!(shutdown);

@@ -21,7 +21,7 @@ use crate::store::{Store, Tx};
 use crate::time::UnixMillis;
 
 pub(crate) use keys::{WebhookKeys, written};
-pub(crate) use slots::{Slot, Slots};
+pub(crate) use slots::{ALL as AT_ONCE, Slot, Slots};
 
 const NOUN: &str = "Delivery";
 

@@ -11,7 +11,7 @@ use crate::sync::{Mutex, lock};
 use crate::time::UnixMillis;
 
 /// At once, of all tenants.
-const ALL: usize = 32;
+pub(crate) const ALL: usize = 32;
 /// At once, of those whose last attempt came to nothing: the rest is always free for the others.
 const FAILING: usize = 16;
 /// At once, of one tenant: two on their way could overtake each other.

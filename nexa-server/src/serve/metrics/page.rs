@@ -19,6 +19,8 @@ use crate::http::{Arrival, BodyProblem, Limits, Outcome, Plan, Run, Serve};
 pub(in crate::serve) const LIMITS: Limits = Limits {
     connections: 16,
     websockets: 0,
+    // The other listener has seen to these.
+    other_handles: 0,
     ping_every: Duration::from_secs(30),
     pong_timeout: Duration::from_secs(20),
     header_timeout: Duration::from_secs(5),
