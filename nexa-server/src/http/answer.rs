@@ -109,8 +109,9 @@ fn upgraded<S: Serve>(
         // Nobody had asked for it.
         return refused(&*shared.service, arrival, None, BodyProblem::Panicked);
     };
+    // The answer has yet to be taken, in the time of any other.
+    phase.set(Phase::Busy);
     (shared.conversations).begin(&shared.service, upgrade, feed, phase);
-    phase.set(Phase::Upgraded);
     Response::from_parts(head, Content::Whole(Bytes::new()))
 }
 

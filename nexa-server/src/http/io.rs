@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A TCP stream with deadlines; which one holds depends on the [`Phase`] of its connection.
@@ -58,6 +59,8 @@ pub(super) enum Phase {
     Refused,
     /// It speaks another protocol, whose side here keeps the time of reading and of writing.
     Upgraded,
+    /// It is over, whatever the peer is still owed.
+    Cut,
 }
 
 /// The phase of a connection, shared by its socket, its service and whoever looks for room.
@@ -66,6 +69,7 @@ pub(super) struct PhaseCell {
     phase: AtomicU8,
     /// Whether part of an answer waits for the peer to take it.
     is_sending: AtomicBool,
+    is_wanted: Notify,
 }
 
 struct Linger {
@@ -78,11 +82,33 @@ impl PhaseCell {
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
+    /// Asks the connection to go, if it only waits.
+    pub(super) fn want(&self) {
+        self.is_wanted.notify_one();
+    }
+
+    /// Has the connection go whatever it does; what was not taken is lost.
+    pub(super) fn cut(&self) {
+        self.set(Phase::Cut);
+        self.want();
+    }
+
+    /// Ready once the connection has been asked to go, and has to.
+    pub(super) async fn wanted(&self) {
+        loop {
+            self.is_wanted.notified().await;
+            if self.is_waiting() {
+                return;
+            }
+        }
+    }
+
     /// Whether the peer owes a request and is owed nothing.
     pub(super) fn is_waiting(&self) -> bool {
         match self.phase() {
             Phase::New | Phase::Head | Phase::Idle => !self.is_sending.load(Ordering::Relaxed),
             Phase::Busy | Phase::Streaming | Phase::Refused | Phase::Upgraded => false,
+            Phase::Cut => true,
         }
     }
 
@@ -95,6 +121,7 @@ impl PhaseCell {
             Phase::Idle,
             Phase::Refused,
             Phase::Upgraded,
+            Phase::Cut,
         ]
         .into_iter()
         .find(|phase| *phase as u8 == value)
@@ -121,7 +148,7 @@ impl PacedStream {
         match self.phase.phase() {
             Phase::New | Phase::Head => Some(self.head_began + self.pace.head),
             Phase::Idle => Some(self.last_moved + self.pace.idle),
-            Phase::Busy | Phase::Streaming | Phase::Refused | Phase::Upgraded => None,
+            Phase::Busy | Phase::Streaming | Phase::Refused | Phase::Upgraded | Phase::Cut => None,
         }
     }
 
@@ -212,8 +239,12 @@ impl AsyncRead for PacedStream {
                     self.phase.set(Phase::Head);
                     self.head_began = now;
                 }
-                Phase::Head | Phase::Busy | Phase::Streaming | Phase::Refused | Phase::Upgraded => {
-                }
+                Phase::Head
+                | Phase::Busy
+                | Phase::Streaming
+                | Phase::Refused
+                | Phase::Upgraded
+                | Phase::Cut => {}
             }
             return Poll::Ready(result);
         }
@@ -269,7 +300,8 @@ impl AsyncWrite for PacedStream {
             | Phase::Busy
             | Phase::Streaming
             | Phase::Idle
-            | Phase::Upgraded => Poll::Ready(Ok(())),
+            | Phase::Upgraded
+            | Phase::Cut => Poll::Ready(Ok(())),
         }
     }
 }

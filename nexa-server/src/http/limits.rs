@@ -21,6 +21,8 @@ pub(crate) struct Limits {
     pub(crate) ping_every: Duration,
     /// From a ping until something has come from the WebSocket's other end.
     pub(crate) pong_timeout: Duration,
+    /// For taking the word that ends a WebSocket.
+    pub(crate) goodbye_timeout: Duration,
     /// From the first byte of a head (or the accept) to the end of the head.
     pub(crate) header_timeout: Duration,
     /// From the end of the head to the end of the body.
@@ -47,6 +49,7 @@ impl Default for Limits {
             other_handles: 32,
             ping_every: Duration::from_secs(30),
             pong_timeout: Duration::from_secs(20),
+            goodbye_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(75),
@@ -65,6 +68,7 @@ impl Limits {
             ping_every: self.ping_every,
             pong_timeout: self.pong_timeout,
             write_stall: self.write_stall_timeout,
+            goodbye: self.goodbye_timeout,
         }
     }
 

@@ -202,13 +202,14 @@ async fn converse<S: Serve>(
     let connection = shared.http.serve_connection(io, service);
     let mut connection = pin!(connection.with_upgrades());
     let told = {
-        let (stopped, wanted) = (pin!(stop.changed()), pin!(place.wanted()));
+        let (stopped, wanted) = (pin!(stop.changed()), pin!(place.phase().wanted()));
         unless(wanted, unless(stopped, connection.as_mut())).await
     };
     match told {
         Some(None) => {}
         Some(Some(Ok(()))) => return,
         Some(Some(Err(error))) => return tracing::debug!(%peer, %error, "connection ended"),
+        None if place.phase().phase() == Phase::Cut => return,
         None => {
             shared.service.connection(ConnectionEvent::Displaced);
             return tracing::debug!(%peer, "connection cut: its place was wanted");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::io::PhaseCell;
 
@@ -23,7 +23,7 @@ pub(super) struct Room {
 /// One connection's place; dropping it makes room.
 pub(super) struct Place {
     room: Arc<Room>,
-    seat: Arc<Seat>,
+    phase: Arc<PhaseCell>,
     number: u64,
     _permit: OwnedSemaphorePermit,
 }
@@ -32,13 +32,8 @@ pub(super) struct Place {
 struct Seats {
     /// Of the next connection; never used twice, so that the order is that of their coming.
     number: u64,
-    unanswered: BTreeMap<u64, Arc<Seat>>,
-    answered: BTreeMap<u64, Arc<Seat>>,
-}
-
-struct Seat {
-    phase: Arc<PhaseCell>,
-    is_wanted: Notify,
+    unanswered: BTreeMap<u64, Arc<PhaseCell>>,
+    answered: BTreeMap<u64, Arc<PhaseCell>>,
 }
 
 impl Room {
@@ -65,18 +60,15 @@ impl Room {
                 break permit.expect("the semaphore of the places is never closed");
             }
         };
-        let seat = Arc::new(Seat {
-            phase: Arc::default(),
-            is_wanted: Notify::new(),
-        });
+        let phase = Arc::default();
         let mut seats = self.seats();
         let number = seats.number;
         seats.number += 1;
-        seats.unanswered.insert(number, Arc::clone(&seat));
+        seats.unanswered.insert(number, Arc::clone(&phase));
         drop(seats);
         Place {
             room: Arc::clone(self),
-            seat,
+            phase,
             number,
             _permit: permit,
         }
@@ -90,8 +82,8 @@ impl Room {
     fn make_room(&self) {
         let seats = self.seats();
         let mut oldest_first = seats.unanswered.values().chain(seats.answered.values());
-        if let Some(seat) = oldest_first.find(|seat| seat.phase.is_waiting()) {
-            seat.is_wanted.notify_one();
+        if let Some(phase) = oldest_first.find(|phase| phase.is_waiting()) {
+            phase.want();
         }
     }
 
@@ -112,24 +104,14 @@ pub(super) async fn until_all(permits: &Semaphore, all: usize) {
 impl Place {
     /// Where the connection stands.
     pub(super) fn phase(&self) -> &Arc<PhaseCell> {
-        &self.seat.phase
+        &self.phase
     }
 
     /// The connection has sent a whole request: it is no longer among the first to go.
     pub(super) fn has_asked(&self) {
         let mut seats = self.room.seats();
-        if let Some(seat) = seats.unanswered.remove(&self.number) {
-            seats.answered.insert(self.number, seat);
-        }
-    }
-
-    /// Ready once the place is wanted for another connection, and this one only waits.
-    pub(super) async fn wanted(&self) {
-        loop {
-            self.seat.is_wanted.notified().await;
-            if self.seat.phase.is_waiting() {
-                return;
-            }
+        if let Some(phase) = seats.unanswered.remove(&self.number) {
+            seats.answered.insert(self.number, phase);
         }
     }
 }

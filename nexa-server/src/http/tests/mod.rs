@@ -162,6 +162,7 @@ struct Server {
     doors: Arc<Doors>,
     pulls: Arc<Pulls>,
     stage: Arc<Stage>,
+    shared: Arc<Shared<Sample>>,
     stop: Option<oneshot::Sender<()>>,
     done: Option<JoinHandle<std::io::Result<()>>>,
     runtime: Runtime,
@@ -192,12 +193,14 @@ impl Server {
         });
         let (stop, stopped) = oneshot::channel();
         let shared = Arc::new(Shared::new(sample, limits)?);
-        let done = runtime.spawn(listen(listener, shared, async { drop(stopped.await) }));
+        let listening = Arc::clone(&shared);
+        let done = runtime.spawn(listen(listener, listening, async { drop(stopped.await) }));
         Ok(Self {
             address,
             doors,
             pulls,
             stage,
+            shared,
             stop: Some(stop),
             done: Some(done),
             runtime,

@@ -1,8 +1,14 @@
 //! WebSockets over real sockets: handshakes, frames byte by byte, silent and slow peers, places, the end.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{oneshot, watch};
 
 use super::*;
@@ -19,6 +25,8 @@ pub(super) struct Stage {
     gone: Mutex<Option<mpsc::Sender<()>>>,
     /// Of the next one.
     place: Mutex<Option<Place>>,
+    /// Bytes that the answers to handshakes have beside what they must have.
+    surplus: AtomicUsize,
 }
 
 enum Line {
@@ -38,6 +46,7 @@ impl Default for Stage {
             lines: Mutex::default(),
             gone: Mutex::default(),
             place: Mutex::default(),
+            surplus: AtomicUsize::new(0),
         }
     }
 }
@@ -69,7 +78,13 @@ impl Stage {
             }),
             place: self.place.lock().unwrap().take(),
         };
-        Outcome::from(handshake.switch(feed).respond())
+        let mut response = handshake.switch(feed).respond();
+        let surplus = self.surplus.load(Ordering::Relaxed);
+        if surplus > 0 {
+            let surplus = "x".repeat(surplus).parse().unwrap();
+            response.headers_mut().insert("x-surplus", surplus);
+        }
+        Outcome::from(response)
     }
 
     fn say(&self) -> Said {
@@ -453,6 +468,21 @@ fn websockets_take_no_places_of_requests() {
     assert!(first.frame().is_some(), "it was never cut");
 }
 
+/// A place for the next one: what takes it away, and hears when it is free.
+fn take_place(server: &Server) -> (oneshot::Sender<Closing>, mpsc::Receiver<()>) {
+    let (tells, displaced) = oneshot::channel();
+    let (held, hears) = mpsc::channel();
+    let held = Box::new(Leaving(Some(held)));
+    let place = Place { displaced, held };
+    *server.stage.place.lock().unwrap() = Some(place);
+    (tells, hears)
+}
+
+const LOST: Closing = Closing {
+    code: 1013,
+    reason: "because",
+};
+
 #[test]
 fn whoever_loses_its_place_is_told_so_and_holds_it_until_its_socket_is_gone() {
     let server = Server::start(Limits {
@@ -461,20 +491,11 @@ fn whoever_loses_its_place_is_told_so_and_holds_it_until_its_socket_is_gone() {
         ..Limits::default()
     });
     let farewells = server.stage.farewells();
-    let take_place = || {
-        let (tells, displaced) = oneshot::channel();
-        let (held, hears) = mpsc::channel();
-        let held = Box::new(Leaving(Some(held)));
-        let place = Place { displaced, held };
-        *server.stage.place.lock().unwrap() = Some(place);
-        (tells, hears)
-    };
     let lose = |tells: oneshot::Sender<Closing>| {
-        let (code, reason) = (1013, "because");
-        tells.send(Closing { code, reason }).unwrap();
+        tells.send(LOST).unwrap();
         farewells.recv_timeout(Duration::from_secs(20)).unwrap();
     };
-    let (tells, gone) = take_place();
+    let (tells, gone) = take_place(&server);
     let mut idle = server.websocket();
     server.stage.is_to(Line::Says(vec!["hello".to_owned()]));
     assert_eq!(idle.text(), "hello");
@@ -484,7 +505,7 @@ fn whoever_loses_its_place_is_told_so_and_holds_it_until_its_socket_is_gone() {
     gone.recv_timeout(Duration::from_secs(20)).unwrap();
 
     // It may be in the middle of being told something that it does not take.
-    let (tells, gone) = take_place();
+    let (tells, gone) = take_place(&server);
     let slow = server.websocket();
     server.stage.is_to(Line::Floods);
     lose(tells);
@@ -493,7 +514,7 @@ fn whoever_loses_its_place_is_told_so_and_holds_it_until_its_socket_is_gone() {
     server.stage.lines.lock().unwrap().clear();
 
     // Whoever gives places out may be gone before those who have them.
-    let (tells, gone) = take_place();
+    let (tells, gone) = take_place(&server);
     let mut last = server.websocket();
     drop(tells);
     last.send_frame(PING | FINAL, b"");
@@ -511,4 +532,87 @@ fn a_stop_closes_websockets_with_a_word() {
         assert_eq!(client.closing(), 1001);
     }
     server.wait_for_end();
+}
+
+impl Server {
+    /// One whose answer is more than the system keeps for two sockets, and that takes only its beginning.
+    fn untaken_handshake(&self) -> Client {
+        self.stage.surplus.store(HUGE, Ordering::Relaxed);
+        let mut client = self.connect();
+        client.send(HANDSHAKE);
+        assert!(client.take(1).is_some());
+        client
+    }
+}
+
+/// The last client is served only because the first is cut.
+#[test]
+fn who_does_not_take_its_handshake_is_cut() {
+    let server = Server::start(Limits {
+        connections: 1,
+        write_stall_timeout: Duration::from_millis(50),
+        goodbye_timeout: LONG,
+        ..Limits::default()
+    });
+    let (_tells, gone) = take_place(&server);
+    let _slow = server.untaken_handshake();
+    gone.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(server.ask(&get("/hello")).status, 200);
+}
+
+#[test]
+fn who_loses_its_place_before_its_handshake_is_taken_holds_it_until_its_socket_is_gone() {
+    let limits = |goodbye_timeout| Limits {
+        connections: 1,
+        write_stall_timeout: LONG,
+        goodbye_timeout,
+        ..Limits::default()
+    };
+    let server = Server::start(limits(Duration::from_millis(200)));
+    let (tells, gone) = take_place(&server);
+    let mut slow = server.untaken_handshake();
+    tells.send(LOST).unwrap();
+    gone.recv_timeout(Duration::from_secs(20)).unwrap();
+    let taken = std::iter::from_fn(|| slow.take(1 << 10)).count() << 10;
+    assert!(taken < HUGE, "its connection was cut");
+    assert_eq!(server.ask(&get("/hello")).status, 200);
+
+    // If it takes its handshake after all, it learns why.
+    let server = Server::start(limits(LONG));
+    let (tells, gone) = take_place(&server);
+    let mut late = server.untaken_handshake();
+    tells.send(LOST).unwrap();
+    assert!(gone.recv_timeout(Duration::from_millis(50)).is_err());
+    late.take(HUGE);
+    let mut end = Vec::new();
+    while !end.ends_with(b"\r\n\r\n") {
+        end.extend(late.take(1).expect("an answer"));
+    }
+    assert_eq!(late.closing(), 1013);
+    gone.recv_timeout(Duration::from_secs(20)).unwrap();
+}
+
+/// Of a connection of a program that mounts this, which may have no limits of its own.
+#[test]
+fn a_stop_does_not_wait_for_a_handshake_that_is_not_taken() {
+    let server = Server::start(Limits {
+        goodbye_timeout: SHORT,
+        ..Limits::default()
+    });
+    let farewells = server.stage.farewells();
+    // Less than the answer.
+    let (host, mut peer) = tokio::io::duplex(64);
+    let (shared, address) = (Arc::clone(&server.shared), server.address);
+    let service = service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(shared.answer(address, request).await) }
+    });
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(host), service);
+    server.runtime.spawn(connection.with_upgrades());
+    server.runtime.block_on(async {
+        peer.write_all(HANDSHAKE.as_bytes()).await.unwrap();
+        peer.read_u8().await.unwrap();
+    });
+    server.shared.stop_websockets();
+    farewells.recv_timeout(Duration::from_secs(20)).unwrap();
 }

@@ -30,6 +30,8 @@ pub(in super::super) struct Rules {
     pub(in super::super) pong_timeout: Duration,
     /// For taking what is said at once.
     pub(in super::super) write_stall: Duration,
+    /// For taking the word at the end, and answering it.
+    pub(in super::super) goodbye: Duration,
 }
 
 /// All WebSockets of a server. They take no places of requests; how many there may be is for the app to say.
@@ -124,31 +126,53 @@ enum End {
 
 impl<S: Serve> Conversation<S> {
     /// Runs until one side closes, the peer is silent, the place is for another one, or the server stops.
-    async fn run(mut self, upgrade: OnUpgrade, mut feed: Feed) {
+    async fn run(mut self, mut upgrade: OnUpgrade, mut feed: Feed) {
         let _open = Open::websocket(&self.service);
         let place = feed.place.take();
         let (displaced, _held) = place.map(|place| (place.displaced, place.held)).unzip();
         let mut displaced = pin!(told(displaced));
-        let upgraded = tokio::select! {
-            upgraded = upgrade => upgraded,
-            // Until its handshake is taken, it still has the place of a request.
-            _ = &mut displaced => return self.service.connection(ConnectionEvent::WebSocketDisplaced),
-        };
-        let upgraded = match upgraded {
-            Ok(upgraded) => upgraded,
-            Err(error) => return tracing::debug!(%error, "a connection did not get upgraded"),
-        };
-        let mut socket = socket(upgraded).await;
-        let end = tokio::select! {
-            end = self.talk(&mut socket, feed) => end,
+        let begun = tokio::select! {
+            upgraded = &mut upgrade => Ok(upgraded),
             closing = &mut displaced => {
                 self.service.connection(ConnectionEvent::WebSocketDisplaced);
-                End::Told(closing)
+                Err(closing)
             }
+            _ = self.stop.wait_for(|is_stopping| *is_stopping) => Err(GOING_AWAY),
+        };
+        let (upgraded, is_over) = match begun {
+            Ok(upgraded) => (upgraded.ok(), None),
+            Err(closing) => (self.late(upgrade).await, Some(closing)),
+        };
+        let Some(upgraded) = upgraded else {
+            return tracing::debug!("a connection did not get upgraded");
+        };
+        self.phase.set(Phase::Upgraded);
+        let mut socket = socket(upgraded).await;
+        let end = match is_over {
+            Some(closing) => End::Told(closing),
+            None => tokio::select! {
+                end = self.talk(&mut socket, feed) => end,
+                closing = &mut displaced => {
+                    self.service.connection(ConnectionEvent::WebSocketDisplaced);
+                    End::Told(closing)
+                }
+            },
         };
         if let End::Told(closing) = end {
-            say_goodbye(&mut socket, &self.phase, closing).await;
+            let goodbye = say_goodbye(&mut socket, &self.phase, closing);
+            let _ = timeout(self.rules.goodbye, goodbye).await;
         }
+    }
+
+    /// The connection of one that is over before its handshake was taken, if that is still taken soon; else it is cut, so that
+    /// no place is free before its file handle is.
+    async fn late(&self, mut upgrade: OnUpgrade) -> Option<Upgraded> {
+        if let Ok(upgraded) = timeout(self.rules.goodbye, &mut upgrade).await {
+            return upgraded.ok();
+        }
+        self.phase.cut();
+        // The connection may be one of a program that mounts this: that has limits of its own.
+        timeout(self.rules.goodbye, upgrade).await.ok()?.ok()
     }
 
     async fn talk(&mut self, socket: &mut Socket, mut feed: Feed) -> End {
@@ -304,20 +328,16 @@ fn heard_end(heard: Option<Result<Message, tungstenite::Error>>) -> Option<End> 
     }
 }
 
-/// Tells the peer, behind what it was sent before, and waits a while for its answer, so that it gets to read why.
+/// Tells the peer, behind what it was sent before, and waits for its answer, so that it gets to read why.
 async fn say_goodbye(socket: &mut Socket, phase: &PhaseCell, closing: Closing) {
-    const PATIENCE: Duration = Duration::from_secs(5);
     let frame = CloseFrame {
         code: CloseCode::from(closing.code),
         reason: Utf8Bytes::from_static(closing.reason),
     };
-    let goodbye = async {
-        if socket.close(Some(frame)).await.is_ok() {
-            while let Some(Ok(_)) = socket.next().await {}
-            // What is still on its way must not reset the connection before it has been read.
-            phase.set(Phase::Refused);
-            let _ = socket.get_mut().shutdown().await;
-        }
-    };
-    let _ = timeout(PATIENCE, goodbye).await;
+    if socket.close(Some(frame)).await.is_ok() {
+        while let Some(Ok(_)) = socket.next().await {}
+        // What is still on its way must not reset the connection before it has been read.
+        phase.set(Phase::Refused);
+        let _ = socket.get_mut().shutdown().await;
+    }
 }

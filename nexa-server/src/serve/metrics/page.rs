@@ -23,6 +23,7 @@ pub(in crate::serve) const LIMITS: Limits = Limits {
     other_handles: 0,
     ping_every: Duration::from_secs(30),
     pong_timeout: Duration::from_secs(20),
+    goodbye_timeout: Duration::from_secs(5),
     header_timeout: Duration::from_secs(5),
     body_timeout: Duration::from_secs(5),
     idle_timeout: Duration::from_secs(75),
