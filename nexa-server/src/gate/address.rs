@@ -6,6 +6,8 @@ use hyper::HeaderMap;
 use hyper::header::HeaderName;
 use ipnet::IpNet;
 
+use crate::domain::keys;
+
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The address of whoever sent the request; `None` when a trusted proxy names it in a way that cannot be read.
@@ -40,10 +42,17 @@ pub(crate) fn is_trusted(hop: IpAddr, trusted: &[IpNet]) -> bool {
 /// The rule.
 pub(crate) fn trusted(text: &str) -> Result<IpNet, String> {
     let address = text.parse::<IpAddr>();
-    let block = address.map_or_else(|_| text.parse(), |one| Ok(IpNet::from(one.to_canonical())));
-    block.map_err(|_| {
+    let block = address.map_or_else(|_| text.parse(), |one| Ok(IpNet::from(one)));
+    let block = block.map_err(|_| {
         format!("{text:?} must be an IP address or a CIDR block, such as 10.0.0.1 or 10.0.0.0/8")
-    })
+    })?;
+    match keys::canonical(block) {
+        // It would trust nobody that it seems to name.
+        IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some() => Err(format!(
+            "{text:?} must be an IPv4 block, or have a prefix of 96 bits at least: it is of IPv4-mapped addresses"
+        )),
+        block => Ok(block),
+    }
 }
 
 /// Whether a peer we do not trust claims to forward for somebody: behind an undeclared proxy
@@ -79,6 +88,11 @@ mod tests {
             ("::1", "::1", true),
             ("::1", "::2", false),
             ("10.0.0.0/8", "10.1.2.3", true),
+            ("::ffff:10.0.0.0/104", "10.1.2.3", true),
+            ("::ffff:10.0.0.0/104", "11.1.2.3", false),
+            ("::ffff:10.0.0.1/128", "::ffff:10.0.0.1", true),
+            ("::ffff:0:0/96", "203.0.113.9", true),
+            ("::/0", "2001:db8::1", true),
         ] {
             let trusted = [super::trusted(declared).unwrap()];
             let found = super::is_trusted(hop.parse().unwrap(), &trusted);
@@ -91,6 +105,8 @@ mod tests {
                 "{problem}"
             );
         }
+        let problem = super::trusted("::ffff:10.0.0.0/8").unwrap_err();
+        assert!(problem.contains("a prefix of 96 bits"), "{problem}");
     }
 
     use super::*;

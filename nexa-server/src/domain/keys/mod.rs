@@ -22,7 +22,9 @@ pub(crate) use import::{
 pub(crate) use listing::{KeyFilter, Whose, find, list};
 pub(crate) use presented::Presented;
 pub(crate) use tally::Tally;
-pub(crate) use terms::{Environment, Environments, Expiry, KeyChanges, KeyPolicy, KeyTerms};
+pub(crate) use terms::{
+    Environment, Environments, Expiry, KeyChanges, KeyPolicy, KeyTerms, canonical,
+};
 
 use nexa_core::{KeyDigest, KeyFormat, PlainKey, uuid_v7};
 use rand_core::CryptoRng;

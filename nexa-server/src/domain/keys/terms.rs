@@ -281,10 +281,22 @@ fn allowed_ips(blocks: Option<Vec<String>>) -> Result<Option<String>, Error> {
     Ok(Some(read.collect::<Result<Vec<_>, Error>>()?.join(" ")))
 }
 
-/// One block. Callers' addresses are compared in IPv4 where they are mapped (RFC 4291 §2.5.5.2), and so are blocks.
+/// A block as callers' addresses are compared: in IPv4 where it is mapped (RFC 4291 §2.5.5.2).
+pub(crate) fn canonical(block: IpNet) -> IpNet {
+    const MAPPED_PREFIX: u8 = 96;
+    let IpNet::V6(v6) = block else {
+        return block;
+    };
+    let network = v6.network().to_ipv4_mapped();
+    let prefix = v6.prefix_len().checked_sub(MAPPED_PREFIX);
+    (network.zip(prefix))
+        .and_then(|(network, prefix)| Ipv4Net::new(network, prefix).ok())
+        .map_or(block, IpNet::V4)
+}
+
+/// One block.
 fn block(text: &str) -> Result<IpNet, &'static str> {
     const MAPPED: Ipv6Addr = Ipv4Addr::UNSPECIFIED.to_ipv6_mapped();
-    const MAPPED_PREFIX: u8 = 96;
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(IpNet::from(address.to_canonical()));
     }
@@ -292,20 +304,11 @@ fn block(text: &str) -> Result<IpNet, &'static str> {
         .parse::<IpNet>()
         .map_err(|_| "must be an IP address or a CIDR block")?
         .trunc();
-    let IpNet::V6(v6) = block else {
-        return Ok(block);
-    };
-    match (
-        v6.network().to_ipv4_mapped(),
-        v6.prefix_len().checked_sub(MAPPED_PREFIX),
-    ) {
-        (Some(network), Some(prefix)) => Ipv4Net::new(network, prefix)
-            .map(IpNet::V4)
-            .map_err(|_| "must be an IP address or a CIDR block"),
-        _ if v6.contains(&MAPPED) => Err(
+    match canonical(block) {
+        IpNet::V6(v6) if v6.contains(&MAPPED) => Err(
             "must not cover the IPv4-mapped addresses ::ffff:0:0/96; write IPv4 blocks for those, and narrower IPv6 ones",
         ),
-        _ => Ok(block),
+        block => Ok(block),
     }
 }
 
