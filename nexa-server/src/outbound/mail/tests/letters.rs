@@ -399,6 +399,50 @@ fn a_leaked_key_whose_beginning_is_unknown_is_told_of_by_its_name() {
     assert!(unknown.contains(" was found where others can read it"));
 }
 
+/// A condition at the end of a line takes the line's end with it.
+#[test]
+fn the_paragraphs_of_a_text_stay_apart() {
+    let leaked = |url, is_replaced, is_to_agent| Letter::KeyLeaked {
+        at: UnixMillis::from_ms(0),
+        name: "ci",
+        prefix: "nex_a1b2",
+        url,
+        is_replaced,
+        is_to_agent,
+    };
+    assert_eq!(
+        letters_text(&leaked(Some("https://example.com/a.txt"), false, false)),
+        "Hello,\n\n\
+         the API key \"ci\" at auth.example.com, which begins with nex_a1b2, was found where others can read it on \
+         1970-01-01 00:00 UTC. It is dead: whatever uses it needs another key.\n\n\
+         It was found here:\nhttps://example.com/a.txt\n\n\
+         Look for what others may have done with it, and take it out of wherever it stands. To make another key, log in \
+         here:\nhttps://auth.example.com/base/login\n\n\
+         This letter goes to a&b@example.com. It only tells you.\n"
+    );
+    assert_eq!(
+        letters_text(&leaked(None, true, true)),
+        "Hello,\n\n\
+         an old value of the API key \"ci\" at auth.example.com was found where others can read it on 1970-01-01 00:00 \
+         UTC. That value began with nex_a1b2, or with what the key began with before. It is dead; the key lives with the \
+         value that replaced it.\n\n\
+         Look for what others may have done with it, and take it out of wherever it stands.\n\n\
+         This letter goes to a&b@example.com. It only tells you.\n"
+    );
+    let low = Letter::CreditsLow {
+        at: UnixMillis::from_ms(0),
+        left_mc: 0,
+        currency: "EUR",
+    };
+    assert_eq!(
+        letters_text(&low),
+        "Hello,\n\n\
+         the credit of your account at auth.example.com was used up on 1970-01-01 00:00 UTC.\n\n\
+         To top it up:\nhttps://auth.example.com/base/billing\n\n\
+         This letter goes to the owners of the account, to a&b@example.com among them. It only tells you.\n"
+    );
+}
+
 #[test]
 fn a_template_that_does_not_hold_is_named_at_the_start() {
     for (name, text, problem) in [
