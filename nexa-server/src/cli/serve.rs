@@ -156,14 +156,19 @@ async fn serve(config: Config) -> Result<Exit, Failure> {
         error => Failure::failed(error),
     })?;
     let address = server.address();
-    // For the person who starts it, and no part of the log. Before anything else that can fail: the key is in the store
-    // already, and nowhere else.
+    // For the person who starts it, and no part of the log. The key is in the store already, and nowhere else: nothing else
+    // that can fail comes before it, and where this fails the error says how to get another one.
     if let Some(key) = server.take_first_operator_key() {
         let key = key.expose();
         print_line(&format!(
             "First start. This is the operator key; it is not shown again:\n\n  {key}\n\nTry it:\n\n  \
              curl -H 'X-API-Key: {key}' http://{address}/api/operator/keys\n"
-        ))?;
+        ))
+        .map_err(|failure| {
+            Failure::failed(format!(
+                "{failure}; the operator key of this first start was not shown and never will be: nexa operator-key makes another"
+            ))
+        })?;
     }
     // The last line there: whoever reads it knows that everything has been said.
     print_line(&format!("listening on http://{address}"))?;

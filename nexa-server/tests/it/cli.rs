@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Server, run, run_in};
+use crate::harness::{Server, nexa, run, run_in};
 
 const ISSUER: &str = "https://auth.example.com";
 
@@ -588,6 +588,32 @@ fn a_port_in_use_and_a_folder_in_use_end_with_three() {
     );
     assert_eq!(owned.code, Some(3), "{owned:?}");
     assert!(owned.stderr.contains("in use"), "{}", owned.stderr);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_first_start_that_cannot_show_its_key_says_how_to_get_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let output = nexa()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(&data)
+        .stdout(full.unwrap())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    let told = "nexa: standard output: No space left on device (os error 28); ";
+    assert!(stderr.contains(told), "{stderr}");
+    assert!(stderr.contains("nexa operator-key makes another"));
+    let output = nexa()
+        .args(["operator-key", "--data"])
+        .arg(&data)
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert!(output.stdout.starts_with(b"nex_"));
 }
 
 #[test]
