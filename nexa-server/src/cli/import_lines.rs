@@ -14,6 +14,9 @@ const BYTES: usize = 512 << 10;
 
 /// Requests under way: while the server writes the keys of one, it reads those of the other. Each lane has a part of all
 /// digests to itself and one request at a time, so that of two lines with one key the first is there first.
+///
+/// A file that is sorted by digest has one lane busy at a time and is as fast as with one. Lanes by the last bit would share
+/// it out, but the neighbours of any other file too: the pages that one request writes, the next would write again.
 pub(super) const LANES: usize = 2;
 
 /// What a hash is.
