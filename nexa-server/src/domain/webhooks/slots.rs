@@ -1,7 +1,7 @@
-//! Which deliveries are under way: a bounded number, one of each tenant, and in turns, so that no receiver that hangs keeps those
-//! of others waiting.
+//! Which deliveries are under way: a bounded number, one of each tenant, since two on their way could overtake each other, and in
+//! turns, so that no receiver that hangs keeps those of others waiting.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::error::Error;
@@ -14,8 +14,6 @@ use crate::time::UnixMillis;
 pub(crate) const ALL: usize = 32;
 /// At once, of those whose last attempt came to nothing: the rest is always free for the others.
 const FAILING: usize = 16;
-/// At once, of one tenant: two on their way could overtake each other.
-const OF_ONE: usize = 1;
 /// How long a delivery rests whose outcome could not be written down, in seconds: it would be sent again and again.
 const REST_S: i64 = 300;
 
@@ -25,19 +23,12 @@ pub(crate) struct Slots(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    taken: BTreeMap<String, Taken>,
+    /// By tenant: whether it failed when its place was taken.
+    taken: BTreeMap<String, bool>,
     resting: BTreeMap<i64, UnixMillis>,
     /// The tenant whose turn was last, among those that fail and among the others.
     last_failing: String,
     last: String,
-}
-
-/// The places of one tenant.
-struct Taken {
-    /// Whether it failed when the last of them was taken.
-    is_failing: bool,
-    /// Of the events.
-    seqs: BTreeSet<i64>,
 }
 
 /// One place, until it is dropped.
@@ -77,20 +68,14 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut state = lock(&self.slots.0);
-        if let Some(taken) = state.taken.get_mut(&self.tenant_id) {
-            taken.seqs.remove(&self.event_seq);
-            if taken.seqs.is_empty() {
-                state.taken.remove(&self.tenant_id);
-            }
-        }
+        lock(&self.slots.0).taken.remove(&self.tenant_id);
     }
 }
 
 impl State {
     fn fill(&mut self, tx: &Tx<'_>, now: UnixMillis) -> Result<Vec<Delivery>, Error> {
         let mut picked = Vec::new();
-        if self.room(false) == 0 {
+        if !self.has_room(false) {
             return Ok(picked);
         }
         let tenants = webhooks::due_tenants(tx, now)?;
@@ -117,7 +102,7 @@ impl State {
         let next = tenants.partition_point(|tenant| tenant.id <= *last);
         let (had_turns, have_turns) = tenants.split_at(next);
         for tenant in have_turns.iter().chain(had_turns) {
-            if self.room(is_failing) == 0 {
+            if !self.has_room(is_failing) {
                 break;
             }
             if tenant.is_failing == is_failing && self.pick_of(tx, now, tenant, picked)? {
@@ -138,47 +123,24 @@ impl State {
         tenant: &DueTenant,
         picked: &mut Vec<Delivery>,
     ) -> Result<bool, Error> {
-        let of_one = (self.taken.get(&tenant.id)).map_or(0, |taken| taken.seqs.len());
-        let of_all = self.room(tenant.is_failing);
-        let mut room = OF_ONE.saturating_sub(of_one).min(of_all);
-        if room == 0 {
+        if self.taken.contains_key(&tenant.id) {
             return Ok(false);
         }
-        let before = picked.len();
-        // What is under way and what rests is among what is found.
-        let found = u32::try_from(OF_ONE * 2 + self.resting.len()).unwrap_or(u32::MAX);
-        for delivery in webhooks::due(tx, now, &tenant.id, found)? {
-            let seq = delivery.event_seq;
-            let is_free = !self.resting.contains_key(&seq);
-            if room > 0 && is_free && self.take(tenant, seq) {
-                picked.push(delivery);
-                room -= 1;
-            }
-        }
-        Ok(picked.len() > before)
+        // What rests is among what is found.
+        let found = u32::try_from(self.resting.len() + 1).unwrap_or(u32::MAX);
+        let due = webhooks::due(tx, now, &tenant.id, found)?;
+        let is_free = |delivery: &Delivery| !self.resting.contains_key(&delivery.event_seq);
+        let Some(delivery) = due.into_iter().find(is_free) else {
+            return Ok(false);
+        };
+        self.taken.insert(tenant.id.clone(), tenant.is_failing);
+        picked.push(delivery);
+        Ok(true)
     }
 
-    /// How many places are free for them.
-    fn room(&self, is_failing: bool) -> usize {
-        let of_all = ALL.saturating_sub(self.count(|_| true));
-        match is_failing {
-            true => of_all.min(FAILING.saturating_sub(self.count(|taken| taken.is_failing))),
-            false => of_all,
-        }
-    }
-
-    /// False when it is taken.
-    fn take(&mut self, tenant: &DueTenant, seq: i64) -> bool {
-        let taken = (self.taken.entry(tenant.id.clone())).or_insert_with(|| Taken {
-            is_failing: tenant.is_failing,
-            seqs: BTreeSet::new(),
-        });
-        taken.is_failing = tenant.is_failing;
-        taken.seqs.insert(seq)
-    }
-
-    fn count(&self, is_meant: impl Fn(&Taken) -> bool) -> usize {
-        let meant = self.taken.values().filter(|taken| is_meant(taken));
-        meant.map(|taken| taken.seqs.len()).sum()
+    /// Whether a place is free for them.
+    fn has_room(&self, is_failing: bool) -> bool {
+        let failing = || self.taken.values().filter(|fails| **fails).count();
+        self.taken.len() < ALL && (!is_failing || failing() < FAILING)
     }
 }
