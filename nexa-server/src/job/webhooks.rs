@@ -4,7 +4,7 @@ use rand_core::CryptoRng;
 
 use crate::api::{Services, events};
 use crate::domain::Error;
-use crate::domain::webhooks::{self, Errand, Next, Outcome, Slot};
+use crate::domain::webhooks::{self, Errand, Next, Outcome, Sent, Slot};
 use crate::outbound::webhooks::{Answer, Post, Sender};
 use crate::store::Tx;
 use crate::store::webhooks::Delivery;
@@ -25,8 +25,7 @@ pub(crate) fn pick(services: &Services, now: UnixMillis) -> Vec<Delivery> {
 pub(crate) struct Attempt {
     slot: Slot,
     delivery: Delivery,
-    now: UnixMillis,
-    url: String,
+    sent: Sent,
     signature: String,
     body: String,
 }
@@ -38,8 +37,7 @@ pub(crate) fn begin(services: &Services, now: UnixMillis, delivery: Delivery) ->
         Ok(Some((url, signature, body))) => Some(Attempt {
             slot,
             delivery,
-            now,
-            url,
+            sent: Sent { url, at: now },
             signature,
             body,
         }),
@@ -58,18 +56,19 @@ impl Attempt {
     /// Posts it, and waits for the answer.
     pub(crate) fn send(&self, sender: &Sender) -> Outcome {
         outcome(sender.send(&Post {
-            url: &self.url,
+            url: &self.sent.url,
             id: &self.delivery.event_id,
-            timestamp: self.now.seconds().get(),
+            timestamp: self.sent.at.seconds().get(),
             signature: &self.signature,
             body: &self.body,
         }))
     }
 }
 
-/// Writes down what an attempt has come to.
+/// Writes down what an attempt has come to: `now` is after the answer, and pauses begin then.
 pub(crate) fn end(
     services: &Services,
+    now: UnixMillis,
     rng: &mut dyn CryptoRng,
     attempt: Attempt,
     outcome: Outcome,
@@ -77,15 +76,14 @@ pub(crate) fn end(
     let Attempt {
         slot,
         delivery,
-        now,
-        url,
+        sent,
         ..
     } = attempt;
     let (event, tenant_id) = (delivery.event_id.as_str(), delivery.tenant_id.as_str());
     tracing::debug!(tenant_id, event, ?outcome, "a webhook was sent");
     let next_at = webhooks::next_at(now, rng, &delivery, &outcome);
     let settled = delivery.clone();
-    let settle = move |tx: &Tx<'_>| webhooks::settle(tx, now, &settled, &url, &outcome, next_at);
+    let settle = move |tx: &Tx<'_>| webhooks::settle(tx, now, &settled, &sent, &outcome, next_at);
     match services.store.write(settle) {
         Ok(Next::Done | Next::Again) => {}
         Ok(Next::GivenUp) => {

@@ -150,7 +150,7 @@ async fn deliver(shell: Arc<Shell>, delivery: Delivery) {
     let Ok((attempt, outcome)) = spawn_blocking(send).await else {
         return;
     };
-    let end = move || job::webhooks::end(shell.app.services(), &mut rng(), attempt, outcome);
+    let end = move || job::webhooks::end(shell.app.services(), now(), &mut rng(), attempt, outcome);
     let _ = spawn_blocking(end).await;
 }
 

@@ -117,15 +117,15 @@ pub(crate) fn set_webhook_gone(
     Ok(changed > 0)
 }
 
-/// Notes how the last attempt at its receiver did.
-pub(crate) fn set_webhook_failing(
+/// Notes whether the last attempt at its receiver failed or took long.
+pub(crate) fn set_webhook_degraded(
     tx: &Tx<'_>,
     tenant_id: &str,
-    fails: bool,
+    is_degraded: bool,
 ) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE agents SET webhook_is_failing = ?2 WHERE tenant_id = ?1 AND webhook_is_failing <> ?2",
-        &[tenant_id.into(), i64::from(fails).into()],
+        "UPDATE agents SET webhook_is_degraded = ?2 WHERE tenant_id = ?1 AND webhook_is_degraded <> ?2",
+        &[tenant_id.into(), i64::from(is_degraded).into()],
     )?;
     Ok(())
 }

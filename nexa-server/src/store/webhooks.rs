@@ -49,19 +49,19 @@ pub(super) fn insert(tx: &Tx<'_>, event_id: &str) -> Result<(), StoreError> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DueTenant {
     pub(crate) id: String,
-    /// Whether its last attempt came to nothing.
-    pub(crate) is_failing: bool,
+    /// Whether its last attempt failed, or took long.
+    pub(crate) is_degraded: bool,
 }
 
 /// In the order of its index: ordered by id, SQLite would rather read all agents.
-const DUE_TENANTS: &str = "SELECT tenant_id, webhook_is_failing FROM agents WHERE webhook_due_at_ms <= ?1 ORDER BY webhook_due_at_ms";
+const DUE_TENANTS: &str = "SELECT tenant_id, webhook_is_degraded FROM agents WHERE webhook_due_at_ms <= ?1 ORDER BY webhook_due_at_ms";
 
 /// The tenants for which something is due, by id.
 pub(crate) fn due_tenants(tx: &Tx<'_>, now: UnixMillis) -> Result<Vec<DueTenant>, StoreError> {
     let mut tenants = tx.all(DUE_TENANTS, &[now.ms().into()], |row| {
         Ok(DueTenant {
             id: row.text(0)?,
-            is_failing: row.int(1)? != 0,
+            is_degraded: row.int(1)? != 0,
         })
     })?;
     tenants.sort_unstable_by(|one, other| one.id.cmp(&other.id));

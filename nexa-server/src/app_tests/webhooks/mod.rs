@@ -2,6 +2,7 @@
 
 mod exported;
 mod many;
+mod pauses;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -110,7 +111,7 @@ fn read_post(stream: &mut impl BufRead) -> Posted {
 fn attempt(services: &Services, now: UnixMillis, rng: &mut SeededRng, picked: &Delivery) {
     if let Some(attempt) = job::webhooks::begin(services, now, picked.clone()) {
         let outcome = attempt.send(&services.webhook_sender);
-        job::webhooks::end(services, rng, attempt, outcome);
+        job::webhooks::end(services, now, rng, attempt, outcome);
     }
 }
 
@@ -231,61 +232,6 @@ fn an_event_is_posted_once_signed_by_the_published_key() {
         state,
         json!({ "url": endpoint.url, "enabled": true, "gone_at": null, "public_keys": [written] })
     );
-}
-
-#[test]
-fn what_fails_comes_back_with_pauses_until_it_is_given_up_and_is_sent_again_by_hand() {
-    let endpoint = Endpoint::answering(&["500 Oops"]);
-    let mut fixture = Fixture::with_receivers();
-    let key = fixture.agent(Some(&endpoint.url));
-    let start = fixture.now;
-    let mut stamps = Vec::new();
-    for attempt in 1..=8 {
-        assert_eq!(fixture.deliver(), 1, "attempt {attempt}");
-        let post = endpoint.next();
-        stamps.push(post.header("webhook-timestamp").to_owned());
-        let logged = &fixture.log(&key)[0];
-        assert_eq!(
-            (&logged["attempts"], &logged["last_status"]),
-            (&json!(attempt), &json!(500))
-        );
-        assert_eq!(logged["id"], post.header("webhook-id"));
-        let Some(next) = logged["next_attempt_at"].as_str() else {
-            assert_eq!((attempt, &logged["state"]), (8, &json!("failed")));
-            break;
-        };
-        let next: UnixMillis = next.parse().unwrap();
-        fixture.now = UnixMillis::from_ms(next.ms() - 1);
-        assert_eq!(fixture.deliver(), 0, "before attempt {}", attempt + 1);
-        fixture.now = next;
-    }
-    stamps.dedup();
-    assert_eq!(stamps.len(), 8, "each attempt has its own time");
-    let spent_s = (fixture.now.ms() - start.ms()) / 1000;
-    assert!((24 * 3600..34 * 3600).contains(&spent_s), "{spent_s}");
-    fixture.now = fixture.now.plus_seconds(24 * 3600);
-    assert_eq!(fixture.deliver(), 0, "given up");
-    let id = fixture.log(&key)[0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(fixture.resend(&key, &id), 200);
-    assert_eq!(fixture.deliver(), 1);
-    assert_eq!(endpoint.next().header("webhook-id"), id);
-    let logged = &fixture.log(&key)[0];
-    assert_eq!(
-        (&logged["state"], &logged["attempts"]),
-        (&json!("waiting"), &json!(1))
-    );
-}
-
-#[test]
-fn a_receiver_may_ask_for_time() {
-    let endpoint = Endpoint::answering(&["429 Slow\r\nretry-after: 7200", "200 OK"]);
-    let mut fixture = Fixture::with_receivers();
-    fixture.agent(Some(&endpoint.url));
-    assert_eq!(fixture.deliver(), 1);
-    fixture.now = START.plus_seconds(7199);
-    assert_eq!(fixture.deliver(), 0);
-    fixture.now = START.plus_seconds(7200 * 12 / 10);
-    assert_eq!(fixture.deliver(), 1);
 }
 
 #[test]

@@ -34,10 +34,19 @@ const RETRY_AFTER_MAX_S: i64 = 24 * 3600;
 /// The longest pause of all, in seconds.
 const PAUSE_MAX_S: i64 = RETRY_AFTER_MAX_S * (100 + JITTER_PERCENT as i64) / 100;
 
+/// How long an attempt may take, in milliseconds: one that takes longer keeps others waiting, whatever is answered in the end.
+const SWIFT_MS: i64 = 3_000;
+
 /// What is to be sent, and where.
 pub(crate) struct Errand {
     pub(crate) url: String,
     pub(crate) told: ToldEvent,
+}
+
+/// An attempt that was made.
+pub(crate) struct Sent {
+    pub(crate) url: String,
+    pub(crate) at: UnixMillis,
 }
 
 /// What an attempt has come to.
@@ -89,7 +98,7 @@ pub(crate) fn errand(tx: &Tx<'_>, delivery: &Delivery) -> Result<Option<Errand>,
     Ok(told.map(|told| Errand { url, told }))
 }
 
-/// When a delivery is due again after one more attempt has failed; `None` after the last one.
+/// When a delivery is due again after one more attempt has failed, at `now`; `None` after the last one.
 pub(crate) fn next_at(
     now: UnixMillis,
     rng: &mut dyn CryptoRng,
@@ -112,20 +121,21 @@ pub(crate) fn next_at(
     Some(UnixMillis::from_ms(next.ms().saturating_add(jitter_ms)))
 }
 
-/// Writes down what an attempt at `url` has come to; `next_at` is when the delivery is due again if it has failed. Where the tenant
+/// Writes down what an attempt has come to; `next_at` is when the delivery is due again if it has failed. Where the tenant
 /// has set another URL meanwhile, a failure says nothing of that one: the delivery goes there now, with as many attempts as before.
 pub(crate) fn settle(
     tx: &Tx<'_>,
     now: UnixMillis,
     delivery: &Delivery,
-    url: &str,
+    sent: &Sent,
     outcome: &Outcome,
     next_at: Option<UnixMillis>,
 ) -> Result<Next, Error> {
+    let took_long = now.ms().saturating_sub(sent.at.ms()) > SWIFT_MS;
     let (status, problem) = match outcome {
         Outcome::Delivered { status } => {
             webhooks::set_delivered(tx, delivery, &attempted(now, Some(*status), None))?;
-            agents::set_webhook_failing(tx, &delivery.tenant_id, false)?;
+            agents::set_webhook_degraded(tx, &delivery.tenant_id, took_long)?;
             return Ok(Next::Done);
         }
         Outcome::Gone { status } => (Some(*status), "the receiver is gone"),
@@ -134,13 +144,13 @@ pub(crate) fn settle(
         } => (*status, *problem),
     };
     let attempted = attempted(now, status, Some(problem));
-    if (webhooks::url(tx, delivery)?).is_some_and(|in_force| in_force != url) {
+    if (webhooks::url(tx, delivery)?).is_some_and(|in_force| in_force != sent.url) {
         webhooks::set_diverted(tx, delivery, &attempted)?;
         return Ok(Next::Again);
     }
-    agents::set_webhook_failing(tx, &delivery.tenant_id, true)?;
+    agents::set_webhook_degraded(tx, &delivery.tenant_id, true)?;
     if matches!(outcome, Outcome::Gone { .. })
-        && agents::set_webhook_gone(tx, now, &delivery.tenant_id, url)?
+        && agents::set_webhook_gone(tx, now, &delivery.tenant_id, &sent.url)?
     {
         webhooks::set_failed(tx, delivery, &attempted, None)?;
         webhooks::cancel(tx, &delivery.tenant_id)?;

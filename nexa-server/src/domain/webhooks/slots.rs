@@ -12,8 +12,8 @@ use crate::time::UnixMillis;
 
 /// At once, of all tenants.
 pub(crate) const ALL: usize = 32;
-/// At once, of those whose last attempt came to nothing: the rest is always free for the others.
-const FAILING: usize = 16;
+/// At once, of those that are degraded: the rest is always free for the others.
+const DEGRADED: usize = 16;
 /// How long a delivery rests whose outcome could not be written down, in seconds: it would be sent again and again.
 const REST_S: i64 = 300;
 
@@ -23,11 +23,11 @@ pub(crate) struct Slots(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// By tenant: whether it failed when its place was taken.
+    /// By tenant: whether it was degraded when its place was taken.
     taken: BTreeMap<String, bool>,
     resting: BTreeMap<i64, UnixMillis>,
-    /// The tenant whose turn was last, among those that fail and among the others.
-    last_failing: String,
+    /// The tenant whose turn was last, among those that are degraded and among the others.
+    last_degraded: String,
     last: String,
 }
 
@@ -79,35 +79,35 @@ impl State {
             return Ok(picked);
         }
         let tenants = webhooks::due_tenants(tx, now)?;
-        for is_failing in [true, false] {
-            self.round(tx, now, &tenants, is_failing, &mut picked)?;
+        for is_degraded in [true, false] {
+            self.round(tx, now, &tenants, is_degraded, &mut picked)?;
         }
         Ok(picked)
     }
 
-    /// One round over the tenants for which something is due, either those that fail or the others, from the one whose turn is
-    /// next.
+    /// One round over the tenants for which something is due, either those that are degraded or the others, from the one
+    /// whose turn is next.
     fn round(
         &mut self,
         tx: &Tx<'_>,
         now: UnixMillis,
         tenants: &[DueTenant],
-        is_failing: bool,
+        is_degraded: bool,
         picked: &mut Vec<Delivery>,
     ) -> Result<(), Error> {
-        let last = match is_failing {
-            true => &self.last_failing,
+        let last = match is_degraded {
+            true => &self.last_degraded,
             false => &self.last,
         };
         let next = tenants.partition_point(|tenant| tenant.id <= *last);
         let (had_turns, have_turns) = tenants.split_at(next);
         for tenant in have_turns.iter().chain(had_turns) {
-            if !self.has_room(is_failing) {
+            if !self.has_room(is_degraded) {
                 break;
             }
-            if tenant.is_failing == is_failing && self.pick_of(tx, now, tenant, picked)? {
-                match is_failing {
-                    true => self.last_failing.clone_from(&tenant.id),
+            if tenant.is_degraded == is_degraded && self.pick_of(tx, now, tenant, picked)? {
+                match is_degraded {
+                    true => self.last_degraded.clone_from(&tenant.id),
                     false => self.last.clone_from(&tenant.id),
                 }
             }
@@ -133,14 +133,14 @@ impl State {
         let Some(delivery) = due.into_iter().find(is_free) else {
             return Ok(false);
         };
-        self.taken.insert(tenant.id.clone(), tenant.is_failing);
+        self.taken.insert(tenant.id.clone(), tenant.is_degraded);
         picked.push(delivery);
         Ok(true)
     }
 
     /// Whether a place is free for them.
-    fn has_room(&self, is_failing: bool) -> bool {
-        let failing = || self.taken.values().filter(|fails| **fails).count();
-        self.taken.len() < ALL && (!is_failing || failing() < FAILING)
+    fn has_room(&self, is_degraded: bool) -> bool {
+        let degraded = || self.taken.values().filter(|is_one| **is_one).count();
+        self.taken.len() < ALL && (!is_degraded || degraded() < DEGRADED)
     }
 }
