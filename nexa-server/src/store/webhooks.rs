@@ -68,22 +68,42 @@ pub(crate) fn due_tenants(tx: &Tx<'_>, now: UnixMillis) -> Result<Vec<DueTenant>
     Ok(tenants)
 }
 
-const LATEST_DUE: &str = "SELECT due_at_ms FROM webhook_deliveries WHERE state = 'waiting' ORDER BY due_at_ms DESC LIMIT 1";
+const IS_AHEAD: &str = "SELECT
+    EXISTS (SELECT 1 FROM webhook_deliveries WHERE state = 'waiting' AND (attempts > 0) = 0 AND due_at_ms > ?1)
+    OR EXISTS (SELECT 1 FROM webhook_deliveries WHERE state = 'waiting' AND (attempts > 0) = 1 AND due_at_ms > ?2)";
 
-/// When the last of all that waits is due.
-pub(crate) fn latest_due(tx: &Tx<'_>) -> Result<Option<UnixMillis>, StoreError> {
-    tx.optional(LATEST_DUE, &[], |row| Ok(UnixMillis::from_ms(row.int(0)?)))
+/// Until when what waits may be due.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Latest {
+    /// What was never tried.
+    pub(crate) first: UnixMillis,
+    /// What is tried again.
+    pub(crate) again: UnixMillis,
 }
 
-/// Has everything that is due after `latest` be due now.
+/// Whether something is due later than that.
+pub(crate) fn is_ahead(tx: &Tx<'_>, latest: Latest) -> Result<bool, StoreError> {
+    tx.one(
+        IS_AHEAD,
+        &[latest.first.ms().into(), latest.again.ms().into()],
+        |row| Ok(row.int(0)? != 0),
+    )
+}
+
+/// Has everything that is due later than that be due now.
 pub(crate) fn bring_forward(
     tx: &Tx<'_>,
     now: UnixMillis,
-    latest: UnixMillis,
+    latest: Latest,
 ) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE webhook_deliveries SET due_at_ms = ?1 WHERE state = 'waiting' AND due_at_ms > ?2",
-        &[now.ms().into(), latest.ms().into()],
+        "UPDATE webhook_deliveries SET due_at_ms = ?1
+         WHERE state = 'waiting' AND due_at_ms > CASE WHEN attempts > 0 THEN ?3 ELSE ?2 END",
+        &[
+            now.ms().into(),
+            latest.first.ms().into(),
+            latest.again.ms().into(),
+        ],
     )?;
     Ok(())
 }
@@ -302,8 +322,12 @@ mod tests {
                 "SEARCH agents USING COVERING INDEX agents_by_webhook_due (webhook_due_at_ms<?)",
             ),
             (
-                LATEST_DUE,
-                "SCAN webhook_deliveries USING COVERING INDEX webhook_deliveries_by_due",
+                IS_AHEAD,
+                "SCAN CONSTANT ROW\n\
+                 SCALAR SUBQUERY 1\n\
+                 SEARCH webhook_deliveries USING INDEX webhook_deliveries_by_due (<expr>=? AND due_at_ms>?)\n\
+                 SCALAR SUBQUERY 2\n\
+                 SEARCH webhook_deliveries USING INDEX webhook_deliveries_by_due (<expr>=? AND due_at_ms>?)",
             ),
         ] {
             let mut plan = file.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

@@ -229,19 +229,25 @@ fn the_last_attempt_is_not_the_last_where_the_url_has_changed_meanwhile() {
 /// Told, or tried, while the clock was ahead; then it is set back.
 #[test]
 fn no_clock_that_was_ahead_keeps_an_event_waiting() {
-    let endpoint = Endpoint::answering(&["429 Slow\r\nretry-after: 999999", "200 OK"]);
-    let mut fixture = Fixture::with_receivers();
-    let key = fixture.agent(Some(&endpoint.url));
-    assert_eq!(fixture.deliver(), 1);
-    assert_eq!(fixture.deliver(), 0, "what a receiver asks for is kept");
-    fixture.now = START.plus_seconds(400 * 24 * 3600);
-    fixture.one_more_key(&key);
-    fixture.now = START;
-    assert_eq!(fixture.deliver(), 1, "what was told ahead is due");
-    assert_eq!(fixture.deliver(), 0, "and what waits goes on waiting");
-    let states = fixture.log(&key);
-    assert_eq!(states[0]["state"], "delivered");
-    assert_eq!(states[1]["state"], "waiting");
+    for ahead_s in [10, 24 * 3600, 400 * 24 * 3600] {
+        let endpoint = Endpoint::answering(&["429 Slow\r\nretry-after: 999999", "200 OK"]);
+        let mut fixture = Fixture::with_receivers();
+        let key = fixture.agent(Some(&endpoint.url));
+        assert_eq!(fixture.deliver(), 1);
+        assert_eq!(fixture.deliver(), 0, "what a receiver asks for is kept");
+        fixture.now = START.plus_seconds(ahead_s);
+        fixture.one_more_key(&key);
+        fixture.now = START;
+        assert_eq!(
+            fixture.deliver(),
+            1,
+            "what was told {ahead_s} s ahead is due"
+        );
+        assert_eq!(fixture.deliver(), 0, "and what waits goes on waiting");
+        let states = fixture.log(&key);
+        assert_eq!(states[0]["state"], "delivered");
+        assert_eq!(states[1]["state"], "waiting");
+    }
 }
 
 /// However many tenants wait for their next attempt, a pick reads those for whom something is due.

@@ -16,7 +16,7 @@ use super::events::{self, ToldEvent};
 use super::paging::{Page, Paged};
 use super::principal::Member;
 use crate::store::agents::{self, Agent};
-use crate::store::webhooks::{self, Attempted, Delivery};
+use crate::store::webhooks::{self, Attempted, Delivery, Latest};
 use crate::store::{Store, Tx};
 use crate::time::UnixMillis;
 
@@ -33,6 +33,9 @@ const JITTER_PERCENT: u64 = 20;
 const RETRY_AFTER_MAX_S: i64 = 24 * 3600;
 /// The longest pause of all, in seconds.
 const PAUSE_MAX_S: i64 = RETRY_AFTER_MAX_S * (100 + JITTER_PERCENT as i64) / 100;
+/// By how much the first attempt may seem to lie ahead, in seconds: events are told while somebody picks, who has asked for the
+/// time before.
+const FIRST_MAX_S: i64 = 2;
 
 /// How long an attempt may take, in milliseconds: one that takes longer keeps others waiting, whatever is answered in the end.
 const SWIFT_MS: i64 = 3_000;
@@ -80,10 +83,13 @@ pub(crate) enum Next {
 }
 
 /// What is due now, as much as may be under way at once, in turns of the tenants. What would be due later than after the longest
-/// pause was written by a clock that has been set back since, and is due now.
+/// pause, or than now where it was never tried, was written by a clock that has been set back since, and is due now.
 pub(crate) fn pick(store: &Store, now: UnixMillis, slots: &Slots) -> Result<Vec<Delivery>, Error> {
-    let latest = now.plus_seconds(PAUSE_MAX_S);
-    if (store.read(webhooks::latest_due)?).is_some_and(|due_at| due_at > latest) {
+    let latest = Latest {
+        first: now.plus_seconds(FIRST_MAX_S),
+        again: now.plus_seconds(PAUSE_MAX_S),
+    };
+    if store.read(|tx| webhooks::is_ahead(tx, latest))? {
         store.write(move |tx| webhooks::bring_forward(tx, now, latest))?;
     }
     slots.fill(store, now)

@@ -6,7 +6,7 @@ ALTER TABLE agents ADD COLUMN webhook_is_degraded INTEGER NOT NULL DEFAULT 0 CHE
 UPDATE agents SET webhook_due_at_ms =
     (SELECT min(due_at_ms) FROM webhook_deliveries WHERE tenant_id = agents.tenant_id AND state = 'waiting');
 CREATE INDEX agents_by_webhook_due ON agents (webhook_due_at_ms, tenant_id, webhook_is_degraded) WHERE webhook_due_at_ms IS NOT NULL;
-CREATE INDEX webhook_deliveries_by_due ON webhook_deliveries (due_at_ms) WHERE state = 'waiting';
+CREATE INDEX webhook_deliveries_by_due ON webhook_deliveries ((attempts > 0), due_at_ms) WHERE state = 'waiting';
 
 -- Whatever writes deliveries: what nobody finds due is never sent.
 CREATE TRIGGER webhook_deliveries_are_due_when_inserted AFTER INSERT ON webhook_deliveries BEGIN
