@@ -152,24 +152,78 @@ fn an_agent_is_written_to_where_it_says_that_it_can_be_reached() {
     assert_eq!(fixture.letters(), []);
 }
 
-/// Anybody may name anybody's address, and publish as many keys of the agent's as it can make.
+/// Anybody may name anybody's address, as often as agents can be registered, and publish as many keys as they can make.
 #[test]
 fn an_address_that_nobody_has_verified_is_not_flooded() {
     let mut fixture = Fixture::new();
-    let agent = fixture.agent_at(Some("victim@example.com"));
-    let key = agent["api_key"].as_str().unwrap();
-    let leak = |fixture: &mut Fixture, count| {
+    let key_at = |fixture: &mut Fixture, contact| {
+        let agent = fixture.agent_at(Some(contact));
+        agent["api_key"].as_str().unwrap().to_owned()
+    };
+    let one = key_at(&mut fixture, "victim@example.com");
+    let other = key_at(&mut fixture, "Victim@EXAMPLE.com");
+    let third = key_at(&mut fixture, "somebody-else@example.com");
+    let leak = |fixture: &mut Fixture, key: &str, count| {
         for _ in 0..count {
             let (_, plain) = fixture.make_key(key, &json!({ "name": "k", "scopes": ["signals"] }));
             fixture.leak_key(&json!(plain));
         }
         fixture.letters().len()
     };
-    assert_eq!(leak(&mut fixture, 4), 4);
+    assert_eq!(leak(&mut fixture, &one, 4), 4);
     fixture.now = START.plus_seconds(3600);
-    assert_eq!(leak(&mut fixture, 20), 6);
+    assert_eq!(leak(&mut fixture, &other, 20), 6);
+    assert_eq!(leak(&mut fixture, &one, 1), 0);
+    assert_eq!(leak(&mut fixture, &third, 1), 1, "another address");
+
+    // Naming another address meanwhile, or erasing the agent, makes no room.
+    let moved = json!({ "contact_email": "moved@example.com" });
+    let (status, answer) = fixture.send("PUT", "/v1/account/info", &one, &moved);
+    assert_eq!(status, 200, "{answer}");
+    let operator = fixture.operator_key();
+    let (_, agent) = fixture.send("GET", "/v1/account/info", &other, &Value::Null);
+    let path = format!("/api/operator/tenants/{}", agent["id"].as_str().unwrap());
+    let (status, answer) = fixture.send("DELETE", &path, &operator, &Value::Null);
+    assert!(matches!(status, 200 | 202), "{answer}");
+    let next = key_at(&mut fixture, "victim@example.com");
+    assert_eq!(leak(&mut fixture, &next, 1), 0);
+
+    fixture.now = START.plus_seconds(24 * 3600 - 1);
+    assert_eq!(leak(&mut fixture, &next, 1), 0);
     fixture.now = START.plus_seconds(24 * 3600);
-    assert_eq!(leak(&mut fixture, 1), 0);
+    assert_eq!(leak(&mut fixture, &next, 20), 4);
     fixture.now = START.plus_seconds(25 * 3600);
-    assert_eq!(leak(&mut fixture, 1), 1);
+    assert_eq!(leak(&mut fixture, &next, 20), 6);
+
+    // And what counts no more is forgotten.
+    let counted = |fixture: &Fixture| {
+        let store = &fixture.app.services().store;
+        let count = |tx: &crate::store::Tx<'_>| {
+            tx.one("SELECT count(*) FROM contact_letters", &[], |row| {
+                row.int(0)
+            })
+        };
+        store.read(count).unwrap()
+    };
+    assert_eq!(counted(&fixture), 10);
+    fixture.now = START.plus_seconds(49 * 3600);
+    fixture.letters();
+    assert_eq!(counted(&fixture), 0);
+}
+
+/// A mail server that is down makes no letter count twice.
+#[test]
+fn a_letter_that_is_tried_again_counts_once() {
+    let mut fixture = Fixture::new();
+    let agent = fixture.agent_at(Some("Dev@example.com"));
+    let key = agent["api_key"].as_str().unwrap();
+    fixture.mailer.break_down(true);
+    for _ in 0..10 {
+        let (_, plain) = fixture.make_key(key, &json!({ "name": "k", "scopes": ["signals"] }));
+        fixture.leak_key(&json!(plain));
+    }
+    assert_eq!(fixture.letters().len(), 0);
+    fixture.mailer.break_down(false);
+    fixture.now = START.plus_seconds(60);
+    assert_eq!(fixture.letters().len(), 10);
 }

@@ -26,12 +26,7 @@ impl EmailAddress {
     /// # Errors
     /// `Invalid` for the field `email`, with the rule.
     pub(crate) fn parse(given: &str) -> Result<Self, Error> {
-        let normal: String = given
-            .nfc()
-            .collect::<String>()
-            .to_lowercase()
-            .nfc()
-            .collect();
+        let normal = normal(given);
         if given.len() > LENGTH_MAX || normal.len() > LENGTH_MAX {
             return Err(Error::invalid(
                 "email",
@@ -70,6 +65,12 @@ impl EmailAddress {
             normal,
         })
     }
+}
+
+/// The form that addresses are compared by, also of one that was taken by other rules.
+pub(super) fn normal(given: &str) -> String {
+    let composed = given.nfc().collect::<String>();
+    composed.to_lowercase().nfc().collect()
 }
 
 /// What means something in a mail header beside an address (RFC 5322 §3.2.3), `@` and `.` aside.

@@ -3,15 +3,17 @@
 use std::net::IpAddr;
 
 use nexa_core::KeyDigest;
+use sha2::{Digest, Sha256};
 
 use super::audit::{self, Act, Origin};
+use super::email;
 use super::error::Error;
 use super::mailed_tokens::{self, Purpose};
 use super::notices::{self, Notice, Told};
 use super::principal::{Principal, Role};
 use super::team;
 use crate::store::agents;
-use crate::store::mails::{self, Mail};
+use crate::store::mails::{self, ContactLetter, Mail};
 use crate::store::users::{self, User};
 use crate::store::{Tx, tenants};
 use crate::time::UnixMillis;
@@ -23,6 +25,8 @@ const GIVE_UP_NOTICE_S: i64 = 14 * 24 * 3600;
 /// The first pause between two tries, in seconds; each one after it is twice as long, up to an hour.
 const FIRST_PAUSE_S: i64 = 10;
 const PAUSE_MAX_S: i64 = 3600;
+/// How many letters go to an address that agents have named, in a day: nobody has shown that it is theirs.
+const CONTACT_LETTERS_A_DAY: i64 = 10;
 
 /// What a mail says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +139,7 @@ pub(crate) fn begin(
         return Ok(Begun::Nothing);
     }
     if let (Some(notice_id), Some(user_id)) = (&mail.notice_id, &mail.user_id) {
-        return to_told(tx, now, user_id, notice_id);
+        return to_told(tx, now, mail, user_id, notice_id);
     }
     let kind = MailKind::parse(&mail.kind)?;
     let letter = match (&mail.user_id, &mail.invite_id) {
@@ -188,32 +192,62 @@ fn to_user(
 }
 
 /// Whoever has left the owners since, or has no way in any more, is told nothing; what is about somebody's own key is told
-/// to them, whatever their role.
-fn to_told(tx: &Tx<'_>, now: UnixMillis, user_id: &str, notice_id: &str) -> Result<Begun, Error> {
+/// to them, whatever their role. An agent has no address of its own: it is told of leaks alone, where it says.
+fn to_told(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    mail: &Mail,
+    user_id: &str,
+    notice_id: &str,
+) -> Result<Begun, Error> {
     let (Some(user), Some(told)) = (
         active(tx, user_id)?,
         notices::still_told(tx, now, notice_id)?,
     ) else {
         return Ok(Begun::Nothing);
     };
-    let (to, reader) = match &user.email_given {
-        Some(to) => (Some(to.clone()), Reader::User),
-        None => {
-            let agent = agents::find(tx, &user.tenant_id)?;
-            (
-                agent.and_then(|agent| agent.contact_email),
-                Reader::AgentContact,
-            )
-        }
+    let (is_leak, is_own) = match &told.notice {
+        Notice::KeyLeaked { user_id, .. } => (true, user_id.as_deref() == Some(user.id.as_str())),
+        Notice::CreditsLow { .. }
+        | Notice::PaymentFailed { .. }
+        | Notice::SubscriptionEnded { .. }
+        | Notice::TrialEnding { .. } => (false, false),
     };
-    let is_own =
-        matches!(&told.notice, Notice::KeyLeaked { user_id: Some(id), .. } if *id == user.id);
-    Ok(match to {
-        Some(to) if is_own || user.role == Role::Owner.as_str() => {
-            Begun::Notice { to, reader, told }
-        }
-        Some(_) | None => Begun::Nothing,
-    })
+    if !is_own && user.role != Role::Owner.as_str() {
+        return Ok(Begun::Nothing);
+    }
+    let (to, reader) = match user.email_given {
+        None if is_leak => (
+            contact(tx, now, mail, &user.tenant_id)?,
+            Reader::AgentContact,
+        ),
+        given => (given, Reader::User),
+    };
+    Ok(to.map_or(Begun::Nothing, |to| Begun::Notice { to, reader, told }))
+}
+
+/// The address that an agent has named, unless it has had its letters for a day; the mail is counted as one.
+fn contact(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    mail: &Mail,
+    tenant_id: &str,
+) -> Result<Option<String>, Error> {
+    const DAY_S: i64 = 24 * 3600;
+    let named = agents::find(tx, tenant_id)?.and_then(|agent| agent.contact_email);
+    let Some(named) = named else {
+        return Ok(None);
+    };
+    let letter = ContactLetter {
+        mail_id: &mail.id,
+        contact_digest: &Sha256::digest(email::normal(&named)).into(),
+        expires_at: now.plus_seconds(DAY_S),
+    };
+    if mails::count_contact_letters(tx, now, letter)? >= CONTACT_LETTERS_A_DAY {
+        return Ok(None);
+    }
+    mails::put_contact_letter(tx, letter)?;
+    Ok(Some(named))
 }
 
 fn active(tx: &Tx<'_>, user_id: &str) -> Result<Option<User>, Error> {

@@ -6,14 +6,11 @@ use super::error::Error;
 use super::events::{self, Event};
 use crate::store::api_keys::ApiKey;
 use crate::store::notices::{self, NoticeRow};
-use crate::store::{Store, Tx, agents, credits, mails, tenants, users};
+use crate::store::{Store, Tx, credits, mails, tenants, users};
 use crate::time::UnixMillis;
 
 /// How long before its end a trial is told to end, in seconds; one that does not last as long is told at its beginning.
 const BEFORE_END_S: i64 = 3 * 24 * 3600;
-
-/// How many letters go to the address that an agent gave, in a day: nobody has shown that it is theirs.
-const CONTACT_LETTERS_A_DAY: i64 = 10;
 
 /// What there is to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,8 +202,8 @@ pub(crate) fn carry_due(store: &Store, now: UnixMillis) -> Result<Carried, Error
     Ok(carried)
 }
 
-/// Carries one notice: a mail for each owner who can be reached, of a leak also for the one that an agent is, in the transaction
-/// that notes it; answers how many. What has no reason any more is dropped, and may be told anew.
+/// Carries one notice: a mail for each owner, in the transaction that notes it; answers how many. Who can be reached, and where, is
+/// seen when it is sent. What has no reason any more is dropped, and may be told anew.
 fn carry(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<usize, Error> {
     let Some(row) = notices::find(tx, id)?.filter(|row| row.carried_at.is_none()) else {
         return Ok(0);
@@ -215,7 +212,6 @@ fn carry(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<usize, Error> {
         notices::delete(tx, id)?;
         return Ok(0);
     }
-    let contact = contact(tx, now, &row)?;
     notices::set_carried(tx, now, id)?;
     if let Some(user_id) = &row.user_id {
         mails::insert_notice(tx, now, &new_id(tx, now)?, id, user_id)?;
@@ -223,13 +219,9 @@ fn carry(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<usize, Error> {
     }
     const OWNERS: u32 = 100;
     let mut mails = 0;
-    if let Some(agent) = contact {
-        mails::insert_notice(tx, now, &new_id(tx, now)?, id, &agent)?;
-        mails += 1;
-    }
     let mut last: Option<String> = None;
     loop {
-        let owners = users::reachable_owners(tx, &row.tenant_id, last.as_deref(), OWNERS)?;
+        let owners = users::active_owners(tx, &row.tenant_id, last.as_deref(), OWNERS)?;
         for owner in &owners {
             mails::insert_notice(tx, now, &new_id(tx, now)?, id, owner)?;
         }
@@ -238,18 +230,6 @@ fn carry(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<usize, Error> {
             Some(owner) => last = Some(owner),
             None => return Ok(mails),
         }
-    }
-}
-
-/// The user that an agent is, if its leak is to be told where it can be reached.
-fn contact(tx: &Tx<'_>, now: UnixMillis, row: &NoticeRow) -> Result<Option<String>, Error> {
-    const DAY_S: i64 = 24 * 3600;
-    let since = now.plus_seconds(-DAY_S);
-    let may_be_written = row.kind == KEY_LEAKED
-        && notices::count_carried(tx, &row.tenant_id, KEY_LEAKED, since)? < CONTACT_LETTERS_A_DAY;
-    match may_be_written {
-        true => Ok(agents::user_with_contact(tx, &row.tenant_id)?),
-        false => Ok(None),
     }
 }
 

@@ -14,8 +14,8 @@ const NOTICES_KEPT_S: i64 = 90 * 24 * 3600;
 /// that it was only its answer that got lost.
 const UNMADE_PAYMENTS_KEPT_S: i64 = 90 * 24 * 3600;
 
-/// Removes sessions, mailed tokens, invitations, idempotency records, notices, payments that never were and events, all of
-/// which have run out, a bounded number of them.
+/// Removes sessions, mailed tokens, invitations, idempotency records, notices, letters that count no more, payments that never
+/// were and events, all of which have run out, a bounded number of them.
 pub(crate) fn expired(store: &Store, now: UnixMillis) -> Result<(), Error> {
     const PART: u32 = 500;
     /// In turns of the writer that keep nobody waiting for long: as many as thousands of calls a second leave behind.

@@ -72,22 +72,6 @@ pub(crate) fn tenant_of_secret(
     Ok(found.into_iter().next())
 }
 
-/// The user that an agent is, if it gave an address where somebody reads what concerns it: the owner without an address of
-/// its own.
-pub(crate) fn user_with_contact(
-    tx: &Tx<'_>,
-    tenant_id: &str,
-) -> Result<Option<String>, StoreError> {
-    tx.optional(
-        "SELECT users.id FROM agents JOIN users ON users.tenant_id = agents.tenant_id JOIN tenants ON tenants.id = agents.tenant_id
-         WHERE agents.tenant_id = ?1 AND agents.contact_email IS NOT NULL AND users.email_given IS NULL AND users.role = 'owner'
-             AND users.state = 'active' AND tenants.state = 'active'
-         ORDER BY users.id LIMIT 1",
-        &[tenant_id.into()],
-        |row| row.text(0),
-    )
-}
-
 /// Writes what an agent may change of itself.
 pub(crate) fn update(tx: &Tx<'_>, agent: &Agent) -> Result<(), StoreError> {
     tx.execute(

@@ -95,6 +95,49 @@ pub(crate) fn begin(tx: &Tx<'_>, id: &str, again_at: UnixMillis) -> Result<bool,
     Ok(changed > 0)
 }
 
+/// A letter to an address that an agent has named.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ContactLetter<'a> {
+    pub(crate) mail_id: &'a str,
+    /// SHA-256 of the address.
+    pub(crate) contact_digest: &'a [u8; 32],
+    /// Until when it counts.
+    pub(crate) expires_at: UnixMillis,
+}
+
+/// How many other letters to the same address count now. None counts longer than the letter itself: a clock was set back since.
+pub(crate) fn count_contact_letters(
+    tx: &Tx<'_>,
+    now: UnixMillis,
+    letter: ContactLetter<'_>,
+) -> Result<i64, StoreError> {
+    tx.one(
+        "SELECT count(*) FROM contact_letters
+         WHERE contact_digest = ?1 AND expires_at_ms > ?2 AND expires_at_ms <= ?3 AND mail_id <> ?4",
+        &[
+            letter.contact_digest.into(),
+            now.ms().into(),
+            letter.expires_at.ms().into(),
+            letter.mail_id.into(),
+        ],
+        |row| row.int(0),
+    )
+}
+
+/// Counts a letter, once however often it is tried.
+pub(crate) fn put_contact_letter(tx: &Tx<'_>, letter: ContactLetter<'_>) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO contact_letters (mail_id, contact_digest, expires_at_ms) VALUES (?1, ?2, ?3)
+         ON CONFLICT (mail_id) DO UPDATE SET contact_digest = excluded.contact_digest, expires_at_ms = excluded.expires_at_ms",
+        &[
+            letter.mail_id.into(),
+            letter.contact_digest.into(),
+            letter.expires_at.ms().into(),
+        ],
+    )?;
+    Ok(())
+}
+
 /// Removes what waits for a user, but for notices: they are not about how the user gets in, and no change of that is a reason
 /// to lose one. Whoever may not get them any more is left out when they are sent.
 pub(crate) fn delete_of_user(tx: &Tx<'_>, user_id: &str) -> Result<(), StoreError> {

@@ -143,4 +143,8 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         version: 16,
         sql: include_str!("sql/0016_due_webhooks.sql"),
     },
+    Migration {
+        version: 17,
+        sql: include_str!("sql/0017_contact_letters.sql"),
+    },
 ];

@@ -126,20 +126,6 @@ pub(crate) fn set_carried(tx: &Tx<'_>, now: UnixMillis, id: &str) -> Result<bool
     Ok(changed > 0)
 }
 
-/// How many notices of that kind a tenant has that were carried after `since`.
-pub(crate) fn count_carried(
-    tx: &Tx<'_>,
-    tenant_id: &str,
-    kind: &str,
-    since: UnixMillis,
-) -> Result<i64, StoreError> {
-    tx.one(
-        "SELECT count(*) FROM notices WHERE tenant_id = ?1 AND kind = ?2 AND carried_at_ms > ?3",
-        &[tenant_id.into(), kind.into(), since.ms().into()],
-        |row| row.int(0),
-    )
-}
-
 /// Removes a notice, and the mails that wait to carry it.
 pub(crate) fn delete(tx: &Tx<'_>, id: &str) -> Result<(), StoreError> {
     tx.execute("DELETE FROM notices WHERE id = ?1", &[id.into()])?;

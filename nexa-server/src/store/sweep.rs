@@ -1,5 +1,5 @@
 //! Rows that have run out: sessions, mailed tokens, invitations, answers of calls with an Idempotency-Key, old notices,
-//! payments that the provider never heard of, old events and their deliveries.
+//! letters that count no more, payments that the provider never heard of, old events and their deliveries.
 
 use super::{StoreError, Tx};
 use crate::time::UnixMillis;
@@ -24,6 +24,7 @@ pub(crate) fn has_expired(tx: &Tx<'_>, bounds: Bounds) -> Result<bool, StoreErro
              OR EXISTS (SELECT 1 FROM mailed_tokens WHERE expires_at_ms <= ?1)
              OR EXISTS (SELECT 1 FROM invites WHERE expires_at_ms <= ?1)
              OR EXISTS (SELECT 1 FROM idempotency_records WHERE expires_at_ms <= ?1)
+             OR EXISTS (SELECT 1 FROM contact_letters WHERE expires_at_ms <= ?1)
              OR EXISTS (SELECT 1 FROM notices WHERE carried_at_ms <= ?2)
              OR EXISTS (SELECT 1 FROM payments
                  WHERE state = 'failed' AND provider_id IS NULL AND created_at_ms <= ?3)
@@ -58,6 +59,11 @@ pub(crate) fn delete_expired(tx: &Tx<'_>, bounds: Bounds, limit: u32) -> Result<
         (
             "DELETE FROM idempotency_records WHERE (tenant_id, route, key) IN
                  (SELECT tenant_id, route, key FROM idempotency_records WHERE expires_at_ms <= ?1 LIMIT ?2)",
+            bounds.expired,
+        ),
+        (
+            "DELETE FROM contact_letters WHERE mail_id IN
+                 (SELECT mail_id FROM contact_letters WHERE expires_at_ms <= ?1 LIMIT ?2)",
             bounds.expired,
         ),
         (

@@ -249,8 +249,8 @@ pub(crate) fn oldest_active_owner(
     )
 }
 
-/// The active owners of an active tenant who have an address, after the one of that id.
-pub(crate) fn reachable_owners(
+/// The active owners of an active tenant, after the one of that id.
+pub(crate) fn active_owners(
     tx: &Tx<'_>,
     tenant_id: &str,
     after: Option<&str>,
@@ -259,7 +259,7 @@ pub(crate) fn reachable_owners(
     tx.all(
         "SELECT users.id FROM users JOIN tenants ON tenants.id = users.tenant_id
          WHERE users.tenant_id = ?1 AND (?2 IS NULL OR users.id > ?2) AND users.role = 'owner' AND users.state = 'active'
-             AND tenants.state = 'active' AND users.email_given IS NOT NULL
+             AND tenants.state = 'active'
          ORDER BY users.id LIMIT ?3",
         &[tenant_id.into(), after.into(), limit.into()],
         |row| row.text(0),
