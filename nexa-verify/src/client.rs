@@ -363,6 +363,21 @@ pub enum ReceiveError {
     },
 }
 
+impl ReceiveError {
+    /// The stable name of the rule, in snake case.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotAsked => "not_asked",
+            Self::KeySet(error) => error.code(),
+            Self::Shard(error) => error.code(),
+            Self::OtherShard { .. } => "other_shard",
+            Self::Older { .. } => "older_version",
+            Self::Twice { .. } => "version_twice",
+        }
+    }
+}
+
 impl fmt::Display for ReceiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -277,6 +277,19 @@ pub enum StateFault {
     Malformed,
 }
 
+impl StateFault {
+    /// The stable name of the rule, in snake case.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Length { .. } => "state_length",
+            Self::Magic => "state_magic",
+            Self::Tampered => "state_tampered",
+            Self::Malformed => "state_malformed",
+        }
+    }
+}
+
 impl fmt::Display for StateFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
