@@ -135,14 +135,15 @@ fn trusted<'a>(expect: &Value, issuer: &str, embedded: &'a [u8]) -> (Keys<'a>, O
 
 fn read_shard<'a>(
     shard: &'a [u8],
-    delta: Option<&[u8]>,
+    delta: Option<&'a [u8]>,
     keys: &KeySet,
     issuer: &str,
     rebuilt: &'a mut [u8],
 ) -> Result<StatusShard<'a>, ShardError> {
     let shard = StatusShard::open(shard, keys, issuer)?;
     match delta {
-        Some(delta) => shard.apply(delta, keys, issuer, rebuilt),
+        Some(delta) if StatusShard::is_delta(delta) => shard.apply(delta, keys, issuer, rebuilt),
+        Some(whole) => StatusShard::open(whole, keys, issuer),
         None => Ok(shard),
     }
 }

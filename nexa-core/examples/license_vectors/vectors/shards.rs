@@ -385,7 +385,7 @@ fn deltas() -> Vec<Case> {
         ),
         denied("cut", cut, "shard_truncated"),
         denied("short", front(&good, 100), "shard_length"),
-        denied("a-whole-shard", with_it.bytes(), "shard_magic"),
+        denied("a-whole-shard", with_it.bytes(), "revoked").fact("revoked_at", NOW),
         case(
             "by-a-newer-status-key",
             Shard {
