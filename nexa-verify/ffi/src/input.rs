@@ -1,0 +1,78 @@
+//! What a caller passes: pointers and lengths, made into slices and references after what can be checked was.
+
+use crate::status::{Failure, Status};
+
+/// The bytes at a pointer; none where the length is zero.
+///
+/// # Safety
+/// A pointer that is not null points to `bytes` bytes, which nobody writes to for as long as they are used.
+pub(crate) unsafe fn bytes<'a>(
+    at: *const u8,
+    bytes: usize,
+    argument: &'static str,
+) -> Result<&'a [u8], Failure> {
+    if bytes == 0 {
+        return Ok(&[]);
+    }
+    if at.is_null() {
+        return Err(Failure::null(argument));
+    }
+    if bytes > isize::MAX as usize {
+        return Err(Failure::out_of_range(format_args!(
+            "{argument} is said to have {bytes} bytes"
+        )));
+    }
+    // SAFETY: not null, no longer than any object may be, and the caller vouches for the rest.
+    Ok(unsafe { core::slice::from_raw_parts(at, bytes) })
+}
+
+/// The UTF-8 at a pointer.
+///
+/// # Safety
+/// As for [`bytes`].
+pub(crate) unsafe fn text<'a>(
+    at: *const u8,
+    length: usize,
+    argument: &'static str,
+) -> Result<&'a str, Failure> {
+    // SAFETY: the same that this function asks of its caller.
+    let bytes = unsafe { bytes(at, length, argument) }?;
+    core::str::from_utf8(bytes).map_err(|error| {
+        Failure::new(
+            Status::NotUtf8,
+            "not_utf8",
+            format_args!(
+                "{argument} is not UTF-8 from byte {} on",
+                error.valid_up_to()
+            ),
+        )
+    })
+}
+
+/// The object at a pointer.
+///
+/// # Safety
+/// A pointer that is not null points to an object of this type, which nobody writes to for as long as it is used.
+pub(crate) unsafe fn object<'a, T>(
+    object: *const T,
+    argument: &'static str,
+) -> Result<&'a T, Failure> {
+    check_place(object, argument)?;
+    // SAFETY: not null, aligned, and the caller vouches for the rest.
+    Ok(unsafe { &*object })
+}
+
+/// Whether there can be an object at a pointer.
+pub(crate) fn check_place<T>(place: *const T, argument: &'static str) -> Result<(), Failure> {
+    if place.is_null() {
+        return Err(Failure::null(argument));
+    }
+    if !place.is_aligned() {
+        return Err(Failure::new(
+            Status::OutOfRange,
+            "misaligned",
+            format_args!("{argument} is not aligned to {} bytes", align_of::<T>()),
+        ));
+    }
+    Ok(())
+}
