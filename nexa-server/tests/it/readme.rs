@@ -165,3 +165,30 @@ fn the_front_of_the_readme_is_the_crates_documentation() {
         documented.join("\n")
     );
 }
+
+#[test]
+fn every_code_of_the_conformance_file_stands_in_the_readme() {
+    let readme = readme();
+    let codes = readme.split("### Codes\n").nth(1).unwrap();
+    let codes = codes.split("\n#").next().unwrap();
+    let named: Vec<&str> = codes.split('`').skip(1).step_by(2).collect();
+    let of_a_claim = |code: &str| {
+        let claim = ["_missing", "_type", "_wrong"]
+            .iter()
+            .find_map(|suffix| code.strip_suffix(suffix));
+        claim.is_some_and(|claim| named.contains(&claim))
+    };
+    let vectors =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../nexa-core/tests/license-vectors.json");
+    let vectors: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(vectors).unwrap()).unwrap();
+    let cases = vectors["cases"].as_array().unwrap();
+    assert!(cases.len() > 800);
+    for case in cases {
+        let code = case["code"].as_str().unwrap();
+        assert!(
+            named.contains(&code) || of_a_claim(code),
+            "README.md, Codes, lacks {code}"
+        );
+    }
+}
