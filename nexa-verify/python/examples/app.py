@@ -1,0 +1,18 @@
+# app.py: checks its licence, fetches what it wants, and keeps what it has learnt in a file
+import sys
+from pathlib import Path
+
+import nexa_verify
+
+url, device, state = sys.argv[1], {"fingerprint": "my-laptop"}, Path("app.state")
+root = Path("root.jwk").read_text()  # in a program of yours: a constant
+client = nexa_verify.Client(root=root, issuer=url, audience="agentyk-engine", device=device)
+try:
+    client.restore("my-laptop", state.read_bytes())
+except (FileNotFoundError, nexa_verify.NexaError) as error:
+    print("begins anew:", error)
+report = client.update(Path("app.jwt").read_text().strip())
+state.write_bytes(client.save("my-laptop"))
+for problem in report.problems:
+    print(f"{problem.wanted.document}: {problem.message}")
+print(f"{report.decision.value}: {report.code}, revocation {report.revocation}, {report.freshness}")
