@@ -22,11 +22,12 @@ def test_the_wheel_holds_the_package_its_types_its_library_and_licences() -> Non
         names = set(wheel.namelist())
         info = "nexa_verify-0.1.0.dist-info"
         head = message_from_bytes(wheel.read(f"{info}/WHEEL"))
-        texts = [wheel.read(f"{info}/licenses/{name}").decode() for name in ("LICENSE-MIT", "LICENSE-APACHE")]
+        texts = [wheel.read(f"{info}/licenses/{name}").decode() for name in ("LICENSE-MIT", "LICENSE-APACHE", "NOTICES.txt")]
     modules = {name for name in names if name.endswith(".py")}
     assert {"nexa_verify/py.typed", "nexa_verify/libnexa_verify.so", "nexa_verify/__init__.py"} <= names
-    assert len(names - modules) == 7, names
+    assert len(names - modules) == 8, names
     assert "Permission is hereby granted" in texts[0] and "Apache License" in texts[1]
+    assert "curve25519-dalek" in texts[2]
     assert head["Root-Is-Purelib"] == "false"
     assert all(tag.startswith("py3-none-m") for tag in head.get_all("Tag", []))
 

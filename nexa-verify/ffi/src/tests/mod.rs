@@ -1,6 +1,7 @@
 //! The interface as a caller in another language sees it: through its pointers.
 
 mod misuse;
+mod notices;
 mod vectors;
 
 use core::ffi::{CStr, c_char};
