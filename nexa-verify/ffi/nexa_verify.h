@@ -1,4 +1,17 @@
-/* The C interface of nexa-verify: licences checked offline. Made by cbindgen; do not edit. */
+/* The C interface of nexa-verify: licences checked offline. Made by cbindgen; do not edit.
+ *
+ * Objects (nexa_verifier, nexa_client, nexa_report) and nexa_problem are plain memory of the caller's: on the stack, static or on
+ * a heap. They need not be set to anything before the call that makes them, may be copied, and need not be freed. Before that
+ * call, only memory of zeros is told from an object; what a failed call could not make is not ready either.
+ *
+ * - Texts are UTF-8 as pointer and length. A pointer may be null where its length is 0.
+ * - Every `problem` may be null. It says nothing (two empty texts) after a call that succeeded.
+ * - Where a call is given objects that overlap, it is not made: NEXA_STATUS_OUT_OF_RANGE. Nobody else may write to what is
+ *   passed for as long as the call takes.
+ * - Texts that a report answers stand in it, and are gone when it is written to again.
+ * - No call allocates, fetches, reads a clock or a file, or keeps a pointer. Each needs less than 96 KiB of stack (x86-64): a
+ *   thread with 128 KiB, as musl makes them, will do.
+ */
 
 #ifndef NEXA_VERIFY_H
 #define NEXA_VERIFY_H
@@ -264,7 +277,8 @@ const char *nexa_report_json(const nexa_report *report);
 // `report` is null or a call that takes one has written to it; `name` is null or holds `name_bytes` bytes.
 int32_t nexa_report_allows(const nexa_report *report, const char *name, size_t name_bytes);
 
-// Writes the licence's limit of this name into `limit`. `NEXA_STATUS_MISSING` where the licence states none, or is refused.
+// Writes the licence's limit of this name into `limit`; 0 and `NEXA_STATUS_MISSING` where the licence states none, or is
+// refused.
 //
 // # Safety
 // As for `nexa_report_allows`; `limit` is null or points to a place for it.
@@ -273,13 +287,15 @@ nexa_status nexa_report_limit(const nexa_report *report,
                               size_t name_bytes,
                               uint64_t *limit);
 
-// What to fetch next, a `nexa_document`, and where it is a shard, its number in `number`, which may be null.
+// What to fetch next, a `nexa_document`, and its number in `number`, which may be null: 0 for what is not a shard.
 //
 // # Safety
 // `report` is null or a call that takes one has written to it; `number` is null or points to a place for it.
-uint32_t nexa_report_wanted(const nexa_report *report, uint32_t *number);
+uint32_t nexa_report_wanted(const nexa_report *report,
+                            uint32_t *number);
 
-// The URL of what to fetch next; null where that is nothing. It stands in the report.
+// The URL of what to fetch next; null where that is nothing. It stands in the report. It ends at its first zero byte, should
+// an issuer have signed one with such a byte.
 //
 // It is the issuer's, or stands in a licence that the issuer signed; a program that trusts an issuer with less than its
 // network looks at it before it fetches.

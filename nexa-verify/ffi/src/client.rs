@@ -5,7 +5,7 @@ use core::ffi::c_char;
 use verify::{Scratch, State, Trust, Wanted};
 
 use crate::expectations::{Expectations, Kept};
-use crate::input;
+use crate::input::{self, Place};
 use crate::object::{self, Object};
 use crate::report::{self, Report};
 use crate::status::{Failure, Problem, Status, answer};
@@ -70,9 +70,11 @@ pub unsafe extern "C" fn nexa_client_init_root(
         Trust::root(root).map_err(|error| report::keys_refused(&error))
     };
     // SAFETY: the caller vouches for the expectations.
-    let content = unsafe { Content::new(trust(), expectations) };
+    let content = || unsafe { Content::new(trust(), expectations) };
     // SAFETY: the caller vouches for the client's memory.
-    answer(unsafe { object::make(client, content) }, problem)
+    let make = || unsafe { object::make(client, content()) };
+    // SAFETY: the caller vouches for the problem's memory.
+    unsafe { answer([Place::of(client, "client")], problem, make) }
 }
 
 /// Makes a client that trusts the published JWK set as it was when the program was built, and, where there are any, embedded
@@ -99,9 +101,11 @@ pub unsafe extern "C" fn nexa_client_init_keys(
         Trust::embedded(jwks, status).map_err(|error| report::keys_refused(&error))
     };
     // SAFETY: the caller vouches for the expectations.
-    let content = unsafe { Content::new(trust(), expectations) };
+    let content = || unsafe { Content::new(trust(), expectations) };
     // SAFETY: the caller vouches for the client's memory.
-    answer(unsafe { object::make(client, content) }, problem)
+    let make = || unsafe { object::make(client, content()) };
+    // SAFETY: the caller vouches for the problem's memory.
+    unsafe { answer([Place::of(client, "client")], problem, make) }
 }
 
 /// Checks one licence now, and writes into `report` what it found and what to fetch next.
@@ -136,8 +140,11 @@ pub unsafe extern "C" fn nexa_client_check(
         });
         Ok(found)
     };
+    let places = [Place::of(client, "client"), Place::of(report, "report")];
     // SAFETY: the caller vouches for the report's memory.
-    answer(unsafe { object::make(report, check()) }, problem)
+    let make = || unsafe { object::make(report, check()) };
+    // SAFETY: the caller vouches for the problem's memory.
+    unsafe { answer(places, problem, make) }
 }
 
 /// Takes a document that was fetched or brought: what it is (a `nexa_document`), a shard's number (0 for a key set), its bytes.
@@ -165,7 +172,8 @@ pub unsafe extern "C" fn nexa_client_receive(
             .with(|client, state| client.receive(state, wanted, bytes))
             .map_err(|error| Failure::refused(error.code(), error))
     };
-    answer(receive(), problem)
+    // SAFETY: the caller vouches for the problem's memory.
+    unsafe { answer([Place::of(client, "client")], problem, receive) }
 }
 
 /// Notes that a document could not be fetched: for a minute it is not asked for, and something else may be.
@@ -185,7 +193,8 @@ pub unsafe extern "C" fn nexa_client_failed(
         client.with(|client, state| client.failed(state, wanted));
         Ok(())
     };
-    answer(failed(), problem)
+    // SAFETY: the caller vouches for the problem's memory.
+    unsafe { answer([Place::of(client, "client")], problem, failed) }
 }
 
 /// Writes what the client has learnt into `buffer`, for the program to keep, and how many bytes that is into `written`: at
@@ -215,7 +224,8 @@ pub unsafe extern "C" fn nexa_client_save(
         // SAFETY: the caller vouches for the fingerprint.
         let fingerprint = unsafe { input::bytes(fingerprint, fingerprint_bytes, "fingerprint") }?;
         let mut kept = [0; State::MAX_BYTES];
-        let kept = client.state.save(fingerprint, &mut kept).unwrap_or(&[]);
+        let kept = client.state.save(fingerprint, &mut kept);
+        let kept = kept.ok_or_else(|| Failure::out_of_range("the state is longer than any is"))?;
         // SAFETY: as above.
         unsafe { written.write(kept.len()) };
         if kept.len() > buffer_bytes {
@@ -228,7 +238,13 @@ pub unsafe extern "C" fn nexa_client_save(
         unsafe { buffer.copy_from_nonoverlapping(kept.as_ptr(), kept.len()) };
         Ok(())
     };
-    answer(save(), problem)
+    let places = [
+        Place::of(client, "client"),
+        Place::with_length(buffer, buffer_bytes, "buffer"),
+        Place::of(written, "written"),
+    ];
+    // SAFETY: the caller vouches for the problem's memory.
+    unsafe { answer(places, problem, save) }
 }
 
 /// Takes up what `nexa_client_save` wrote on this device. With `NEXA_STATUS_REFUSED` the client is as before: the program decides
@@ -256,7 +272,8 @@ pub unsafe extern "C" fn nexa_client_restore(
             .map_err(|fault| Failure::refused(fault.code(), fault))?;
         Ok(())
     };
-    answer(restore(), problem)
+    // SAFETY: the caller vouches for the problem's memory.
+    unsafe { answer([Place::of(client, "client")], problem, restore) }
 }
 
 impl Content {

@@ -76,3 +76,48 @@ pub(crate) fn check_place<T>(place: *const T, argument: &'static str) -> Result<
     }
     Ok(())
 }
+
+/// Where an object, a buffer or a number of the caller stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    start: usize,
+    bytes: usize,
+    argument: &'static str,
+}
+
+impl Place {
+    pub(crate) fn of<T>(at: *const T, argument: &'static str) -> Self {
+        Self::with_length(at.cast(), size_of::<T>(), argument)
+    }
+
+    /// None, where the pointer is null.
+    pub(crate) fn with_length(at: *const u8, bytes: usize, argument: &'static str) -> Self {
+        Self {
+            start: at.addr(),
+            bytes: if at.is_null() { 0 } else { bytes },
+            argument,
+        }
+    }
+
+    pub(crate) const fn overlaps(self, other: Self) -> bool {
+        let ends_before = self.start.saturating_add(self.bytes) <= other.start;
+        let begins_behind = other.start.saturating_add(other.bytes) <= self.start;
+        self.bytes > 0 && other.bytes > 0 && !ends_before && !begins_behind
+    }
+}
+
+/// Whether none stands in another one: what is written there would break what is here.
+pub(crate) fn check_apart(places: &[Place]) -> Result<(), Failure> {
+    let mut rest = places;
+    while let Some((first, others)) = rest.split_first() {
+        if let Some(other) = others.iter().find(|other| first.overlaps(**other)) {
+            return Err(Failure::new(
+                Status::OutOfRange,
+                "overlap",
+                format_args!("{} and {} overlap", first.argument, other.argument),
+            ));
+        }
+        rest = others;
+    }
+    Ok(())
+}

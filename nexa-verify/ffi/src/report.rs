@@ -35,6 +35,9 @@ pub(crate) struct Content {
     message: TextBuffer<208>,
     names: Names,
     wanted: Option<Wanted>,
+    /// Never cut: the payload of a token has at most 2,919 bytes (4,096 less the shortest header and the signature, decoded),
+    /// no value is longer here than there, only the status URI or the issuer stands here twice, and the rest (names,
+    /// numbers, the sentence) takes less than 1,500.
     json: TextBuffer<8192>,
 }
 
@@ -49,6 +52,7 @@ impl Object for Report {
 struct Wanted {
     document: u32,
     number: u32,
+    /// Never cut: an issuer has at most 1,024 bytes, a status URI less than a payload, and what follows it less than 64.
     url: TextBuffer<3200>,
 }
 
@@ -135,7 +139,8 @@ pub unsafe extern "C" fn nexa_report_allows(
     i32::from(allows)
 }
 
-/// Writes the licence's limit of this name into `limit`. `NEXA_STATUS_MISSING` where the licence states none, or is refused.
+/// Writes the licence's limit of this name into `limit`; 0 and `NEXA_STATUS_MISSING` where the licence states none, or is
+/// refused.
 ///
 /// # Safety
 /// As for `nexa_report_allows`; `limit` is null or points to a place for it.
@@ -148,6 +153,8 @@ pub unsafe extern "C" fn nexa_report_limit(
 ) -> Status {
     let find = || {
         input::check_place(limit, "limit")?;
+        // SAFETY: not null, aligned, and the caller vouches for it.
+        unsafe { limit.write(0) };
         // SAFETY: the caller vouches for the report.
         let content = unsafe { object::content(report) }?;
         // SAFETY: the caller vouches for the name.
@@ -159,14 +166,14 @@ pub unsafe extern "C" fn nexa_report_limit(
                 "the licence has no such limit",
             )
         })?;
-        // SAFETY: not null, aligned, and the caller vouches for it.
+        // SAFETY: as above.
         unsafe { limit.write(found) };
         Ok(())
     };
-    crate::status::answer(find(), core::ptr::null_mut())
+    find().map_or_else(|failure: Failure| failure.status(), |()| Status::Ok)
 }
 
-/// What to fetch next, a `nexa_document`, and where it is a shard, its number in `number`, which may be null.
+/// What to fetch next, a `nexa_document`, and its number in `number`, which may be null: 0 for what is not a shard.
 ///
 /// # Safety
 /// `report` is null or a call that takes one has written to it; `number` is null or points to a place for it.
@@ -175,14 +182,17 @@ pub unsafe extern "C" fn nexa_report_wanted(report: *const Report, number: *mut 
     // SAFETY: the caller vouches for the report.
     let content = unsafe { object::content(report) };
     let wanted = content.ok().and_then(|content| content.wanted.as_ref());
-    // SAFETY: the caller vouches for the number.
-    if let (Some(number), Some(wanted)) = (unsafe { number.as_mut() }, wanted) {
-        *number = wanted.number;
+    let (document, wanted_number) =
+        wanted.map_or((0, 0), |wanted| (wanted.document, wanted.number));
+    if !number.is_null() {
+        // SAFETY: not null, and the caller vouches for the place, which this way of writing takes as it is aligned.
+        unsafe { number.write_unaligned(wanted_number) };
     }
-    wanted.map_or(0, |wanted| wanted.document)
+    document
 }
 
-/// The URL of what to fetch next; null where that is nothing. It stands in the report.
+/// The URL of what to fetch next; null where that is nothing. It stands in the report. It ends at its first zero byte, should
+/// an issuer have signed one with such a byte.
 ///
 /// It is the issuer's, or stands in a licence that the issuer signed; a program that trusts an issuer with less than its
 /// network looks at it before it fetches.

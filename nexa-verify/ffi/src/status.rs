@@ -3,6 +3,7 @@
 use core::ffi::c_char;
 use core::fmt::{self, Write as _};
 
+use crate::input::{self, Place};
 use crate::text::TextBuffer;
 
 /// How a call ended. Everything but `NEXA_STATUS_OK` is below zero.
@@ -90,24 +91,45 @@ impl Failure {
     }
 }
 
-/// Ends a call: tells the caller what went wrong, where it wants to know.
-pub(crate) fn answer(result: Result<(), Failure>, problem: *mut Problem) -> Status {
+impl Failure {
+    /// What went wrong, as the caller is told.
+    pub(crate) const fn status(&self) -> Status {
+        self.status
+    }
+}
+
+/// Makes a call and tells the caller how it ended. It is not made where the objects that are passed overlap.
+///
+/// # Safety
+/// `problem` is null or memory for one, which nobody else uses during the call.
+pub(crate) unsafe fn answer<const PLACES: usize>(
+    places: [Place; PLACES],
+    problem: *mut Problem,
+    call: impl FnOnce() -> Result<(), Failure>,
+) -> Status {
+    let own = Place::of(problem, "problem");
+    if places.iter().any(|place| place.overlaps(own)) {
+        // Why cannot be said: it would stand in the other object.
+        return Status::OutOfRange;
+    }
+    let result = input::check_apart(&places).and_then(|()| call());
     let (status, code, message) = match &result {
         Ok(()) => (Status::Ok, "", ""),
         Err(failure) => (failure.status, failure.code, failure.message.as_str()),
     };
-    // SAFETY: the caller passes null or a problem of its own.
-    if let Some(problem) = unsafe { problem.as_mut() } {
-        put(&mut problem.code, code);
-        put(&mut problem.message, message);
+    if !problem.is_null() {
+        let told = Problem {
+            code: padded(code),
+            message: padded(message),
+        };
+        // SAFETY: not null, of no alignment, and the caller vouches for the memory. A write needs nothing to be there before.
+        unsafe { problem.write(told) };
     }
     status
 }
 
-/// Writes `text` with zeros to the end, cut so that one always follows.
-fn put<const BYTES: usize>(place: &mut [c_char; BYTES], text: &str) {
+/// The text with zeros to the end, cut so that one always follows.
+fn padded<const BYTES: usize>(text: &str) -> [c_char; BYTES] {
     let mut bytes = text.bytes().take(BYTES - 1);
-    for place in place {
-        *place = bytes.next().unwrap_or(0) as c_char;
-    }
+    core::array::from_fn(|_| bytes.next().unwrap_or(0) as c_char)
 }

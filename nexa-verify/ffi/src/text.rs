@@ -3,7 +3,7 @@
 use core::ffi::c_char;
 use core::fmt;
 
-/// UTF-8 of up to `BYTES` − 1 bytes; what does not fit is cut at a character and remembered.
+/// UTF-8 of up to `BYTES` − 1 bytes; what does not fit is cut at a character, and nothing follows it.
 #[derive(Clone, Copy)]
 pub(crate) struct TextBuffer<const BYTES: usize> {
     bytes: [u8; BYTES],
@@ -21,13 +21,16 @@ impl<const BYTES: usize> TextBuffer<BYTES> {
     }
 
     pub(crate) fn push(&mut self, text: &str) {
-        let room = BYTES - 1 - self.length;
-        let text = match text.len() <= room && !self.is_cut {
+        let room = match self.is_cut {
+            true => 0,
+            false => BYTES - 1 - self.length,
+        };
+        let text = match text.len() <= room {
             true => text,
             false => {
                 self.is_cut = true;
-                let end = (0..=room.min(text.len())).rev();
-                let end = end.into_iter().find(|end| text.is_char_boundary(*end));
+                let mut ends = (0..=room).rev();
+                let end = ends.find(|end| text.is_char_boundary(*end));
                 text.get(..end.unwrap_or(0)).unwrap_or_default()
             }
         };

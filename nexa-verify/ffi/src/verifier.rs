@@ -5,7 +5,7 @@ use core::ffi::c_char;
 use verify::{KeySet, RevocationFeed, Scratch};
 
 use crate::expectations::{Expectations, Kept};
-use crate::input;
+use crate::input::{self, Place};
 use crate::object::{self, Object};
 use crate::report::{self, Report};
 use crate::status::{Failure, Problem, Status, answer};
@@ -43,15 +43,18 @@ pub unsafe extern "C" fn nexa_verifier_init(
     expectations: *const Expectations,
     problem: *mut Problem,
 ) -> Status {
-    // SAFETY: the caller vouches for the expectations.
-    let content = unsafe { Kept::read(expectations) }.and_then(|expectations| {
+    let content = || {
+        // SAFETY: the caller vouches for the expectations.
+        let expectations = unsafe { Kept::read(expectations) }?;
         // SAFETY: the caller vouches for the key set.
         let jwks = unsafe { input::bytes(jwks.cast(), jwks_bytes, "jwks") }?;
         let keys = KeySet::from_jwks(jwks).map_err(|error| report::keys_refused(&error))?;
         Ok(Content { keys, expectations })
-    });
+    };
     // SAFETY: the caller vouches for the verifier's memory.
-    answer(unsafe { object::make(verifier, content) }, problem)
+    let make = || unsafe { object::make(verifier, content()) };
+    // SAFETY: the caller vouches for the problem's memory.
+    unsafe { answer([Place::of(verifier, "verifier")], problem, make) }
 }
 
 /// Checks one licence at `now_s`, in Unix seconds, and writes what it found into `report`.
@@ -90,8 +93,11 @@ pub unsafe extern "C" fn nexa_verifier_check(
         };
         Ok(verifier.check(now, token, feed.as_ref()))
     };
+    let places = [Place::of(verifier, "verifier"), Place::of(report, "report")];
     // SAFETY: the caller vouches for the report's memory.
-    answer(unsafe { object::make(report, check()) }, problem)
+    let make = || unsafe { object::make(report, check()) };
+    // SAFETY: the caller vouches for the problem's memory.
+    unsafe { answer(places, problem, make) }
 }
 
 impl Content {

@@ -21,6 +21,7 @@ const CASES: usize = 852;
 const SHARD_NUMBER: core::ops::Range<usize> = 12..16;
 
 #[test]
+#[cfg_attr(miri, ignore = "takes hours there")]
 fn every_case_of_the_conformance_file() {
     let file: Value = serde_json::from_str(FILE).unwrap();
     let cases = file["cases"].as_array().unwrap();
@@ -123,8 +124,8 @@ fn by_client(case: &Value, expectations: &Expectations) -> Result<Value, String>
     let keys = case["keys"].as_str().unwrap();
     let token = case["token"].as_str().unwrap();
     let (mut client, mut report, mut problem) = (memory::<Client>(), memory::<Report>(), problem());
-    // SAFETY: the memory is alive and this test's alone, and the lengths are those of the texts.
     let status = match expect.get("status_keys").and_then(Value::as_str) {
+        // SAFETY: the memory is alive and this test's alone, and the lengths are those of the texts.
         Some(status_keys) => unsafe {
             nexa_client_init_keys(
                 client.as_mut_ptr(),
