@@ -17,20 +17,18 @@ const TOKEN_BYTES: usize = 4096;
 
 /// The longest token that `of` makes with so many repetitions of something; and how many they are.
 fn longest(of: impl Fn(usize) -> String) -> (usize, String) {
-    let fits = |count: &usize| signed(&of(*count)).len() <= TOKEN_BYTES;
-    let count = (1..TOKEN_BYTES).take_while(fits).last().unwrap();
+    let rest = signed("").len();
+    let fits = |bytes: &usize| rest + (bytes * 4).div_ceil(3) <= TOKEN_BYTES;
+    let most = (0..TOKEN_BYTES).take_while(fits).last().unwrap();
+    let count = (1..most)
+        .take_while(|count| of(*count).len() <= most)
+        .last();
     // Padded with spaces, which nobody reads, to the last byte that is read.
-    let pad = |blanks| {
-        let mut payload = of(count);
-        payload.insert_str(1, &" ".repeat(blanks));
-        signed(&payload)
-    };
-    let token = (0..64)
-        .map(pad)
-        .take_while(|token| token.len() <= TOKEN_BYTES);
-    let token = token.last().unwrap();
-    assert!(token.len() >= TOKEN_BYTES - 1, "{}", token.len());
-    (count, token)
+    let mut payload = of(count.unwrap());
+    payload.insert_str(1, &" ".repeat(most - payload.len()));
+    let token = signed(&payload);
+    assert_eq!(token.len(), TOKEN_BYTES);
+    (count.unwrap(), token)
 }
 
 fn by_client(

@@ -302,3 +302,21 @@ fn objects_that_overlap_are_left_alone() {
     // Nothing was broken, and neighbours do not overlap.
     assert_eq!(check(report_at, problem_at), Status::Ok);
 }
+
+/// Allowed, so that who has little memory needs no more: all is found out before anything is written.
+#[test]
+fn a_token_may_stand_where_its_report_goes() {
+    let token = signed(&payload(""));
+    let verifier = verifier(&expectations(None));
+    let mut report = memory::<Report>();
+    let place = report.as_mut_ptr().cast::<u8>();
+    // SAFETY: a report is longer than any token.
+    unsafe { place.copy_from_nonoverlapping(token.as_ptr(), token.len()) };
+    let check = Check {
+        token: (place, token.len()),
+        ..Check::of(&token)
+    };
+    let found = check.by_verifier(verifier.as_ptr(), place.cast());
+    assert_eq!(found.0, Status::Ok);
+    assert_eq!(decision(&report), Decision::Allow);
+}
