@@ -1,6 +1,7 @@
 //! The client: checks by all that it has learnt, says what to fetch next, and takes what was fetched.
 
 use core::ffi::c_char;
+use core::mem::MaybeUninit;
 
 use verify::{Scratch, State, Trust, Wanted};
 
@@ -15,7 +16,7 @@ use crate::status::{Failure, Problem, Status, answer};
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Client {
-    words: [u64; 3456],
+    words: [MaybeUninit<u64>; 3456],
 }
 
 /// What stands in a client.

@@ -5,7 +5,8 @@ use core::mem::needs_drop;
 use crate::input;
 use crate::status::Failure;
 
-/// Memory that C declares, and what stands in it.
+/// Memory that C declares, and what stands in it. Its words need not be set, since a content has bytes that nobody sets (between
+/// its fields, and of a variant that it is not), and copies of it are copies of words.
 pub(crate) trait Object: Copy {
     /// What stands in it. It owns nothing outside of itself, so that an object may be copied and forgotten.
     type Content;

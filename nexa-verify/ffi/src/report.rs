@@ -2,6 +2,7 @@
 
 use core::ffi::c_char;
 use core::fmt::Write as _;
+use core::mem::MaybeUninit;
 
 use verify::{KeyError, LicenseReport, LicenseTerms, UnixSeconds, Verdict};
 
@@ -15,7 +16,7 @@ use crate::text::TextBuffer;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Report {
-    words: [u64; 2048],
+    words: [MaybeUninit<u64>; 2048],
 }
 
 /// What to do if the program has no rule of its own.

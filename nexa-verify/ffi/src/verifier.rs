@@ -1,6 +1,7 @@
 //! The plain check: embedded keys, one call.
 
 use core::ffi::c_char;
+use core::mem::MaybeUninit;
 
 use verify::{KeySet, RevocationFeed, Scratch};
 
@@ -14,7 +15,7 @@ use crate::status::{Failure, Problem, Status, answer};
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Verifier {
-    words: [u64; 1408],
+    words: [MaybeUninit<u64>; 1408],
 }
 
 /// What stands in a verifier.

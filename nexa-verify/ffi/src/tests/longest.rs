@@ -56,6 +56,7 @@ fn by_client(
 
 /// What is written twice, once as it stands in the licence and once to be fetched: characters of every length in a token.
 #[test]
+#[cfg_attr(miri, ignore = "takes an hour there")]
 fn a_status_uri_is_whole_however_it_is_written() {
     for (written, read) in [
         ("a", "a"),
