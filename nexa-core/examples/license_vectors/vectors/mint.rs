@@ -59,7 +59,7 @@ impl Key {
 
 /// A JSON object as text: names and values are written as they are given, in the given order.
 #[derive(Clone)]
-pub(super) struct Object(Vec<(String, String)>);
+pub(super) struct Object(pub(super) Vec<(String, String)>);
 
 impl Object {
     pub(super) fn with(mut self, name: &str, json: impl ToString) -> Self {

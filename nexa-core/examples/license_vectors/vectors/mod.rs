@@ -2,6 +2,7 @@
 
 mod claims;
 mod device;
+mod forged;
 mod header;
 mod json;
 mod judged;

@@ -2,16 +2,10 @@
 
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::{EdwardsPoint, Scalar};
-use sha2::{Digest, Sha512};
 
 use super::Case;
+use super::forged::{GROUP_ORDER, challenge, signature, sum};
 use super::mint::{Key, b64, claims, header, jwk, jwks, kid, quoted};
-
-/// L = 2^252 + 27742317777372353535851937790883648493, little-endian.
-const GROUP_ORDER: [u8; 32] = [
-    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
-];
 
 /// The neutral element again: y = 1 written as p + 1, and both with −0 for x.
 const NEUTRAL_AGAIN: [(&str, [u8; 32]); 3] = [
@@ -273,17 +267,7 @@ fn sign_with(key: &Key, r: &[u8; 32], nonce: Scalar, jti: &str) -> String {
         b64(header().text()),
         b64(claims().with("jti", quoted(jti)).text())
     );
-    let s = nonce + challenge(r, &key.public(), &signed) * key.0.to_scalar();
-    format!("{signed}.{}", b64([*r, s.to_bytes()].concat()))
-}
-
-/// k of RFC 8032 §5.1.7.
-fn challenge(r: &[u8; 32], public: &[u8; 32], signed: &str) -> Scalar {
-    let hash = Sha512::new()
-        .chain_update(r)
-        .chain_update(public)
-        .chain_update(signed);
-    Scalar::from_bytes_mod_order_wide(&hash.finalize().into())
+    format!("{signed}.{}", b64(signature(key, r, nonce, &signed)))
 }
 
 const fn ends(first: u8, middle: u8, last: u8) -> [u8; 32] {
@@ -291,18 +275,4 @@ const fn ends(first: u8, middle: u8, last: u8) -> [u8; 32] {
     bytes[0] = first;
     bytes[31] = last;
     bytes
-}
-
-/// Two little-endian numbers whose sum fits in as many bytes.
-fn sum(left: &[u8], right: &[u8]) -> Vec<u8> {
-    let mut carry = 0;
-    left.iter()
-        .zip(right)
-        .map(|(left, right)| {
-            carry += u16::from(*left) + u16::from(*right);
-            let [low, high] = carry.to_le_bytes();
-            carry = u16::from(high);
-            low
-        })
-        .collect()
 }
