@@ -78,8 +78,12 @@ impl<'o, const BYTES: usize> Writer<'o, BYTES> {
         self.separate();
         self.out.push("\"");
         let mut rest = text;
-        while let Some(at) = rest.find(|c: char| c < ' ' || matches!(c, '"' | '\\')) {
-            let (plain, special) = rest.split_at(at);
+        let is_special = |c: char| c < ' ' || matches!(c, '"' | '\\');
+        // Checked, though it cannot fail: what formats the panic is larger.
+        while let Some((plain, special)) = rest
+            .find(is_special)
+            .and_then(|at| rest.split_at_checked(at))
+        {
             self.out.push(plain);
             let mut characters = special.chars();
             match characters.next() {
@@ -91,7 +95,12 @@ impl<'o, const BYTES: usize> Writer<'o, BYTES> {
                 Some('\r') => self.out.push("\\r"),
                 Some('\t') => self.out.push("\\t"),
                 Some(control) => {
-                    let _ = write!(self.out, "\\u{:04x}", u32::from(control));
+                    const DIGITS: &str = "0123456789abcdef";
+                    let digit = |at: usize| DIGITS.get(at..=at).unwrap_or_default();
+                    let code = control as usize;
+                    self.out.push("\\u00");
+                    self.out.push(digit(code / 16));
+                    self.out.push(digit(code % 16));
                 }
                 None => {}
             }
@@ -114,9 +123,9 @@ impl<'o, const BYTES: usize> Writer<'o, BYTES> {
     }
 }
 
-/// What the plain check found.
-pub(crate) fn report(json: &mut Out<'_>, report: &LicenseReport<'_>) {
-    verdict(json, report.verdict(), report.decision());
+/// What the plain check found, and its sentence.
+pub(crate) fn report(json: &mut Out<'_>, report: &LicenseReport<'_>, message: &str) {
+    verdict(json, report.verdict(), report.decision(), message);
     let at = match report.revocation() {
         RevocationStatus::Revoked { at } => Some(at.get()),
         RevocationStatus::NotChecked
@@ -161,12 +170,9 @@ pub(crate) fn report(json: &mut Out<'_>, report: &LicenseReport<'_>) {
     }
 }
 
-fn verdict(json: &mut Out<'_>, verdict: Verdict, decision: verify::Decision) {
+fn verdict(json: &mut Out<'_>, verdict: Verdict, decision: verify::Decision, message: &str) {
     json.string("code", Some(verdict.code()));
-    json.name("message");
-    let mut message = TextBuffer::<208>::new();
-    let _ = write!(message, "{verdict}");
-    json.text(message.as_str());
+    json.string("message", Some(message));
     json.string(
         "decision",
         Some(match decision {
@@ -224,10 +230,10 @@ fn license(json: &mut Out<'_>, license: &License<'_>) {
 
 /// What a client's check found: the same, the clock, and what to fetch next.
 #[cfg(feature = "client")]
-pub(crate) fn checked(json: &mut Out<'_>, checked: &verify::Checked<'_>) {
+pub(crate) fn checked(json: &mut Out<'_>, checked: &verify::Checked<'_>, message: &str, url: &str) {
     match checked.report() {
-        Some(found) => report(json, found),
-        None => without_keys(json, checked),
+        Some(found) => report(json, found, message),
+        None => without_keys(json, checked, message),
     }
     let clock = checked.clock();
     json.name("clock");
@@ -238,15 +244,15 @@ pub(crate) fn checked(json: &mut Out<'_>, checked: &verify::Checked<'_>) {
     });
     json.name("wanted");
     match checked.next_fetch() {
-        Some(fetch) => json.object(|json| wanted(json, &fetch)),
+        Some(fetch) => json.object(|json| wanted(json, &fetch, url)),
         None => json.raw("null"),
     }
 }
 
 /// Nothing could be checked: the members that [`report`] writes, as far as they are known.
 #[cfg(feature = "client")]
-fn without_keys(json: &mut Out<'_>, checked: &verify::Checked<'_>) {
-    verdict(json, checked.verdict(), checked.decision());
+fn without_keys(json: &mut Out<'_>, checked: &verify::Checked<'_>, message: &str) {
+    verdict(json, checked.verdict(), checked.decision(), message);
     json.number("revoked_at", None);
     json.string("revocation", Some("not_checked"));
     json.string("freshness", Some("unknown"));
@@ -256,7 +262,7 @@ fn without_keys(json: &mut Out<'_>, checked: &verify::Checked<'_>) {
 }
 
 #[cfg(feature = "client")]
-fn wanted(json: &mut Out<'_>, fetch: &verify::Fetch<'_>) {
+fn wanted(json: &mut Out<'_>, fetch: &verify::Fetch<'_>, url: &str) {
     use verify::{Wanted, Why};
     let (document, number, since) = match fetch.document {
         Wanted::KeySet => ("key_set", None, None),
@@ -273,7 +279,5 @@ fn wanted(json: &mut Out<'_>, fetch: &verify::Fetch<'_>) {
         Why::DeltaFailed => "delta_failed",
     };
     json.string("why", Some(why));
-    let mut url = TextBuffer::<3200>::new();
-    let _ = write!(url, "{fetch}");
-    json.string("url", Some(url.as_str()));
+    json.string("url", Some(url));
 }

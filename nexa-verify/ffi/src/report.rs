@@ -217,7 +217,8 @@ impl Content {
         if let Some(license) = report.license() {
             content.names.put(license.claims().terms());
         }
-        json::Writer::new(&mut content.json).object(|json| json::report(json, report));
+        let message = content.message.as_str();
+        json::Writer::new(&mut content.json).object(|json| json::report(json, report, message));
         content
     }
 
@@ -241,7 +242,11 @@ impl Content {
                 url,
             }
         });
-        json::Writer::new(&mut content.json).object(|json| json::checked(json, checked));
+        let message = content.message.as_str();
+        let wanted = content.wanted.as_ref();
+        let url = wanted.map_or("", |wanted| wanted.url.as_str());
+        json::Writer::new(&mut content.json)
+            .object(|json| json::checked(json, checked, message, url));
         content
     }
 
