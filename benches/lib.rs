@@ -10,7 +10,7 @@
 //! cargo bench -p nexa-benches --bench license      # a licence's check against a bare signature check
 //! cargo bench -p nexa-benches --bench license --features aws-lc   # the same with jsonwebtoken on AWS-LC
 //! cargo bench -p nexa-benches --bench allocations  # what one check takes from the heap
-//! cargo bench -p nexa-benches --bench sizes        # how large a check is as a WASM module
+//! cargo bench -p nexa-benches --bench languages    # sizes of WASM modules and libraries; a check in Node and Python
 //! cargo bench -p nexa-benches --bench authorize    # forward authorization against a bare server
 //! cargo bench -p nexa-benches --bench checks       # checks with limits; growth, memory, cold start
 //! cargo bench -p nexa-benches --bench revocation   # ten million rotations raced by checks
