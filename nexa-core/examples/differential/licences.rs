@@ -15,9 +15,14 @@ pub(crate) struct Licence {
     pub(crate) header_text: Option<Vec<u8>>,
     pub(crate) claims_text: Option<Vec<u8>>,
     /// Changes to the segments before the signature is made over them, and to the whole token after.
-    pub(crate) before: Vec<Box<dyn FnOnce(&mut String, &mut String)>>,
-    pub(crate) after: Vec<Box<dyn FnOnce(Vec<u8>) -> Vec<u8>>>,
+    pub(crate) before: Vec<SegmentChange>,
+    pub(crate) after: Vec<TokenChange>,
 }
+
+/// Changes header and payload, encoded.
+pub(crate) type SegmentChange = Box<dyn FnOnce(&mut String, &mut String)>;
+/// Changes a token.
+pub(crate) type TokenChange = Box<dyn FnOnce(Vec<u8>) -> Vec<u8>>;
 
 /// The keys of these seeds, set by set. Nobody trusts the key of seed 99.
 const KEYS: [&[u8]; 3] = [&[1], &[3, 2, 1], &[1, 4, 5, 6, 7, 8, 9]];
