@@ -28,7 +28,9 @@ def section(name):
 
 
 def run(script, folder, url):
-    environment = {"PATH": TOOLS, "HOME": str(folder), "URL": url, "LANG": "C.UTF-8"}
+    environment = {"PATH": TOOLS, "HOME": str(folder), "LANG": "C.UTF-8"}
+    # A variable of the shell, as in the sections before, and not of the environment.
+    script = f"URL={url}\n{script}"
     done = subprocess.run(
         ["bash", "-ec", script], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, timeout=300, check=False
     )
