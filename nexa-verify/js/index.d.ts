@@ -46,7 +46,7 @@ export type ClientOptions = Expectations &
 export interface ClientCheckOptions {
   /** Unix seconds; the host's clock where it is left out. */
   readonly now?: number | undefined;
-  /** Seconds of a clock that only goes forward; the host's where it is left out, none for `null`. */
+  /** Seconds of a clock that only goes forward; where it is left out, the host's, or none beside a `now`; none for `null`. */
   readonly monotonic?: number | null | undefined;
 }
 

@@ -1,12 +1,8 @@
 // The client: checks by all that it has learnt, says what to fetch next, and takes what was fetched.
 
 import * as argument from './arguments.js';
+import { monotonicClock, wallClock } from './clocks.js';
 import { Report } from './report.js';
-import { hostNow } from './verifier.js';
-
-/** The host's clock that only goes forward, in seconds. */
-const hostMonotonic = () => BigInt(Math.floor(performance.now() / 1000));
-const NO_MONOTONIC = 0xffff_ffff_ffff_ffffn;
 
 export class Client {
   #engine;
@@ -42,9 +38,8 @@ export class Client {
 
   check(token, options = {}) {
     const { now, monotonic } = argument.options(options, 'options', ['now', 'monotonic']);
-    const wall = argument.seconds(now, 'options.now') ?? hostNow();
-    const forward =
-      monotonic === null ? NO_MONOTONIC : (argument.seconds(monotonic, 'options.monotonic') ?? hostMonotonic());
+    const wall = wallClock(now);
+    const forward = monotonicClock(now, monotonic);
     const text = argument.document(token, 'token');
     const frame = this.#engine.frame();
     const at = frame.put(text, 'token');

@@ -1,10 +1,8 @@
 // The plain check: embedded keys, one call.
 
 import * as argument from './arguments.js';
+import { wallClock } from './clocks.js';
 import { Report } from './report.js';
-
-/** The host's clock, in Unix seconds. */
-export const hostNow = () => BigInt(Math.floor(Date.now() / 1000));
 
 export class Verifier {
   #engine;
@@ -25,7 +23,7 @@ export class Verifier {
 
   check(token, options = {}) {
     const { now, revocations } = argument.options(options, 'options', ['now', 'revocations']);
-    const nowS = argument.seconds(now, 'options.now') ?? hostNow();
+    const nowS = wallClock(now);
     const text = argument.document(token, 'token');
     const list = revocations === undefined ? undefined : argument.document(revocations, 'options.revocations');
     const frame = this.#engine.frame();
