@@ -5,4 +5,4 @@ import { whole } from './whole.js';
 
 export { NOT_CHECKED, NexaError, Report, update } from './whole.js';
 
-export const load = loader(new URL('./nexa_verify.wasm', import.meta.url), (url) => fetch(url), whole);
+export const load = loader(() => new URL('./nexa_verify.wasm', import.meta.url), (url) => fetch(url), whole);

@@ -4,13 +4,22 @@ import { Engine } from './engine.js';
 import { NexaError } from './errors.js';
 
 /**
- * A `load` of one module: `own` answers where that is, `read` what stands at a URL, `make` what the program gets.
+ * A `load` of one module: `own` answers where that is, `read` what stands at a URL, `make` what the program gets. `own` is not
+ * asked before it is needed: a bundle that is no ES module does not know where it stands, and has to load for all that.
  */
 export function loader(own, read, make) {
-  return async function load(source = own) {
+  return async function load(source = beside(own)) {
     const module = await compiled(source, read);
     return make(new Engine(module));
   };
+}
+
+function beside(own) {
+  try {
+    return own();
+  } catch (cause) {
+    throw new TypeError('source is missing: this bundle does not know where the module stands; pass its bytes', { cause });
+  }
 }
 
 async function compiled(source, read) {

@@ -6,4 +6,4 @@ import { whole } from './whole.js';
 
 export { NOT_CHECKED, NexaError, Report, update } from './whole.js';
 
-export const load = loader(new URL('./nexa_verify.wasm', import.meta.url), read, whole);
+export const load = loader(() => new URL('./nexa_verify.wasm', import.meta.url), read, whole);

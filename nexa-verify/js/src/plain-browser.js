@@ -5,4 +5,4 @@ import { plain } from './plain.js';
 
 export { NOT_CHECKED, NexaError, Report } from './plain.js';
 
-export const load = loader(new URL('./nexa_verify_plain.wasm', import.meta.url), (url) => fetch(url), plain);
+export const load = loader(() => new URL('./nexa_verify_plain.wasm', import.meta.url), (url) => fetch(url), plain);

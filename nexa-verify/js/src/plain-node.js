@@ -6,4 +6,4 @@ import { plain } from './plain.js';
 
 export { NOT_CHECKED, NexaError, Report } from './plain.js';
 
-export const load = loader(new URL('./nexa_verify_plain.wasm', import.meta.url), read, plain);
+export const load = loader(() => new URL('./nexa_verify_plain.wasm', import.meta.url), read, plain);
