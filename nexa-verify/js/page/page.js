@@ -6,21 +6,31 @@ import { facts, notes } from './words.js';
 const element = (id) => document.getElementById(id);
 const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`).value;
 const module = load();
+/** Counts what was asked: an answer that comes after the form has changed is about another licence than the one shown. */
+let run = 0;
 
+element('form').addEventListener('input', () => begin(''));
 element('form').addEventListener('submit', async (event) => {
   event.preventDefault();
+  const own = begin('Checking…');
+  const showOwn = (...found) => own === run && show(...found);
   try {
     const { report, problems } = await verify(await module);
     const verdict = report.decision === 'allow' ? 'Allowed' : 'Denied';
-    show(report.decision, verdict, report.message, report.code, notes(report, problems), facts(report));
-    element('raw').querySelector('pre').textContent = JSON.stringify(report, null, 2);
-    element('raw').hidden = false;
+    showOwn(report.decision, verdict, report, notes(report, problems), facts(report));
   } catch (error) {
     // What the form says is wrong, not the licence; still nothing passes.
-    show('deny', 'Not checked', error.message, error.code ?? 'argument', [], []);
-    element('raw').hidden = true;
+    showOwn('deny', 'Not checked', { message: error.message, code: error.code ?? 'argument' }, [], []);
   }
 });
+
+/** The verdict that stands there is over; answers the number of this run. */
+function begin(text) {
+  element('result').textContent = text;
+  element('result').className = '';
+  run += 1;
+  return run;
+}
 
 /** Asks the module for what the form says. */
 async function verify(nexa) {
@@ -72,11 +82,12 @@ async function file(id) {
   return chosenFile && new Uint8Array(await chosenFile.arrayBuffer());
 }
 
-function show(decision, verdict, message, code, noteLines, factRows) {
+function show(decision, verdict, report, noteLines, factRows) {
   const result = element('result');
+  result.replaceChildren(element('verdict').content.cloneNode(true));
   element('decision').textContent = verdict;
-  element('message').textContent = message;
-  element('code').textContent = code;
+  element('message').textContent = report.message;
+  element('code').textContent = report.code;
   element('notes').replaceChildren(...noteLines.map((line) => withText('li', line)));
   element('facts').tBodies[0].replaceChildren(
     ...factRows.map(([name, value]) => {
@@ -87,8 +98,9 @@ function show(decision, verdict, message, code, noteLines, factRows) {
       return row;
     }),
   );
+  if (report.decision) element('raw').querySelector('pre').textContent = JSON.stringify(report, null, 2);
+  else element('raw').remove();
   result.className = decision;
-  result.hidden = false;
   result.scrollIntoView({ block: 'nearest' });
 }
 

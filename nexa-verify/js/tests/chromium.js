@@ -30,8 +30,8 @@ export async function start() {
 }
 
 /**
- * A page to which no other server exists: /package and /test are files, `documents` bytes by their path. Every request is
- * listed in `requests`, everything that the console says in `console`.
+ * A page to which no other server exists: /package and /test are files, `documents` bytes by their path, or promises of them. Every
+ * request is listed in `requests`, everything that the console says in `console`.
  */
 export async function open(context, path, documents = {}) {
   const page = await context.newPage();
@@ -42,7 +42,8 @@ export async function open(context, path, documents = {}) {
     const url = new URL(route.request().url());
     seen.requests.push(url.href);
     if (url.origin !== ORIGIN) return route.abort();
-    if (documents[url.pathname]) return route.fulfill({ body: Buffer.from(documents[url.pathname]) });
+    const document = await documents[url.pathname];
+    if (document) return route.fulfill({ body: Buffer.from(document) });
     const file = fileOf(url.pathname);
     const body = file && (await readFile(file).catch(() => undefined));
     if (!body) return route.fulfill({ status: 404 });

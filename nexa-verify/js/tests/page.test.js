@@ -16,7 +16,13 @@ before(async () => {
 after(() => browser.close());
 
 /** Fills in a case and asks; without one of `changes`, as the file says. */
-async function verified(page, { token, keys, expect, time }, changes = {}) {
+async function verified(page, one, changes = {}) {
+  await asked(page, one, changes);
+  await page.locator('#decision').waitFor();
+  return shown(page);
+}
+
+async function asked(page, { token, keys, expect, time }, changes = {}) {
   await page.getByLabel('Licence', { exact: true }).fill(changes.token ?? token);
   await page.getByLabel('Text of the keys').fill(keys);
   await page.getByLabel('Issuer', { exact: true }).fill(expect.issuer);
@@ -31,8 +37,6 @@ async function verified(page, { token, keys, expect, time }, changes = {}) {
   const at = new Date(time * 1000).toISOString().slice(0, 19).replace(/:00$/, '');
   await page.getByLabel('Time to check for').fill(at);
   await page.getByRole('button', { name: 'Verify' }).click();
-  await page.locator('#result').waitFor();
-  return shown(page);
 }
 
 async function shown(page) {
@@ -105,11 +109,101 @@ test('a form that says too little is no verdict', async () => {
   assert.equal((await shown(page)).decision, 'Not checked');
 });
 
+const resultOf = (page) => page.locator('#result').textContent();
+
+test('a verdict is over as soon as the form says anything else', async () => {
+  const { page } = await open(browser.context, PAGE);
+  const file = { name: 'list', mimeType: 'application/json', buffer: Buffer.from('[]') };
+  for (const change of [
+    () => page.getByLabel('Licence', { exact: true }).press('End').then(() => page.keyboard.type('x')),
+    () => page.getByLabel('Text of the keys').fill('{}'),
+    () => page.getByLabel('Issuer', { exact: true }).fill('https://elsewhere.example'),
+    () => page.getByLabel('App', { exact: true }).fill('other'),
+    () => page.getByLabel('Compare with these components').check(),
+    () => page.getByLabel('List of revoked licences').setInputFiles(file),
+    () => page.getByLabel('Time to check for').fill('2020-01-01T00:00'),
+    () => page.getByLabel('Root key').check(),
+    () => page.getByLabel('Fetch what is missing').check(),
+  ]) {
+    if (!(await page.getByLabel('Root key').isChecked())) {
+      assert.equal((await verified(page, vector('valid/terms'))).decision, 'Allowed');
+    } else {
+      assert.equal((await verified(page, vector('key-set/shard'))).decision, 'Denied');
+    }
+    await change();
+    assert.equal(await resultOf(page), '', `after ${change}`);
+  }
+});
+
+/** With leave to fetch, asks for a good licence; its last document does not come before `release` is called. */
+async function waiting() {
+  const { keySet, number } = island();
+  const shard = `/api/licenses/status/${number}/shard`;
+  let release;
+  const documents = { '/.well-known/nexa-keyset': keySet, [shard]: new Promise((resolve) => (release = resolve)) };
+  const { page } = await open(browser.context, PAGE, documents);
+  await page.getByLabel('Root key').check();
+  await page.getByLabel('Fetch what is missing').check();
+  const request = page.waitForRequest(ORIGIN + shard);
+  await asked(page, vector('key-set/shard'));
+  await request;
+  const released = async () => {
+    const response = page.waitForResponse(ORIGIN + shard);
+    release();
+    await response;
+    // Whatever comes of it has come before what is asked for later, and drawn.
+    await page.evaluate(() => fetch('index.html').then((one) => one.text()).then(() => new Promise(requestAnimationFrame)));
+  };
+  return { page, released };
+}
+
+test('while it is being checked there is no verdict, and then there is', async () => {
+  const { page, released } = await waiting();
+  assert.equal(await resultOf(page), 'Checking…');
+  await released();
+  assert.deepEqual([(await shown(page)).decision, (await shown(page)).code], ['Allowed', 'valid']);
+});
+
+test('an answer that comes late says nothing of another licence', async () => {
+  const { page, released } = await waiting();
+  await page.getByLabel('Fetch what is missing').uncheck();
+  await page.getByLabel('Licence', { exact: true }).fill('x.y.z');
+  assert.equal(await resultOf(page), '');
+  await page.getByRole('button', { name: 'Verify' }).click();
+  await page.locator('#decision').waitFor();
+  const before = await shown(page);
+  assert.equal(before.decision, 'Denied');
+  await released();
+  assert.deepEqual(await shown(page), before);
+});
+
+test('an answer that comes after the licence was typed over is not shown', async () => {
+  const { page, released } = await waiting();
+  await page.getByLabel('Licence', { exact: true }).fill('x.y.z');
+  await released();
+  assert.equal(await resultOf(page), '');
+});
+
+test('what reads the page aloud knows where the verdict will be, before there is one', async () => {
+  const { page } = await open(browser.context, PAGE);
+  const session = await page.context().newCDPSession(page);
+  const regions = async () => {
+    const { nodes } = await session.send('Accessibility.getFullAXTree');
+    const live = (node) => !node.ignored && node.properties?.some(({ name, value }) => name === 'live' && value.value === 'polite');
+    return nodes.filter(live).map(({ backendDOMNodeId }) => backendDOMNodeId);
+  };
+  const before = await regions();
+  assert.equal(await resultOf(page), '');
+  assert.ok(before.length > 0);
+  await verified(page, vector('valid/terms'));
+  assert.ok((await regions()).includes(before[0]));
+});
+
 test('what a licence says is text, not HTML', async () => {
   const { page, console } = await open(browser.context, PAGE);
   await page.getByLabel('Components of the device').fill('<img src=x onerror=alert(1)>');
   await page.getByRole('button', { name: 'Verify' }).click();
-  await page.locator('#result').waitFor();
+  await page.locator('#decision').waitFor();
   assert.equal(await page.locator('#result img').count(), 0);
   assert.deepEqual(console, []);
 });
