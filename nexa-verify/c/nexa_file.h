@@ -58,7 +58,7 @@ static inline nexa_status nexa_state_load(nexa_client *client, const char *path,
     errno = ENOMEM;
     if (bytes != NULL) length = nexa_file_read(path, bytes, NEXA_STATE_BYTES);
     if (length != SIZE_MAX) {
-        status = nexa_client_restore(client, (const uint8_t *)fingerprint, strlen(fingerprint), bytes, length, problem);
+        status = nexa_client_restore(client, bytes, length, (const uint8_t *)fingerprint, strlen(fingerprint), problem);
     } else if (errno == ENOENT) {
         status = NEXA_STATUS_OK;
     } else if (problem != NULL) {

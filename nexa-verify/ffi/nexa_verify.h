@@ -231,10 +231,10 @@ nexa_status nexa_client_save(const nexa_client *client,
 // # Safety
 // `client` is null or was made by one of the `…_init_…`; the other pointers are null or hold what their lengths say.
 nexa_status nexa_client_restore(nexa_client *client,
-                                const uint8_t *fingerprint,
-                                size_t fingerprint_bytes,
                                 const uint8_t *bytes,
                                 size_t byte_count,
+                                const uint8_t *fingerprint,
+                                size_t fingerprint_bytes,
                                 nexa_problem *problem);
 
 // What to do if the program has no rule of its own: a `nexa_decision`. A report that is null or not ready denies.

@@ -232,7 +232,7 @@ static void states(void) {
     size_t needed = 7, written;
     nexa_client *other = (nexa_client *)calloc(1, sizeof *other);
 #define SAVED(of, f, fn, b, bn, w) nexa_client_save(of, f, fn, b, bn, w, &problem)
-#define RESTORED(of, f, fn, b, bn) nexa_client_restore(of, f, fn, b, bn, &problem)
+#define RESTORED(of, b, bn, f, fn) nexa_client_restore(of, b, bn, f, fn, &problem)
     IS_NULL(SAVED(NULL, device, 9, longest, NEXA_STATE_BYTES, &needed), "client");
     CHECK(needed == 0, "%zu bytes of nothing", needed);
     IS_NULL(SAVED(client, NULL, 1, longest, NEXA_STATE_BYTES, &needed), "fingerprint");
@@ -248,17 +248,17 @@ static void states(void) {
     SUCCEEDS(SAVED(client, device, 9, kept, needed, &written));
     OVERLAPS(SAVED(client, device, 9, (uint8_t *)client, sizeof *client, &written), "client and buffer overlap");
     OVERLAPS(SAVED(client, device, 9, (uint8_t *)&written, sizeof written, &written), "buffer and written overlap");
-    IS_NULL(RESTORED(NULL, device, 9, kept, needed), "client");
-    IS_NULL(RESTORED(client, NULL, 1, kept, needed), "fingerprint");
-    IS_NULL(RESTORED(client, device, 9, NULL, 1), "bytes");
-    NOT_READY(RESTORED(other, device, 9, kept, needed), "client");
-    ANSWERS(RESTORED(client, device, 9, NULL, 0), REFUSED, "state_length", NULL);
-    ANSWERS(RESTORED(client, device, 9, kept, needed - 1), REFUSED, "state_tampered", NULL);
-    ANSWERS(RESTORED(client, device, 8, kept, needed), REFUSED, "state_tampered", NULL);
-    ANSWERS(RESTORED(client, NULL, 0, kept, needed), REFUSED, "state_tampered", NULL);
-    ANSWERS(RESTORED(client, device, 9, longest, NEXA_STATE_BYTES + 1), REFUSED, "state_length", NULL);
-    ANSWERS(RESTORED(client, device, 9, longest, 400), REFUSED, "state_magic", NULL);
-    SUCCEEDS(RESTORED(client, device, 9, kept, needed));
+    IS_NULL(RESTORED(NULL, kept, needed, device, 9), "client");
+    IS_NULL(RESTORED(client, kept, needed, NULL, 1), "fingerprint");
+    IS_NULL(RESTORED(client, NULL, 1, device, 9), "bytes");
+    NOT_READY(RESTORED(other, kept, needed, device, 9), "client");
+    ANSWERS(RESTORED(client, NULL, 0, device, 9), REFUSED, "state_length", NULL);
+    ANSWERS(RESTORED(client, kept, needed - 1, device, 9), REFUSED, "state_tampered", NULL);
+    ANSWERS(RESTORED(client, kept, needed, device, 8), REFUSED, "state_tampered", NULL);
+    ANSWERS(RESTORED(client, kept, needed, NULL, 0), REFUSED, "state_tampered", NULL);
+    ANSWERS(RESTORED(client, longest, NEXA_STATE_BYTES + 1, device, 9), REFUSED, "state_length", NULL);
+    ANSWERS(RESTORED(client, longest, 400, device, 9), REFUSED, "state_magic", NULL);
+    SUCCEEDS(RESTORED(client, kept, needed, device, 9));
     SUCCEEDS(SAVED(client, NULL, 0, longest, NEXA_STATE_BYTES, &written));
     free(kept), free(longest), free(other);
 }

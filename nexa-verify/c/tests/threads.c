@@ -76,7 +76,7 @@ static void receive_key_set(void) { receive(NEXA_DOCUMENT_KEY_SET, key_set); }
 static void client_check(void) { status = nexa_client_check(client, now_s, 1, token.at, token.bytes, report, &problem); }
 static void failed(void) { status = nexa_client_failed(client, NEXA_DOCUMENT_SHARD, &problem); }
 static void save(void) { status = nexa_client_save(client, state, 1, state, sizeof state, &state_bytes, &problem); }
-static void restore(void) { status = nexa_client_restore(client, (const uint8_t *)"", 0, state, state_bytes, &problem); }
+static void restore(void) { status = nexa_client_restore(client, state, state_bytes, (const uint8_t *)"", 0, &problem); }
 static void save_first(void) {
     status = nexa_client_save(client, (const uint8_t *)"", 0, state, sizeof state, &state_bytes, &problem);
 }

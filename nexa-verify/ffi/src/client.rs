@@ -256,19 +256,19 @@ pub unsafe extern "C" fn nexa_client_save(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nexa_client_restore(
     client: *mut Client,
-    fingerprint: *const u8,
-    fingerprint_bytes: usize,
     bytes: *const u8,
     byte_count: usize,
+    fingerprint: *const u8,
+    fingerprint_bytes: usize,
     problem: *mut Problem,
 ) -> Status {
     let restore = || {
         // SAFETY: the caller vouches for the client.
         let client = unsafe { object::content_mut(client) }?;
-        // SAFETY: the caller vouches for the fingerprint.
-        let fingerprint = unsafe { input::bytes(fingerprint, fingerprint_bytes, "fingerprint") }?;
         // SAFETY: the caller vouches for the bytes.
         let bytes = unsafe { input::bytes(bytes, byte_count, "bytes") }?;
+        // SAFETY: the caller vouches for the fingerprint.
+        let fingerprint = unsafe { input::bytes(fingerprint, fingerprint_bytes, "fingerprint") }?;
         client.state = State::restore(bytes, fingerprint)
             .map_err(|fault| Failure::refused(fault.code(), fault))?;
         Ok(())

@@ -76,7 +76,7 @@ export class Client {
     const frame = this.#engine.frame();
     const at = frame.put(device, 'fingerprint');
     const keptAt = frame.put(kept, 'bytes');
-    this.#change(frame, 'nexa_client_restore', at, device.length, keptAt, kept.length);
+    this.#change(frame, 'nexa_client_restore', keptAt, kept.length, at, device.length);
   }
 
   /** A call that may change the client, also where it refuses something: what was refused is not asked for again at once. */

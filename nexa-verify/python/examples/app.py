@@ -8,7 +8,7 @@ url, device, state = sys.argv[1], {"fingerprint": "my-laptop"}, Path("app.state"
 root = Path("root.jwk").read_text()  # in a program of yours: a constant
 client = nexa_verify.Client(root=root, issuer=url, audience="agentyk-engine", device=device)
 try:
-    client.restore("my-laptop", state.read_bytes())
+    client.restore(state.read_bytes(), "my-laptop")
 except (FileNotFoundError, nexa_verify.NexaError) as error:
     print("begins anew:", error)
 report = client.update(Path("app.jwt").read_text().strip())

@@ -124,15 +124,15 @@ class Client:
             )
         return buffer.raw[: written.value]
 
-    def restore(self, fingerprint: inputs.Document, state: inputs.Data) -> None:
+    def restore(self, state: inputs.Data, fingerprint: inputs.Document) -> None:
         """Takes up what `save` wrote on this device. Where `NexaError` says that it was refused, the client is as before.
 
         The program then decides whether it begins anew, and so forgets how far the clock had come.
         """
-        bound = inputs.document(fingerprint, "fingerprint")
         data = inputs.data(state, "state")
+        bound = inputs.document(fingerprint, "fingerprint")
         with self._lock:
-            call(library.nexa_client_restore, self._memory, bound, len(bound), data, len(data))
+            call(library.nexa_client_restore, self._memory, data, len(data), bound, len(bound))
 
     def update(
         self,

@@ -180,9 +180,9 @@ def test_documents_that_nobody_wants_are_refused(case: Callable[[str], Case]) ->
             client.receive(Wanted("key_set"), data)
         assert raised.value.code.startswith("key_set_")
     for name in ("save", "restore"):
-        arguments = (None,) if name == "save" else (None, b"")
+        arguments = (None,) if name == "save" else (b"", None)
         refused(lambda: getattr(client, name)(*arguments), ArgumentTypeError, "wrong_type", "fingerprint")
-    refused(lambda: client.restore("laptop", "text"), ArgumentTypeError, "wrong_type", "state")  # type: ignore[arg-type]
+    refused(lambda: client.restore("text", "laptop"), ArgumentTypeError, "wrong_type", "state")  # type: ignore[arg-type]
 
 
 def test_the_hosts_clock_is_the_default(case: Callable[[str], Case]) -> None:

@@ -91,7 +91,7 @@ def test_a_client_learns_all_it_wants_and_of_a_revocation(server: Server) -> Non
     later = client.update(token, now=time.time() + DAY)
     assert (later.code, later.problems) == ("revoked", ())
     again = server.client()
-    again.restore("my-laptop", client.save("my-laptop"))
+    again.restore(client.save("my-laptop"), "my-laptop")
     assert again.check(token).code == "revoked"
 
 

@@ -32,7 +32,7 @@ def test_a_restored_client_knows_what_the_first_one_learnt(case: Callable[[str],
 
     second = client_of(case(NAME))
     assert check(second, case(NAME)).license is None, "without the state there are no keys"
-    second.restore(LAPTOP, bytearray(state))
+    second.restore(bytearray(state), LAPTOP)
     assert check(second, case(NAME)) == before
     assert second.save(LAPTOP.encode()) == state
 
@@ -41,7 +41,7 @@ def test_the_clock_does_not_run_back_over_a_restart(case: Callable[[str], Case])
     first = informed(case(NAME))
     check(first, case(NAME), later_s=5000)
     second = client_of(case(NAME))
-    second.restore(LAPTOP, first.save(LAPTOP))
+    second.restore(first.save(LAPTOP), LAPTOP)
     clock = check(second, case(NAME), later_s=1000).clock
     assert clock is not None
     assert (clock.trusted, clock.stepped_back_s) == (case(NAME)["time"] + 5000, 4000)
@@ -78,10 +78,10 @@ def test_a_damaged_state_is_refused_with_its_code_and_changes_nothing(case: Call
     client = informed(case(NAME))
     for bad, code in damaged.items():
         with pytest.raises(NexaError) as refused:
-            client.restore(LAPTOP, bad)
+            client.restore(bad, LAPTOP)
         assert refused.value.code == code and not isinstance(refused.value, ValueError)
     with pytest.raises(NexaError) as refused:
-        client.restore("another laptop", state)
+        client.restore(state, "another laptop")
     assert refused.value.code == "state_tampered"
     assert check(client, case(NAME)).code == "revoked"
 
@@ -91,4 +91,4 @@ def test_every_flipped_byte_is_found(case: Callable[[str], Case]) -> None:
     client = client_of(case(NAME))
     for at in range(len(state)):
         with pytest.raises(NexaError):
-            client.restore(LAPTOP, state[:at] + bytes([state[at] ^ 0x80]) + state[at + 1 :])
+            client.restore(state[:at] + bytes([state[at] ^ 0x80]) + state[at + 1 :], LAPTOP)

@@ -41,7 +41,7 @@ def test_threads_share_a_client(case: Callable[[str], Case]) -> None:
         for wanted, data in documents(revoked):
             client.receive(wanted, data)
             client.failed(wanted)
-        client.restore("laptop", client.save("laptop"))
+        client.restore(client.save("laptop"), "laptop")
         return client.check(revoked["token"], revoked["time"])
 
     with ThreadPoolExecutor(THREADS) as pool:
@@ -74,6 +74,6 @@ def test_whatever_reads_or_changes_a_client_holds_its_lock(case: Callable[[str],
     for wanted, data in documents(revoked):
         client.receive(wanted, data)
     client.failed(Wanted("key_set"))
-    client.restore("laptop", client.save("laptop"))
+    client.restore(client.save("laptop"), "laptop")
     assert client.check(revoked["token"], revoked["time"]).code == "revoked"
     assert calls == ["call"] * 5 + ["wall_clock", "monotonic_clock", "call"]

@@ -220,11 +220,11 @@ fn save(client: *const Client, fingerprint: &[u8], buffer: &mut [u8]) -> (Answer
     (found, written)
 }
 
-fn restore(client: *mut Client, fingerprint: &[u8], kept: &[u8]) -> Answer {
+fn restore(client: *mut Client, kept: &[u8], fingerprint: &[u8]) -> Answer {
     answer(|problem| {
         let (at, bytes) = (fingerprint.as_ptr(), fingerprint.len());
         // SAFETY: as above.
-        unsafe { nexa_client_restore(client, at, bytes, kept.as_ptr(), kept.len(), problem) }
+        unsafe { nexa_client_restore(client, kept.as_ptr(), kept.len(), at, bytes, problem) }
     })
 }
 
@@ -242,17 +242,17 @@ fn a_state_needs_its_room_and_its_device() {
     let (found, written) = save(client, b"f", &mut buffer[..needed]);
     assert_eq!((found.0, written), (Status::Ok, needed));
     let kept = &buffer[..needed];
-    for (fingerprint, kept, code) in [
-        (&b"f"[..], kept, ""),
-        (b"g", kept, "state_tampered"),
-        (b"", kept, "state_tampered"),
-        (b"f", &kept[..needed - 1], "state_tampered"),
-        (b"f", &kept[..8], "state_length"),
-        (b"f", &[], "state_length"),
-        (b"f", &[0; STATE_BYTES + 1], "state_length"),
-        (b"f", &[0; 400], "state_magic"),
+    for (kept, fingerprint, code) in [
+        (kept, &b"f"[..], ""),
+        (kept, b"g", "state_tampered"),
+        (kept, b"", "state_tampered"),
+        (&kept[..needed - 1], b"f", "state_tampered"),
+        (&kept[..8], b"f", "state_length"),
+        (&[], b"f", "state_length"),
+        (&[0; STATE_BYTES + 1], b"f", "state_length"),
+        (&[0; 400], b"f", "state_magic"),
     ] {
-        assert_eq!(restore(client, fingerprint, kept).1, code);
+        assert_eq!(restore(client, kept, fingerprint).1, code);
     }
 }
 
