@@ -19,7 +19,7 @@ pub(crate) unsafe fn bytes<'a>(
     }
     if bytes > isize::MAX as usize {
         return Err(Failure::out_of_range(format_args!(
-            "{argument} is said to have {bytes} bytes"
+            "{argument} cannot have {bytes} bytes: did the call that should have read it fail?"
         )));
     }
     // SAFETY: not null, no longer than any object may be, and the caller vouches for the rest.

@@ -133,7 +133,10 @@ fn expectations_are_taken_up_to_their_limits() {
                 ..good
             },
             Status::OutOfRange,
-            format!("expectations.issuer is said to have {} bytes", usize::MAX),
+            format!(
+                "expectations.issuer cannot have {} bytes: did the call that should have read it fail?",
+                usize::MAX
+            ),
         ),
         (
             Expectations {
