@@ -19,8 +19,8 @@
 #include "nexa_file.h"
 
 /* Some tens of KB: static, so that the program runs on any stack. */
-static nexa_client client;
-static nexa_report report;
+static nexa_client client = NEXA_NONE;
+static nexa_report report = NEXA_NONE;
 static nexa_notes notes;
 static char root[8192], token[4096];
 

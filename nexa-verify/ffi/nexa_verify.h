@@ -1,13 +1,17 @@
 /* The C interface of nexa-verify: licences checked offline. Made by cbindgen; do not edit.
  *
  * Objects (nexa_verifier, nexa_client, nexa_report) and nexa_problem are plain memory of the caller's: on the stack, static or on
- * a heap. They need not be set to anything before the call that makes them, may be copied, and need not be freed. Before that
- * call, only memory of zeros is told from an object; what a failed call could not make is not ready either.
+ * a heap. They may be copied, and need not be freed. How large they are holds for one 0.x: a program is compiled anew for the next.
+ *
+ * An object begins as NEXA_NONE (zeros): so it is not ready, and a report denies, until a call makes it. Without that, nothing may
+ * read it before such a call, whatever its status: in memory that was used before, there may be a report that allowed.
  *
  * - Texts are UTF-8 as pointer and length. A pointer may be null where its length is 0.
  * - Every `problem` may be null. It says nothing (two empty texts) after a call that succeeded.
- * - Where a call is given objects that overlap, it is not made: NEXA_STATUS_OUT_OF_RANGE. Nobody else may write to what is
- *   passed for as long as the call takes.
+ * - What a failed call should have made is not ready, and a report denies; except where objects overlap: then the call is not
+ *   made (NEXA_STATUS_OUT_OF_RANGE) and none of them is written to, so that an earlier report still says what it said.
+ * - What is passed to be read (texts, keys, tokens, documents) must not stand in an object that is passed with it; only what a
+ *   check reads may stand where its report goes. Nobody else may write to what is passed for as long as the call takes.
  * - Texts that a report answers stand in it, and are gone when it is written to again.
  * - No call allocates, fetches, reads a clock or a file, or keeps a pointer. Each needs less than 96 KiB of stack (x86-64): a
  *   thread with 128 KiB, as musl makes them, will do.
@@ -18,6 +22,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+// What a nexa_verifier, nexa_client or nexa_report begins as, not ready: `nexa_report report = NEXA_NONE;`.
+#define NEXA_NONE {{0}}
 
 // The value of `monotonic_s` that says that there is no clock that only goes forward.
 #define NEXA_NO_MONOTONIC UINT64_MAX
@@ -129,7 +136,7 @@ typedef struct {
   char message[208];
 } nexa_problem;
 
-// What a check found. May be copied. Before a check, and after a call that failed, it denies.
+// What a check found. May be copied. As `NEXA_NONE`, and after a check that failed, it denies; see above for objects that overlap.
 typedef struct {
   uint64_t words[2048];
 } nexa_report;
@@ -240,20 +247,20 @@ nexa_status nexa_client_restore(nexa_client *client,
 // What to do if the program has no rule of its own: a `nexa_decision`. A report that is null or not ready denies.
 //
 // # Safety
-// `report` is null or a call that takes one has written to it.
+// `report` is null, `NEXA_NONE`, or was passed to a check.
 nexa_decision nexa_report_decision(const nexa_report *report);
 
 // The stable name of the verdict, in snake case; for a refusal, the rule's. "not_ready" for a report that is not. It stands
 // in the report.
 //
 // # Safety
-// `report` is null or a call that takes one has written to it.
+// `report` is null, `NEXA_NONE`, or was passed to a check.
 const char *nexa_report_code(const nexa_report *report);
 
 // One sentence for people, which names the field and the rule. It stands in the report.
 //
 // # Safety
-// `report` is null or a call that takes one has written to it.
+// `report` is null, `NEXA_NONE`, or was passed to a check.
 const char *nexa_report_message(const nexa_report *report);
 
 // Everything that was found, as one JSON object in UTF-8; null for a report that is not ready. It stands in the report.
@@ -268,13 +275,13 @@ const char *nexa_report_message(const nexa_report *report);
 // Times are Unix seconds; `_s` are seconds; what is not known is `null`.
 //
 // # Safety
-// `report` is null or a call that takes one has written to it.
+// `report` is null, `NEXA_NONE`, or was passed to a check.
 const char *nexa_report_json(const nexa_report *report);
 
 // Whether the default decision allows and the licence lists this entitlement: 1, else 0.
 //
 // # Safety
-// `report` is null or a call that takes one has written to it; `name` is null or holds `name_bytes` bytes.
+// `report` is null, `NEXA_NONE`, or was passed to a check; `name` is null or holds `name_bytes` bytes.
 int32_t nexa_report_allows(const nexa_report *report, const char *name, size_t name_bytes);
 
 // Writes the licence's limit of this name into `limit`; 0 and `NEXA_STATUS_MISSING` where the licence states none, or is
@@ -290,7 +297,7 @@ nexa_status nexa_report_limit(const nexa_report *report,
 // What to fetch next, a `nexa_document`, and its number in `number`, which may be null: 0 for what is not a shard.
 //
 // # Safety
-// `report` is null or a call that takes one has written to it; `number` is null or points to a place for it.
+// `report` is null, `NEXA_NONE`, or was passed to a check; `number` is null or points to a place for it.
 uint32_t nexa_report_wanted(const nexa_report *report,
                             uint32_t *number);
 
@@ -301,7 +308,7 @@ uint32_t nexa_report_wanted(const nexa_report *report,
 // network looks at it before it fetches.
 //
 // # Safety
-// `report` is null or a call that takes one has written to it.
+// `report` is null, `NEXA_NONE`, or was passed to a check.
 const char *nexa_report_url(const nexa_report *report);
 
 // Makes a verifier of the published JWK set, as it was when the program was built: at most 16 Ed25519 keys in 8,192 bytes.

@@ -5,14 +5,14 @@
 //!
 //! - [`verifier::Verifier`] checks licences against embedded keys.
 //! - [`client::Client`] checks them with all that it has learnt, and says what to fetch next (feature `client`).
-//! - [`report::Report`] is what a check found; until then, and after a call that failed, it denies.
+//! - [`report::Report`] is what a check found; as zeros, and after a check that failed, it denies.
 //! - [`status::Problem`] says why a call failed.
 //!
 //! Text is UTF-8 as pointer and length; what comes back is also terminated by a zero byte. A pointer may be null where its
 //! length is zero. A wrong argument is answered with a [`status::Status`] and a [`status::Problem`] that names it.
 //!
 //! What a caller has to keep, because nobody can check it: a pointer that is not null points to as many bytes as are said, or
-//! to one object of its type; nobody writes there during a call; an object was made by its `…_init` before it is used.
+//! to one object of its type; nobody writes there during a call; an object is zeros, or was made by its `…_init`, before it is used.
 //!
 //! The header `nexa_verify.h` is made of these files: `cbindgen --config cbindgen.toml --output nexa_verify.h`.
 #![cfg_attr(not(test), no_std)]

@@ -12,7 +12,7 @@ use crate::object::{self, Object};
 use crate::status::{Failure, Status};
 use crate::text::TextBuffer;
 
-/// What a check found. May be copied. Before a check, and after a call that failed, it denies.
+/// What a check found. May be copied. As `NEXA_NONE`, and after a check that failed, it denies; see above for objects that overlap.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Report {
@@ -60,7 +60,7 @@ struct Wanted {
 /// What to do if the program has no rule of its own: a `nexa_decision`. A report that is null or not ready denies.
 ///
 /// # Safety
-/// `report` is null or a call that takes one has written to it.
+/// `report` is null, `NEXA_NONE`, or was passed to a check.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nexa_report_decision(report: *const Report) -> Decision {
     // SAFETY: the caller vouches for the report.
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn nexa_report_decision(report: *const Report) -> Decision
 /// in the report.
 ///
 /// # Safety
-/// `report` is null or a call that takes one has written to it.
+/// `report` is null, `NEXA_NONE`, or was passed to a check.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nexa_report_code(report: *const Report) -> *const c_char {
     // SAFETY: the caller vouches for the report.
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn nexa_report_code(report: *const Report) -> *const c_cha
 /// One sentence for people, which names the field and the rule. It stands in the report.
 ///
 /// # Safety
-/// `report` is null or a call that takes one has written to it.
+/// `report` is null, `NEXA_NONE`, or was passed to a check.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nexa_report_message(report: *const Report) -> *const c_char {
     // SAFETY: the caller vouches for the report.
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn nexa_report_message(report: *const Report) -> *const c_
 /// Times are Unix seconds; `_s` are seconds; what is not known is `null`.
 ///
 /// # Safety
-/// `report` is null or a call that takes one has written to it.
+/// `report` is null, `NEXA_NONE`, or was passed to a check.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nexa_report_json(report: *const Report) -> *const c_char {
     // SAFETY: the caller vouches for the report.
@@ -122,7 +122,7 @@ pub unsafe extern "C" fn nexa_report_json(report: *const Report) -> *const c_cha
 /// Whether the default decision allows and the licence lists this entitlement: 1, else 0.
 ///
 /// # Safety
-/// `report` is null or a call that takes one has written to it; `name` is null or holds `name_bytes` bytes.
+/// `report` is null, `NEXA_NONE`, or was passed to a check; `name` is null or holds `name_bytes` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nexa_report_allows(
     report: *const Report,
@@ -160,24 +160,20 @@ pub unsafe extern "C" fn nexa_report_limit(
         let content = unsafe { object::content(report) }?;
         // SAFETY: the caller vouches for the name.
         let name = unsafe { input::text(name.cast(), name_bytes, "name") }?;
-        let found = content.names.limit(name).ok_or_else(|| {
-            Failure::new(
-                Status::Missing,
-                "no_such_limit",
-                "the licence has no such limit",
-            )
-        })?;
+        let Some(found) = content.names.limit(name) else {
+            return Ok(Status::Missing);
+        };
         // SAFETY: as above.
         unsafe { limit.write(found) };
-        Ok(())
+        Ok(Status::Ok)
     };
-    find().map_or_else(|failure: Failure| failure.status(), |()| Status::Ok)
+    find().unwrap_or_else(|failure: Failure| failure.status())
 }
 
 /// What to fetch next, a `nexa_document`, and its number in `number`, which may be null: 0 for what is not a shard.
 ///
 /// # Safety
-/// `report` is null or a call that takes one has written to it; `number` is null or points to a place for it.
+/// `report` is null, `NEXA_NONE`, or was passed to a check; `number` is null or points to a place for it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nexa_report_wanted(report: *const Report, number: *mut u32) -> u32 {
     // SAFETY: the caller vouches for the report.
@@ -199,7 +195,7 @@ pub unsafe extern "C" fn nexa_report_wanted(report: *const Report, number: *mut 
 /// network looks at it before it fetches.
 ///
 /// # Safety
-/// `report` is null or a call that takes one has written to it.
+/// `report` is null, `NEXA_NONE`, or was passed to a check.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nexa_report_url(report: *const Report) -> *const c_char {
     // SAFETY: the caller vouches for the report.

@@ -301,6 +301,11 @@ fn objects_that_overlap_are_left_alone() {
     assert_eq!(check(report_at, last), Status::OutOfRange);
     // Nothing was broken, and neighbours do not overlap.
     assert_eq!(check(report_at, problem_at), Status::Ok);
+    // As the header says: not even a report that allows is written to, where the problem stands in it.
+    assert_eq!(check(report_at, report_at.cast()), Status::OutOfRange);
+    assert_eq!(check(report_at, last), Status::OutOfRange);
+    // SAFETY: a check has written to the report.
+    assert_eq!(unsafe { nexa_report_decision(report_at) }, Decision::Allow);
 }
 
 /// Allowed, so that who has little memory needs no more: all is found out before anything is written.
