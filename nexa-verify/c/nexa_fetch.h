@@ -1,5 +1,6 @@
 /* Brings a client up to date: checks, fetches what is wanted, hands it over, until nothing is wanted. One header, nothing to
- * link but nexa_verify and libcurl (-lcurl); with NEXA_NO_CURL defined, not even that, and the program brings a fetcher.
+ * link but nexa_verify and libcurl (-lcurl; 7.19.4 or newer); with NEXA_NO_CURL defined, not even that, and the program brings
+ * a fetcher.
  *
  *     nexa_status status = nexa_update(&client, token, token_bytes, &report, NULL, &problem);
  *
@@ -65,13 +66,16 @@ static inline uint64_t nexa_monotonic_s(void) {
     return NEXA_NO_MONOTONIC;
 }
 
-/* As nexa_update, at a time and by a fetcher of the program's own; `notes` may be null. */
+/* As nexa_update, at a time and by a fetcher of the program's own; `notes` may be null. Whatever it answers but NEXA_STATUS_OK,
+ * the report denies. */
 static inline nexa_status nexa_update_by(nexa_client *client, uint64_t wall_s, uint64_t monotonic_s, const char *token,
                                          size_t token_bytes, nexa_fetcher fetcher, void *context, nexa_report *report,
                                          nexa_notes *notes, nexa_problem *problem) {
     uint8_t *bytes = NULL;
     nexa_status status;
     int round;
+    /* Zeros deny, also where the library would not write there, because something else that is passed overlaps it. */
+    if (report != NULL) memset(report, 0, sizeof report->words[0]);
     if (notes != NULL) notes->count = 0;
     for (round = 0;; round++) {
         nexa_note note;
@@ -104,10 +108,6 @@ static inline nexa_status nexa_update_by(nexa_client *client, uint64_t wall_s, u
 #ifndef NEXA_NO_CURL
 #include <curl/curl.h>
 
-#if LIBCURL_VERSION_NUM < 0x075500
-#error "libcurl 7.85 or a newer one is needed"
-#endif
-
 typedef struct {
     uint8_t *bytes;
     size_t length, room;
@@ -120,6 +120,19 @@ static inline size_t nexa_take(char *from, size_t size, size_t count, void *cont
     memcpy(fetched->bytes + fetched->length, from, more);
     fetched->length += more;
     return more;
+}
+
+/* Lets a transfer and its redirects use this scheme alone: by its name, which libcurl takes from 7.85 on, or by its bit. */
+static inline CURLcode nexa_allow_only(CURL *curl, const char *scheme) {
+#if LIBCURL_VERSION_NUM >= 0x075500
+    CURLcode code = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, scheme);
+    if (code == CURLE_OK) code = curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, scheme);
+#else
+    long bit = strcmp(scheme, "https") == 0 ? CURLPROTO_HTTPS : CURLPROTO_HTTP;
+    CURLcode code = curl_easy_setopt(curl, CURLOPT_PROTOCOLS, bit);
+    if (code == CURLE_OK) code = curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS, bit);
+#endif
+    return code;
 }
 
 /* A fetcher by libcurl: http and https, redirects within the URL's scheme only, 10 seconds. */
@@ -144,8 +157,7 @@ static inline size_t nexa_fetch(void *context, const char *url, uint32_t documen
         nexa_problem_set(problem, "no_memory", "libcurl could not begin");
         return SIZE_MAX;
     }
-    code = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, scheme);
-    if (code == CURLE_OK) code = curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, scheme);
+    code = nexa_allow_only(curl, scheme);
     if (code == CURLE_OK) code = curl_easy_setopt(curl, CURLOPT_URL, url);
     if (code == CURLE_OK) {
         curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);

@@ -70,6 +70,14 @@ static void updates(void) {
     status = nexa_update_by(&client, UINT64_MAX, 1, token.at, token.bytes, from_shelf, &shelf, &report, NULL, &problem);
     CHECK(status == NEXA_STATUS_OUT_OF_RANGE, "%d", status);
     CHECK(nexa_report_decision(&report) == NEXA_DECISION_DENY, "it is let pass");
+    /* So it does where the library itself writes nothing, since the problem would break the report. */
+    status = nexa_update_by(&client, now_s, 1, token.at, token.bytes, from_shelf, &shelf, &report, NULL, &problem);
+    CHECK(status == NEXA_STATUS_OK && nexa_report_decision(&report) == NEXA_DECISION_ALLOW, "%d", status);
+    status = nexa_update_by(&client, now_s, 1, token.at, token.bytes, from_shelf, &shelf, &report, NULL,
+                            (nexa_problem *)(void *)(&report + 1) - 1);
+    CHECK(status == NEXA_STATUS_OUT_OF_RANGE && nexa_report_decision(&report) == NEXA_DECISION_DENY, "%d", status);
+    status = nexa_update_by(NULL, now_s, 1, token.at, token.bytes, from_shelf, &shelf, NULL, NULL, NULL);
+    CHECK(status == NEXA_STATUS_NULL_POINTER, "%d", status);
     free(shelf.document.at), free(token.at);
 }
 
@@ -148,7 +156,7 @@ static void fetches(void) {
         {"/elsewhere", "unreachable", SIZE_MAX},
         {"/to/bytes/7", "unreachable", SIZE_MAX}, /* relative, and so to itself: five times */
         {"/to//bytes/7", "", 7},
-        {"/to/file:///etc/passwd", "unreachable", SIZE_MAX},
+        {"/to/file:///etc/passwd", "unreachable", SIZE_MAX}, /* these three: not even tried */
         {"/to/https://127.0.0.1/", "unreachable", SIZE_MAX},
         {"/to/ftp://127.0.0.1/", "unreachable", SIZE_MAX},
         {"/end", "unreachable", SIZE_MAX},
@@ -168,6 +176,8 @@ static void fetches(void) {
         found = nexa_fetch(NULL, url, NEXA_DOCUMENT_SHARD, 0, bytes, NEXA_DOCUMENT_BYTES, &problem);
         CHECK(found == expected[i].bytes && strcmp(problem.code, expected[i].code) == 0, "%s: %zu, %s: %s", url, found,
               problem.code, problem.message);
+        if (strncmp(expected[i].path, "/to/", 4) == 0 && strstr(expected[i].path, ":/") != NULL)
+            CHECK(strcmp(problem.message, curl_easy_strerror(CURLE_UNSUPPORTED_PROTOCOL)) == 0, "%s: %s", url, problem.message);
     }
     pthread_join(server, NULL);
     close(listener);
