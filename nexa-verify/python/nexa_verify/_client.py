@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
-import threading
 from typing import Callable, Final, List, Optional, Tuple
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from ._errors import ArgumentError, NexaError
 from ._fetch import SCHEMES
 from ._fetch import fetch as fetch_url
 from ._library import CLIENT, REPORT, STATE_BYTES, call, library, memory
+from ._locks import new_lock
 from ._report import Problem, Report, Wanted
 
 # After so many documents `update` answers with what it has: a client that is in order wants two or three.
@@ -24,7 +24,7 @@ _DOCUMENTS: Final = {"key_set": 1, "shard": 2}
 
 
 class Client:
-    """Checks licences of one issuer for one app on one device with all that it has learnt. Threads may share it.
+    """Checks licences of one issuer for one app on one device with all that it has learnt. Threads may share it, and forks copy it.
 
     It trusts either `root`, the text that `nexa keyset export --root` prints (keys for licences may then be replaced and revoked
     without a new version of the program), or `jwks`, the published JWK set as it was when the program was built, with
@@ -47,7 +47,7 @@ class Client:
         expected = expectations(issuer, audience, device, max_lifetime_s)
         self._memory: Final = memory(CLIENT)
         # The library changes a client in place, also in a check: one thread at a time.
-        self._lock: Final = threading.Lock()
+        self._lock: Final = new_lock()
         if (root is None) == (jwks is None):
             raise ArgumentError("wrong_keys", "root or jwks must be there, and not both")
         if root is not None:

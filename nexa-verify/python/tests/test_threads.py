@@ -58,10 +58,11 @@ def test_host_clocks_of_several_threads_do_not_seem_to_run_back(case: Callable[[
 def test_whatever_reads_or_changes_a_client_holds_its_lock(case: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch) -> None:
     revoked = case("key-set/shard")
     client, calls = client_of(revoked), []
+    another_thread = ThreadPoolExecutor(1)
 
     def locked(function: Callable[..., Any]) -> Callable[..., Any]:
         def noted(*arguments: Any) -> Any:
-            assert client._lock.locked()
+            assert not another_thread.submit(client._lock.acquire, False).result()
             calls.append(function.__name__)
             return function(*arguments)
 
