@@ -6,7 +6,7 @@ import ctypes
 import enum
 import json
 from dataclasses import dataclass, field, fields
-from typing import Any, Dict, Literal, Mapping, Optional, Tuple, Type
+from typing import Any, Dict, Literal, Mapping, NoReturn, Optional, Tuple, Type
 
 from . import _inputs as inputs
 from ._library import library
@@ -20,6 +20,18 @@ class Decision(enum.Enum):
 
     def __bool__(self) -> bool:
         return self is Decision.ALLOW
+
+
+class _Limits(dict[str, int]):
+    """Limits that do not change. A `MappingProxyType` could neither be sent to another process nor go through `asdict` or `json`."""
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("a report's limits do not change; dict(limits) is a copy that does")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> Tuple[Type[_Limits], Tuple[Dict[str, int]]]:
+        return _Limits, (dict(self),)
 
 
 @dataclass(frozen=True)
@@ -139,6 +151,7 @@ def of_json(text: str) -> Report:
     license, device = members["license"], members["device"]
     if license is not None:
         license["entitlements"] = tuple(license["entitlements"])
+        license["limits"] = _Limits(license["limits"])
     if device is not None:
         device["drifted"] = tuple(device["drifted"])
     members["decision"] = Decision(members["decision"])

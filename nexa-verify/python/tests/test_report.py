@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import pickle
+from collections.abc import Mapping
 from typing import Any, Callable
 
 import pytest
@@ -61,6 +62,37 @@ def test_a_report_cannot_be_changed_but_copied_compared_and_sent(case: Callable[
     assert hash(report) == hash(copy.deepcopy(report))
     assert dataclasses.asdict(report)["license"]["jti"] == report.license.jti
     assert json.loads(report.json)["code"] == report.code
+
+
+def test_limits_cannot_be_changed_either(case: Callable[[str], Case]) -> None:
+    report = check(case("valid/terms"))
+    assert report.license is not None and report.license.limits
+    limits: Any = report.license.limits
+    before, name = dict(limits), next(iter(limits))
+    changes: list[Callable[[Any], object]] = [
+        lambda held: held.__setitem__(name, 10**9),
+        lambda held: held.__delitem__(name),
+        lambda held: held.__ior__({name: 10**9}),
+        lambda held: held.update({name: 10**9}),
+        lambda held: held.setdefault("another", 10**9),
+        lambda held: held.pop(name),
+        lambda held: held.popitem(),
+        lambda held: held.clear(),
+    ]
+    copied, sent = copy.deepcopy(report).license, pickle.loads(pickle.dumps(report)).license
+    assert copied is not None
+    for held in (limits, copied.limits, sent.limits):
+        for change in changes:
+            with pytest.raises(TypeError, match="limits do not change"):
+                change(held)
+        assert held == before
+    # Those that a dict has and this list knows nothing of would change it.
+    known = {"__setitem__", "__delitem__", "__ior__", "update", "setdefault", "pop", "popitem", "clear"}
+    of_mappings = {name for name in dir(dict) if not hasattr(Mapping, name) and not hasattr(object, name)}
+    assert of_mappings - known <= {"__or__", "__ror__", "__reversed__", "__class_getitem__", "copy", "fromkeys"}
+    assert report.limit(name) == before[name]
+    assert json.loads(json.dumps(dataclasses.asdict(report.license)))["limits"] == before
+    assert {**limits} == limits.copy() == before and type(limits.copy()) is dict
 
 
 def test_members_of_later_versions_are_ignored(case: Callable[[str], Case]) -> None:
