@@ -1,4 +1,5 @@
 # app.py: checks its licence, fetches what it wants, and keeps what it has learnt in a file
+import os
 import sys
 from pathlib import Path
 
@@ -12,7 +13,9 @@ try:
 except (FileNotFoundError, nexa_verify.NexaError) as error:
     print("begins anew:", error)
 report = client.update(Path("app.jwt").read_text().strip())
-state.write_bytes(client.save("my-laptop"))
+beside = Path(f"app.state.{os.getpid()}")
+beside.write_bytes(client.save("my-laptop"))
+os.replace(beside, state)  # the old state or the new one, and never half of it
 for problem in report.problems:
     print(f"{problem.wanted.document}: {problem.message}")
 print(f"{report.decision.value}: {report.code}, revocation {report.revocation}, {report.freshness}")

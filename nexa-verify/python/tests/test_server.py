@@ -117,13 +117,26 @@ def test_the_example(server: Server, tmp_path: Path) -> None:
     (tmp_path / "app.jwt").write_text(server.license() + "\n")
     example = REPOSITORY / "nexa-verify/python/examples/app.py"
 
-    def run(url: str) -> list[str]:
-        command = [sys.executable, str(example), url]
-        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.splitlines()
+    def run(*limited: str) -> subprocess.CompletedProcess[str]:
+        command = [*limited, sys.executable, str(example), server.url]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    def printed() -> list[str]:
+        ended = run()
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout.splitlines()
 
     allowed = "allow: valid, revocation not_revoked, fresh"
-    first = run(server.url)
+    first = printed()
     assert first[0].startswith("begins anew: ") and first[1:] == [allowed]
-    assert run(server.url) == [allowed]
+    assert printed() == [allowed]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["app.jwt", "app.state", "root.jwk"]
+
+    # A disk that is full in the midst of writing: the state is the one from before.
+    kept = (tmp_path / "app.state").read_bytes()
+    full = run("sh", "-c", 'ulimit -f 0 && exec "$@"', "sh")
+    assert full.returncode == 1 and "File too large" in full.stderr
+    assert (tmp_path / "app.state").read_bytes() == kept and printed() == [allowed]
+
     (tmp_path / "app.state").write_bytes(b"damaged")
-    assert run(server.url)[0].startswith("begins anew: state_")
+    assert printed()[0].startswith("begins anew: state_")
