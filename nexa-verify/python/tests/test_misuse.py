@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -206,3 +207,11 @@ def test_the_library_is_of_the_packages_version() -> None:
     assert version() == nexa_verify.__version__
     manifest = Path(__file__).resolve().parents[2] / "ffi/Cargo.toml"
     assert f'\nversion = "{nexa_verify.__version__}"\n' in manifest.read_text()
+
+
+def test_the_codes_that_this_package_adds_stand_in_its_readme() -> None:
+    folder = Path(__file__).resolve().parents[1]
+    sources = "".join(source.read_text("utf-8") for source in (folder / "nexa_verify").glob("*.py"))
+    added = set(re.findall(r'(?:Error\(\s*|return )"(\w+)", ', sources))
+    listed = re.findall(r"^\| `(\w+)` \| (?:`Arg|in )", (folder / "README.md").read_text("utf-8"), re.M)
+    assert added == set(listed) and len(listed) == 6
