@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import REPOSITORY
+
 WHEEL = os.environ.get("NEXA_WHEEL")
 
 
@@ -37,6 +39,12 @@ def test_it_needs_nothing_else() -> None:
     assert metadata.get_all("Requires-Dist") is None
     assert metadata["License-Expression"] == "MIT OR Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.9"
+
+
+def test_the_readme_shows_the_example_as_it_is() -> None:
+    shown = (REPOSITORY / "README.md").read_text("utf-8")
+    example = (REPOSITORY / "nexa-verify/python/examples/app.py").read_text("utf-8")
+    assert f"\n```python\n{example}```\n" in shown
 
 
 def test_without_its_library_the_import_says_so(tmp_path: Path) -> None:
