@@ -1,7 +1,7 @@
 //! Claims: missing, mistyped, extreme, of others, and times round their borders.
 
 use crate::dice::Dice;
-use crate::licences::Licence;
+use crate::licences::{self, Licence};
 use crate::members;
 use crate::mint::{AUDIENCE, DAY_S, ISSUER, NOW, Object, quoted};
 
@@ -80,9 +80,8 @@ fn text(dice: &mut Dice, right: &str) -> String {
     quoted(&text)
 }
 
-/// A member of `lic`, `device` or `status` that is not as it should be.
+/// A member of `lic`, `device` or `status` that is not as it should be; the others are as they were.
 fn nested(dice: &mut Dice, claims: Object) -> Object {
-    let value = dice.pick(members::ODD_VALUES);
     let (outer, inner) = dice.pick(&[
         ("lic", "plan"),
         ("lic", "entitlements"),
@@ -97,8 +96,50 @@ fn nested(dice: &mut Dice, claims: Object) -> Object {
         ("device", "policy"),
         ("device", "components"),
         ("status", "status_list"),
+        ("status", "idx"),
+        ("status", "uri"),
     ]);
-    claims.with(outer, format!(r#"{{"{inner}":{value}}}"#))
+    let object = member(&claims, outer).unwrap_or_else(|| match outer {
+        "device" => read(&licences::device(dice)).unwrap_or_else(empty),
+        "status" => read(&licences::status(dice)).unwrap_or_else(empty),
+        _ => empty(),
+    });
+    let value = match dice.chance(20) {
+        true => None,
+        false => Some(dice.pick(members::ODD_VALUES)),
+    };
+    let changed = |object: Object| match value {
+        Some(value) => object.with(inner, value),
+        None => object.without(inner),
+    };
+    let object = match inner {
+        "idx" | "uri" => {
+            let list = member(&object, "status_list").unwrap_or_else(empty);
+            object.with("status_list", changed(list).text())
+        }
+        _ => changed(object),
+    };
+    claims.with(outer, object.text())
+}
+
+fn empty() -> Object {
+    Object(Vec::new())
+}
+
+/// A member that is an object.
+fn member(of: &Object, name: &str) -> Option<Object> {
+    let Object(members) = of;
+    let (_, json) = members.iter().find(|(known, _)| known == name)?;
+    read(json)
+}
+
+fn read(json: &str) -> Option<Object> {
+    let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).ok()?;
+    let named = |(name, value): (String, serde_json::Value)| {
+        let name = quoted(&name).trim_matches('"').to_owned();
+        (name, value.to_string())
+    };
+    Some(Object(members.into_iter().map(named).collect()))
 }
 
 /// More members or values than are read, or just as many.

@@ -1,9 +1,9 @@
 //! Headers: algorithms, types, key ids, and members that may not be there.
 
 use crate::dice::Dice;
-use crate::licences::{Licence, trusted};
+use crate::licences::{self, Licence, STRANGE, trusted};
 use crate::members;
-use crate::mint::{Key, Object, b64, quoted};
+use crate::mint::{Object, b64, quoted};
 
 const ALGS: &[&str] = &[
     "none",
@@ -88,16 +88,17 @@ pub(crate) fn change(dice: &mut Dice, licence: &mut Licence) -> &'static str {
 
 /// The attacker's own key in the header, and a signature that fits it.
 fn by_own_key(licence: &mut Licence, header: Object) -> (&'static str, Object) {
-    licence.signer = 99;
-    ("own-key", header.with("jwk", Key::strange().jwk()))
+    licence.signer = STRANGE;
+    let jwk = licences::key(STRANGE).key.jwk();
+    ("own-key", header.with("jwk", jwk))
 }
 
 fn kid(dice: &mut Dice, licence: &Licence) -> String {
-    let own = Key::new(licence.signer).kid();
+    let own = &licences::key(licence.signer).kid;
     let text = match dice.below(10) {
         // Of another key that is trusted, or of none.
-        0 | 1 => Key::new(dice.pick(trusted(licence.keys))).kid(),
-        2 => Key::strange().kid(),
+        0 | 1 => licences::key(dice.pick(trusted(licence.keys))).kid.clone(),
+        2 => licences::key(STRANGE).kid.clone(),
         3 => String::new(),
         4 => format!("{own}="),
         5 => own.to_lowercase(),

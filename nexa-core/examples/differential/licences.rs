@@ -1,9 +1,14 @@
 //! Good licences of many shapes.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::LazyLock;
+
 use crate::dice::Dice;
 use crate::mint::{self, DAY_S, Key, NOW, Object, b64, jwks, quoted};
 
 /// A licence before it is signed: every level of it can still be broken.
+#[derive(Clone)]
 pub(crate) struct Licence {
     pub(crate) header: Object,
     pub(crate) claims: Object,
@@ -20,12 +25,36 @@ pub(crate) struct Licence {
 }
 
 /// Changes header and payload, encoded.
-pub(crate) type SegmentChange = Box<dyn FnOnce(&mut String, &mut String)>;
+pub(crate) type SegmentChange = Rc<dyn Fn(&mut String, &mut String)>;
 /// Changes a token.
-pub(crate) type TokenChange = Box<dyn FnOnce(Vec<u8>) -> Vec<u8>>;
+pub(crate) type TokenChange = Rc<dyn Fn(Vec<u8>) -> Vec<u8>>;
 
-/// The keys of these seeds, set by set. Nobody trusts the key of seed 99.
+/// The keys of these seeds, set by set.
 const KEYS: [&[u8]; 3] = [&[1], &[3, 2, 1], &[1, 4, 5, 6, 7, 8, 9]];
+/// The seed of the key that nobody trusts.
+pub(crate) const STRANGE: u8 = 99;
+
+/// A key with its name. Both are costly to make.
+pub(crate) struct Named {
+    pub(crate) key: Key,
+    pub(crate) kid: String,
+}
+
+/// The key of a seed, of a set or strange.
+pub(crate) fn key(seed: u8) -> &'static Named {
+    static KNOWN: LazyLock<BTreeMap<u8, Named>> = LazyLock::new(|| {
+        let seeds = KEYS.concat().into_iter().chain([STRANGE]);
+        let named = |seed| {
+            let key = Key::new(seed);
+            let kid = key.kid();
+            (seed, Named { key, kid })
+        };
+        seeds.map(named).collect()
+    });
+    KNOWN
+        .get(&seed)
+        .expect("the seed of a set, or the strange one")
+}
 
 /// The texts of the key sets. The first is that of the conformance file.
 pub(crate) fn key_sets() -> [String; KEYS.len()] {
@@ -41,26 +70,40 @@ pub(crate) fn trusted(keys: usize) -> &'static [u8] {
 }
 
 impl Licence {
-    pub(crate) fn token(self) -> Vec<u8> {
-        let text = |bytes: Option<Vec<u8>>, object: &Object| {
-            b64(bytes.unwrap_or_else(|| object.text().into_bytes()))
-        };
-        let mut header = text(self.header_text, &self.header);
-        let mut payload = text(self.claims_text, &self.claims);
-        for change in self.before {
+    pub(crate) fn token(&self) -> Vec<u8> {
+        let (mut header, mut payload) = (b64(self.document(true)), b64(self.document(false)));
+        for change in &self.before {
             change(&mut header, &mut payload);
         }
-        let token = Key::new(self.signer).sign_segments(&header, &payload);
+        let token = key(self.signer).key.sign_segments(&header, &payload);
         self.after
-            .into_iter()
+            .iter()
             .fold(token.into_bytes(), |token, change| change(token))
+    }
+
+    /// The bytes of the header or of the claims.
+    pub(crate) fn document(&self, is_header: bool) -> Vec<u8> {
+        let (text, object) = match is_header {
+            true => (&self.header_text, &self.header),
+            false => (&self.claims_text, &self.claims),
+        };
+        let written = || object.text().into_bytes();
+        text.clone().unwrap_or_else(written)
+    }
+
+    /// Puts other bytes in place of the header or of the claims.
+    pub(crate) fn set_document(&mut self, is_header: bool, text: Vec<u8>) {
+        match is_header {
+            true => self.header_text = Some(text),
+            false => self.claims_text = Some(text),
+        }
     }
 }
 
 pub(crate) fn good(dice: &mut Dice) -> Licence {
     let keys = dice.below(KEYS.len());
     let signer = dice.pick(trusted(keys));
-    let mut header = mint::header().with("kid", quoted(&Key::new(signer).kid()));
+    let mut header = mint::header().with("kid", quoted(&key(signer).kid));
     if dice.chance(15) {
         header = header.with("alg", quoted("Ed25519"));
     }
@@ -77,11 +120,7 @@ pub(crate) fn good(dice: &mut Dice) -> Licence {
         claims = claims.with("device", device(dice));
     }
     if dice.chance(30) {
-        let (index, shard) = (dice.below(65_536), dice.below(2_000));
-        claims = claims.with(
-            "status",
-            format!(r#"{{"status_list":{{"idx":{index},"uri":"https://licenses.example/status/{shard}"}}}}"#),
-        );
+        claims = claims.with("status", status(dice));
     }
     for _ in 0..dice.below(3) {
         let name = format!("x-{}", dice.below(1_000));
@@ -180,7 +219,14 @@ fn terms(dice: &mut Dice, claims: Object) -> Object {
     claims.with("lic", format!("{{{}}}", members.join(",")))
 }
 
-fn device(dice: &mut Dice) -> String {
+pub(crate) fn status(dice: &mut Dice) -> String {
+    let (index, shard) = (dice.below(65_536), dice.below(2_000));
+    format!(
+        r#"{{"status_list":{{"idx":{index},"uri":"https://licenses.example/status/{shard}"}}}}"#
+    )
+}
+
+pub(crate) fn device(dice: &mut Dice) -> String {
     let components: Vec<(String, String)> = (0..=dice.below(5))
         .map(|index| (format!("kind{index}"), dice.word(12)))
         .collect();

@@ -58,24 +58,33 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn token(dice: &mut Dice, published: &[String]) -> (String, usize, Vec<u8>) {
     if dice.chance(4) {
         let token = dice.pick(published).into_bytes();
-        return match dice.chance(50) {
-            true => ("vector".to_owned(), 0, token),
-            false => {
-                let (what, token) = segments::bytes(dice, token);
-                (format!("vector/{what}"), 0, token)
-            }
+        if dice.chance(50) {
+            return ("vector".to_owned(), 0, token);
+        }
+        let (what, broken) = segments::bytes(dice, token.clone());
+        let class = match broken == token {
+            true => "vector".to_owned(),
+            false => format!("vector/{what}"),
         };
+        return (class, 0, broken);
     }
     let mut licence = licences::good(dice);
-    let mut class = change(dice, &mut licence);
+    let good = licence.token();
+    let class = change(dice, &mut licence);
+    let once = licence.token();
+    // A change by chance may change nothing.
+    if once == good {
+        return ("good".to_owned(), licence.keys, good);
+    }
     // Two faults at once: whoever forgives the one may stumble over the other.
-    if class != "good" && dice.chance(10) {
-        let second = change(dice, &mut licence);
-        if second != "good" {
-            class = "two-faults".to_owned();
+    if dice.chance(10) {
+        change(dice, &mut licence);
+        let twice = licence.token();
+        if twice != once && twice != good {
+            return ("two-faults".to_owned(), licence.keys, twice);
         }
     }
-    (class, licence.keys, licence.token())
+    (class, licence.keys, once)
 }
 
 /// Breaks a licence, or leaves it as it is.

@@ -102,11 +102,14 @@ pub(crate) fn change(dice: &mut Dice, object: Object) -> (&'static str, Object) 
                 0 => name.to_uppercase(),
                 1 => format!("{name} "),
                 2 => format!("{name}\\u0000"),
-                // Letters that become others when case is folded or accents are composed.
-                _ => name
-                    .replace('s', "ſ")
-                    .replace('k', "\u{212a}")
-                    .replace('i', "ı"),
+                // Letters that become others when case is folded, or one that is not seen.
+                _ => match name.contains(['s', 'k', 'i']) {
+                    true => name
+                        .replace('s', "ſ")
+                        .replace('k', "\u{212a}")
+                        .replace('i', "ı"),
+                    false => format!("{name}\u{200b}"),
+                },
             };
             set(&mut members, index, (renamed, value));
             "renamed"

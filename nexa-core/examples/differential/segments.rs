@@ -1,7 +1,10 @@
 //! Segments: other spellings of the same bytes, white space, segments added and left out, and any byte anywhere.
 
+use std::rc::Rc;
+
 use crate::dice::Dice;
 use crate::licences::Licence;
+use crate::mint::quoted;
 
 const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -9,8 +12,14 @@ pub(crate) fn change(dice: &mut Dice, licence: &mut Licence) -> &'static str {
     if dice.chance(45) {
         // The signature is made over the odd spelling: only a strict reader of base64url refuses it.
         let (what, spell) = spelling(dice);
-        let of_header = dice.chance(50);
-        licence.before.push(Box::new(move |header, payload| {
+        // Whole groups of four have neither padding nor loose bits, and a header has no digit in which the alphabets differ.
+        let of_header = dice.chance(50) && what != "standard-alphabet";
+        match what {
+            "padding" | "loose-bits" => make_uneven(licence, of_header),
+            "standard-alphabet" => add_last_digits(licence),
+            _ => {}
+        }
+        licence.before.push(Rc::new(move |header, payload| {
             let segment = if of_header { header } else { payload };
             *segment = spell(segment);
         }));
@@ -18,21 +27,39 @@ pub(crate) fn change(dice: &mut Dice, licence: &mut Licence) -> &'static str {
     }
     if dice.chance(25) {
         let (what, spell) = spelling(dice);
-        licence.after.push(Box::new(move |token| {
+        licence.after.push(Rc::new(move |token| {
             let token = String::from_utf8_lossy(&token).into_owned();
             let (signed, signature) = token.rsplit_once('.').unwrap_or_default();
             format!("{signed}.{}", spell(signature)).into_bytes()
         }));
         return what;
     }
-    let mut inner = Dice::new(u64::from_le_bytes(dice.bytes()));
+    let seed = u64::from_le_bytes(dice.bytes());
     // What it will be has to be known now, but not on which token.
-    let kind = inner.below(KINDS.len());
+    let kind = dice.below(KINDS.len());
     let what = *KINDS.get(kind).expect("below the length");
-    licence
-        .after
-        .push(Box::new(move |token| broken(&mut inner, kind, token)));
+    licence.after.push(Rc::new(move |token| {
+        broken(&mut Dice::new(seed), kind, token)
+    }));
     what
+}
+
+/// Adds a space, or two, until the last group is not whole.
+fn make_uneven(licence: &mut Licence, is_header: bool) {
+    let mut text = licence.document(is_header);
+    loop {
+        text.insert(1.min(text.len()), b' ');
+        if text.len() % 3 != 0 {
+            break;
+        }
+    }
+    licence.set_document(is_header, text);
+}
+
+/// Lengthens a claim so that the payload has both digits in which the two alphabets differ, wherever the claim begins.
+fn add_last_digits(licence: &mut Licence) {
+    let claims = licence.claims.clone();
+    licence.claims = claims.with("sub", quoted("tenant ~~~???"));
 }
 
 /// Breaks the bytes of any token.

@@ -1,22 +1,31 @@
 //! Signatures: changed, of small order, with S beyond the group order, of others, and of other messages.
 
+use std::rc::Rc;
+
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::{EdwardsPoint, Scalar};
 
 use crate::dice::Dice;
 use crate::forged;
-use crate::licences::{Licence, trusted};
-use crate::mint::{Key, b64};
+use crate::licences::{Licence, STRANGE, key, trusted};
+use crate::mint::b64;
 
 pub(crate) fn change(dice: &mut Dice, licence: &mut Licence) -> &'static str {
     let signer = licence.signer;
     match dice.below(14) {
         0 => {
-            licence.signer = 99;
+            licence.signer = STRANGE;
             "strange-key"
         }
         1 => {
-            licence.signer = dice.pick(trusted(licence.keys));
+            let mut others = trusted(licence.keys).to_vec();
+            others.retain(|seed| *seed != signer);
+            // A set of one has no other.
+            if others.is_empty() {
+                licence.signer = STRANGE;
+                return "strange-key";
+            }
+            licence.signer = dice.pick(&others);
             "trusted-key"
         }
         2 | 3 => {
@@ -54,16 +63,17 @@ pub(crate) fn change(dice: &mut Dice, licence: &mut Licence) -> &'static str {
         8 | 9 => {
             let point = dice.pick(&EIGHT_TORSION).compress().to_bytes();
             replace(licence, move |signed, _| {
-                forged::signature(&Key::new(signer), &point, Scalar::ZERO, signed)
+                forged::signature(&key(signer).key, &point, Scalar::ZERO, signed)
             });
             "small-order"
         }
         10 => {
             let nonce = Scalar::from_bytes_mod_order(dice.bytes());
-            let torsion = dice.pick(&EIGHT_TORSION);
+            // The first is the identity, which would change nothing.
+            let torsion = dice.pick(EIGHT_TORSION.get(1..).unwrap_or_default());
             let r = (EdwardsPoint::mul_base(&nonce) + torsion).compress();
             replace(licence, move |signed, _| {
-                forged::signature(&Key::new(signer), &r.to_bytes(), nonce, signed)
+                forged::signature(&key(signer).key, &r.to_bytes(), nonce, signed)
             });
             "torsion"
         }
@@ -86,7 +96,8 @@ pub(crate) fn change(dice: &mut Dice, licence: &mut Licence) -> &'static str {
                 let (header, payload) = signed.split_once('.').unwrap_or_default();
                 let message = if of_payload { payload } else { header };
                 use ed25519_dalek::Signer as _;
-                Key::new(signer)
+                key(signer)
+                    .key
                     .0
                     .sign(message.as_bytes())
                     .to_bytes()
@@ -98,8 +109,8 @@ pub(crate) fn change(dice: &mut Dice, licence: &mut Licence) -> &'static str {
 }
 
 /// Another signature in place of the true one: from what is signed, and the true one.
-fn replace(licence: &mut Licence, change: impl FnOnce(&str, Vec<u8>) -> Vec<u8> + 'static) {
-    licence.after.push(Box::new(move |token| {
+fn replace(licence: &mut Licence, change: impl Fn(&str, Vec<u8>) -> Vec<u8> + 'static) {
+    licence.after.push(Rc::new(move |token| {
         use base64::Engine as _;
         let text = String::from_utf8_lossy(&token);
         let (signed, signature) = text.rsplit_once('.').unwrap_or_default();

@@ -5,13 +5,8 @@ use crate::licences::Licence;
 
 pub(crate) fn change(dice: &mut Dice, licence: &mut Licence) -> &'static str {
     let is_header = dice.chance(40);
-    let (place, object) = match is_header {
-        true => (&mut licence.header_text, &licence.header),
-        false => (&mut licence.claims_text, &licence.claims),
-    };
-    let text = place.take().unwrap_or_else(|| object.text().into_bytes());
-    let (what, text) = changed(dice, text);
-    *place = Some(text);
+    let (what, text) = changed(dice, licence.document(is_header));
+    licence.set_document(is_header, text);
     what
 }
 
@@ -104,7 +99,7 @@ fn inserted(text: &[u8], at: usize, more: &[u8]) -> Vec<u8> {
     [front, more, back].concat()
 }
 
-/// White space after every comma and colon; within strings, too, where there are some.
+/// White space after every comma and opening brace; within strings, too, where there are some.
 fn spaced(text: &[u8], space: &str) -> Vec<u8> {
     let mut spaced = Vec::with_capacity(text.len() * 2);
     for byte in text {
