@@ -1,6 +1,9 @@
 // Reads the tokens of the differential run with jose.
+import { webcrypto } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { errors, importJWK, jwtVerify } from 'jose';
+
+globalThis.crypto ??= webcrypto; // Node 18 has none of its own
 
 let setup;
 let keySets;
@@ -22,14 +25,18 @@ for await (const line of createInterface({ input: process.stdin, crlfDelay: Infi
   }
   const [, keys, token] = line.split('\t');
   try {
-    await jwtVerify(Buffer.from(token, 'base64url'), keyOf(keySets[Number(keys)]), {
+    const { payload } = await jwtVerify(Buffer.from(token, 'base64url'), keyOf(keySets[Number(keys)]), {
       algorithms: ['EdDSA', 'Ed25519'],
       issuer: setup.issuer,
       audience: setup.audience,
       typ: 'license+jwt',
-      requiredClaims: ['iss', 'sub', 'aud', 'jti', 'iat', 'nbf', 'exp'],
+      requiredClaims: ['type', 'iss', 'sub', 'aud', 'jti', 'iat', 'nbf', 'exp'],
       currentDate: new Date(setup.now * 1000),
     });
+    // jose asks that they are there, and of `iat` that it is a number.
+    if (payload.type !== 'license' || typeof payload.jti !== 'string') {
+      throw new errors.JWTClaimValidationFailed('type or jti', payload, 'type', 'check_failed');
+    }
     out.push('accept\tvalid');
   } catch (error) {
     out.push(`refuse\t${error instanceof errors.JOSEError ? error.code : `escaped:${error.name}`}`);

@@ -95,7 +95,8 @@ fn nexa(setup: &'static Setup) -> Result<Judge, Box<dyn Error>> {
     }))
 }
 
-/// One algorithm, no leeway, the key that `kid` names; issuer, audience and the claims that a licence has are required.
+/// One algorithm, no leeway, no life beyond `exp`, the key that `kid` names; issuer, audience, type and the claims that a licence
+/// has are required. What it does not look at itself is asked after: `typ`, `crit`, and claims that are not registered for it.
 fn jsonwebtoken(setup: &'static Setup) -> Result<Judge, Box<dyn Error>> {
     if jsonwebtoken::get_current_timestamp() != setup.now {
         return Err(
@@ -110,15 +111,26 @@ fn jsonwebtoken(setup: &'static Setup) -> Result<Judge, Box<dyn Error>> {
     }
     let mut rules = Validation::new(Algorithm::EdDSA);
     rules.leeway = 0;
+    rules.reject_tokens_expiring_in_less_than = 1; // without it a token still holds at `exp`
     rules.validate_nbf = true;
     rules.set_issuer(&[&setup.issuer]);
     rules.set_audience(&[&setup.audience]);
     rules.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
     let read = move |keys: &JwkSet, token: &[u8]| -> JwtResult<()> {
         let header = jsonwebtoken::decode_header(token)?;
+        if !header.typ.is_some_and(|typ| is_license_type(&typ)) || header.crit.is_some() {
+            return Err(ErrorKind::InvalidToken.into());
+        }
         let jwk = header.kid.and_then(|kid| keys.find(&kid));
         let key = DecodingKey::from_jwk(jwk.ok_or(ErrorKind::InvalidKeyFormat)?)?;
-        jsonwebtoken::decode::<Value>(token, &key, &rules).map(|_| ())
+        let claims = jsonwebtoken::decode::<Value>(token, &key, &rules)?.claims;
+        let is_ours = claims.get("type").is_some_and(|kind| kind == "license")
+            && claims.get("jti").is_some_and(Value::is_string)
+            && claims.get("iat").is_some_and(Value::is_u64);
+        match is_ours {
+            true => Ok(()),
+            false => Err(ErrorKind::InvalidClaimFormat("type, jti or iat".to_owned()).into()),
+        }
     };
     Ok(Box::new(move |keys, token| {
         let keys = key_sets.get(keys).ok_or("no such key set")?;
@@ -130,4 +142,10 @@ fn jsonwebtoken(setup: &'static Setup) -> Result<Judge, Box<dyn Error>> {
             }
         }
     }))
+}
+
+/// Media types are compared without case, and `application/` may be left out (RFC 7515, section 4.1.9; RFC 8725, section 3.11).
+fn is_license_type(typ: &str) -> bool {
+    let typ = typ.to_ascii_lowercase();
+    typ.strip_prefix("application/").unwrap_or(&typ) == "license+jwt"
 }

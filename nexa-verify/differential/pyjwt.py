@@ -17,18 +17,28 @@ KEY_SETS = [
 
 
 def read(token: bytes, keys: dict[str, jwt.PyJWK]) -> None:
-    """One algorithm, no leeway, the key that `kid` names; issuer, audience and the claims that a licence has are required."""
-    kid = jwt.get_unverified_header(token).get("kid")
+    """One algorithm, no leeway, the key that `kid` names; issuer, audience, type and the claims that a licence has are required.
+    What PyJWT does not look at itself is asked after: `typ`, `crit`, and the type of claims."""
+    header = jwt.get_unverified_header(token)
+    # Media types are compared without case, and `application/` may be left out (RFC 7515, section 4.1.9; RFC 8725, section 3.11).
+    typ = header.get("typ")
+    if not isinstance(typ, str) or typ.lower().removeprefix("application/") != "license+jwt":
+        raise jwt.InvalidTokenError("another type")
+    if "crit" in header:
+        raise jwt.InvalidTokenError("crit")
+    kid = header.get("kid")
     if not isinstance(kid, str) or kid not in keys:
         raise jwt.PyJWKClientError("no key of this kid")
-    jwt.decode(
+    claims = jwt.decode(
         token,
         keys[kid],
         algorithms=["EdDSA"],
         issuer=setup["issuer"],
         audience=setup["audience"],
-        options={"require": ["iss", "sub", "aud", "jti", "iat", "nbf", "exp"], "strict_aud": True},
+        options={"require": ["type", "iss", "sub", "aud", "jti", "iat", "nbf", "exp"], "strict_aud": True},
     )
+    if claims["type"] != "license" or not isinstance(claims["jti"], str) or type(claims["iat"]) is not int:
+        raise jwt.InvalidTokenError("a claim of another type")
 
 
 for line in sys.stdin:
