@@ -3,10 +3,13 @@
 //     client.mjs URL KEY FOLDER
 //
 // As client.py, which must have run before: it wrote licence.txt.
+import { webcrypto } from "node:crypto";
 import { appendFile, readFile } from "node:fs/promises";
 import {
   SignJWT, createRemoteJWKSet, decodeJwt, decodeProtectedHeader, importPKCS8, jwtVerify,
 } from "jose";
+
+globalThis.crypto ??= webcrypto; // Node 18 has none of its own
 
 const [url, keyFile, folder] = process.argv.slice(2);
 const app = "agentyk-engine";
