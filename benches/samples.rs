@@ -5,13 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nexa_core::{
-    DevicePolicy, LicenseIssuer, NewDevice, NewLicense, NewTerms, SigningKey, UnixSeconds,
-    VerificationKey,
+    DevicePolicy, LicenseIssuer, NewDevice, NewLicense, NewTerms, SigningKey, StatusRef,
+    UnixSeconds, VerificationKey,
 };
 
 /// A licence and what is needed to check it.
 pub struct LicenseSample {
-    /// The whole token, 763 bytes.
+    /// The whole token, 763 bytes without a status.
     pub token: String,
     /// Its signature, decoded.
     pub signature: [u8; 64],
@@ -34,6 +34,14 @@ impl LicenseSample {
     /// # Errors
     /// None is expected; the issuer's are passed on.
     pub fn issue() -> Result<Self, Box<dyn Error>> {
+        Self::issue_with(None)
+    }
+
+    /// The same with a place among the licences that may be revoked.
+    ///
+    /// # Errors
+    /// As [`issue`](Self::issue).
+    pub fn issue_with(status: Option<StatusRef<'_>>) -> Result<Self, Box<dyn Error>> {
         let mut rng = rand_core::UnwrapErr(getrandom::SysRng);
         let issued_at = now()?;
         let issuer = LicenseIssuer::new(SigningKey::generate(&mut rng), Self::ISSUER)?;
@@ -57,7 +65,7 @@ impl LicenseSample {
                         grace_s: 3 * 86_400,
                         ..NewTerms::default()
                     },
-                    status: None,
+                    status,
                 },
             )?
             .token;

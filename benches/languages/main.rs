@@ -1,7 +1,7 @@
 //! The verifier in other languages: how large it is, and how long a check takes, each against its floor in the same run.
 //!
 //! Packages are built as they are shipped and installed into a folder that is gone afterwards; `NEXA_DIST` names a folder that holds
-//! them already.
+//! them already; a relative one is below the project's.
 
 mod sizes;
 mod speeds;

@@ -27,9 +27,14 @@ signed, _, signature = token.rpartition(".")
 signed, signature = signed.encode(), decoded(signature)
 key = Ed25519PublicKey.from_public_bytes(decoded(licence["jwk"]["x"]))
 expected = {name: licence[name] for name in ("issuer", "audience", "device")}
-jwks = json.dumps(licence["jwk"])
-verifier = nexa_verify.Verifier(jwks, **expected)
-client = nexa_verify.Client(jwks=jwks, **expected)
+verifier = nexa_verify.Verifier(json.dumps(licence["jwk"]), **expected)
+client = nexa_verify.Client(root=json.dumps(licence["root"]), **expected)
+for document in ("key_set", "shard"):
+    wanted = client.check(token, now=now).wanted
+    assert wanted is not None and wanted.document == document
+    client.receive(wanted, decoded(licence["documents"][document]))
+ready = client.check(token, now=now)
+assert ready.revocation == "not_revoked" and ready.wanted is None
 
 
 def bare() -> None:
@@ -43,7 +48,7 @@ def checked() -> None:
 
 
 def of_client() -> None:
-    """The client's check."""
+    """The client's check, by the key set and the shard that it has received."""
     assert client.check(token, now=now)
 
 
@@ -72,7 +77,7 @@ def quantile(values: list[float], part: float) -> float:
     return sorted(values)[round((len(values) - 1) * part)]
 
 
-SUBJECTS = {"`Verifier.check`": checked, "`Client.check`": of_client, "PyJWT: `decode`": pyjwt}
+SUBJECTS = {"`Verifier.check`": checked, "`Client.check`, by a key set and a shard": of_client, "PyJWT: `decode`": pyjwt}
 for name, subject in SUBJECTS.items():
     bare_runs, runs = (max(1, round(SAMPLE_NS / sample(routine, 200))) for routine in (bare, subject))
     bares, times, ratios = [], [], []
