@@ -134,12 +134,13 @@
 mod client;
 mod fetch;
 mod plan;
+mod receive_error;
 mod state;
 mod trust;
 mod verifier;
 
 // The public interface is:
-pub use client::{Checked, Client, ReceiveError};
+pub use client::{Checked, Client};
 pub use fetch::{Fetch, Wanted, Why};
 pub use nexa_core::{
     Base64Fault, Claim, ClockReading, Decision, DeviceBinding, DeviceExpectation, DeviceMatch,
@@ -150,6 +151,7 @@ pub use nexa_core::{
     SignedFeedError, SignedKeySet, StalePolicy, StatusRef, StatusShard, TokenPart, TrustedClock,
     UnixSeconds, Verdict, VerificationKey, Verified,
 };
+pub use receive_error::ReceiveError;
 pub use state::{State, StateFault};
 pub use trust::Trust;
 pub use verifier::Verifier;
