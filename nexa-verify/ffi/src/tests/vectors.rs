@@ -9,7 +9,7 @@ use crate::client::{
     Client, NO_MONOTONIC, nexa_client_check, nexa_client_init_keys, nexa_client_init_root,
     nexa_client_receive,
 };
-use crate::expectations::{Component, DeviceCheck, Expectations};
+use crate::expectations::{Component, Expectations};
 use crate::report::Report;
 use crate::status::{Problem, Status};
 use crate::verifier::{Verifier, nexa_verifier_check, nexa_verifier_init};
@@ -47,17 +47,11 @@ fn run(case: &Value) -> Value {
         };
         kinds.iter().map(component).collect::<Vec<_>>()
     });
-    let components = device.as_deref().unwrap_or_default();
     let expectations = Expectations {
         issuer: text(expect["issuer"].as_str().unwrap()),
         audience: text(expect["audience"].as_str().unwrap()),
-        components: components.as_ptr(),
-        component_count: components.len(),
-        device: match device {
-            Some(_) => DeviceCheck::Components as u32,
-            None => DeviceCheck::NotChecked as u32,
-        },
         max_lifetime_s: expect["max_lifetime_s"].as_u64().unwrap_or(0),
+        ..super::expectations(device.as_deref())
     };
     let found = match expect.get("key_set").or(expect.get("status_keys")) {
         Some(_) => by_client(case, &expectations),
